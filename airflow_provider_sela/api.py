@@ -1,0 +1,237 @@
+"""What the Sela API says: requests and pages, without doing any I/O.
+
+The contract is the vendor's "List Leads" reference page. Where that page is silent, the behaviour of Django
+REST Framework's ``PageNumberPagination`` and ``TokenAuthentication`` is expected, whose shape the API has.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from airflow_provider_sela.exceptions import SelaRequestError, SelaResponseError, SelaSetupError
+from airflow_provider_sela.leads import Lead, lead_id
+
+DEFAULT_HOST = "https://api.trysela.com"
+LEADS_PATH = "/api/leads/"
+FILTERS = ("email", "external_id", "phone_number", "user")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer of the list endpoint.
+
+    :param count: leads in the whole list, as the server counts them.
+    :param next_page: number of the page that follows, None on the last.
+    :param next_origin: scheme, host and port that ``next`` names; never contacted, only compared.
+    :param leads: the leads of this page, each with an integer ``id``.
+    :param rejects: what stood in ``results`` without a usable ``id``.
+    """
+
+    count: int
+    next_page: int | None
+    next_origin: str | None
+    leads: list[Lead] = field(repr=False)
+    rejects: list[Any] = field(default_factory=list, repr=False)
+
+    @property
+    def rows(self) -> int:
+        """Number of results on this page, rejects included: the length that page arithmetic needs."""
+        return len(self.leads) + len(self.rejects)
+
+
+def authorization(token: str) -> str:
+    """Value of the ``Authorization`` header; a token pasted with its ``Token`` prefix is accepted.
+
+    :raises SelaSetupError: the token is empty or holds characters that no header may carry.
+    """
+    key = token.strip()
+    if key[:6].lower() == "token " or key.lower() == "token":
+        key = key[6:].strip()
+    if not key:
+        raise SelaSetupError("the connection has no API token: put it into Password")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise SelaSetupError(
+            "the API token in Password holds a space or a character that no token has: paste it again"
+        )
+    return f"Token {key}"
+
+
+def lead_filters(
+    *,
+    email: str | None = None,
+    external_id: str | None = None,
+    phone_number: str | None = None,
+    user: int | str | None = None,
+) -> dict[str, str]:
+    """Query parameters for the filters that are set.
+
+    :raises SelaRequestError: a filter is an empty string. The server would ignore it and return *every*
+        lead, which is never what a template that rendered to nothing meant.
+    """
+    given = {"email": email, "external_id": external_id, "phone_number": phone_number, "user": user}
+    filters: dict[str, str] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        text = str(value).strip() if name == "user" else str(value)
+        if not text.strip():
+            raise SelaRequestError(f"{name} is empty: leave it out (None) to read every lead")
+        if name == "user" and not (text.isascii() and text.isdigit()):
+            raise SelaRequestError("user is not a whole number")
+        if not _encodable(text):
+            raise SelaRequestError(
+                f"{name} holds half a character (an unpaired surrogate), which no URL can carry"
+            )
+        filters[name] = text
+    return filters
+
+
+def page_params(filters: Mapping[str, str], page: int, page_size: int | None) -> dict[str, str]:
+    """Query of one page; ``page_size`` None leaves the size to the server.
+
+    :raises SelaRequestError: ``page`` or ``page_size`` is below 1.
+    """
+    for name, value in (("page", page), ("page_size", page_size)):
+        if value is not None and value < 1:
+            raise SelaRequestError(f"{name} is {value}: it starts at 1")
+    params = {**filters, "page": str(page)}
+    if page_size is not None:
+        params["page_size"] = str(page_size)
+    return params
+
+
+def decode_page(body: bytes, page: int) -> Page:
+    """Read one answer of the list endpoint, flat or nested.
+
+    The vendor's example nests a whole page inside ``results[0]``; such a page is unfolded.
+
+    :param body: the answer's bytes.
+    :param page: number of the page that was asked for.
+    :raises SelaResponseError: not JSON, or not a page; the message never quotes the body.
+    """
+    envelope = _load(body)
+    results: list[Any] = []
+    _unfold(envelope, results, depth=0)
+    leads: list[Lead] = []
+    rejects: list[Any] = []
+    for item in results:
+        key = lead_id(item)
+        if key is None:
+            rejects.append(item)
+        else:
+            item["id"] = key
+            leads.append(item)
+    following, origin = _next(envelope.get("next"), page)
+    return Page(envelope["count"], following, origin, leads, rejects)
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of a URL in one spelling: ``https://api.trysela.com:443``.
+
+    :raises ValueError: not an absolute http or https URL.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not an absolute http or https URL")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{port}"
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _load(body: bytes) -> dict[str, Any]:
+    try:
+        document = _json(body)
+    except RecursionError:
+        problem = "the answer is nested too deeply to be a page of leads"
+    except ValueError:
+        problem = _not_json(body)
+    else:
+        if isinstance(document, dict):
+            return document
+        problem = "the answer is JSON but no page: an object with count and results was expected"
+    # Raised outside the handlers: as a context, a JSONDecodeError would keep the whole body.
+    raise SelaResponseError(problem)
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_constant=str, parse_float=_finite)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except ValueError:
+        # Python refuses integers of thousands of digits; such a value is kept as text.
+        return json.loads(body, parse_constant=str, parse_float=_finite, parse_int=_integer)
+
+
+def _finite(text: str) -> float | str:
+    value = float(text)
+    return value if math.isfinite(value) else text
+
+
+def _integer(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _not_json(body: bytes) -> str:
+    start = body[:200].lstrip().lower()
+    if not start:
+        return "the answer is empty: check Host, and any proxy on the way"
+    if start.startswith((b"<!doctype", b"<html", b"<")):
+        return "the answer is a web page, not JSON: check that Host is the API and not a login or proxy page"
+    return "the answer is not valid JSON: it may have been cut off on the way"
+
+
+def _unfold(page: dict[str, Any], into: list[Any], depth: int) -> None:
+    count, results = page.get("count"), page.get("results")
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0 or not isinstance(results, list):
+        raise SelaResponseError("the answer is JSON but no page of leads: count and results were expected")
+    for item in results:
+        if depth < 3 and isinstance(item, dict) and "id" not in item and {"count", "results"} <= item.keys():
+            _unfold(item, into, depth + 1)
+        else:
+            into.append(item)
+
+
+def _next(url: object, page: int) -> tuple[int | None, str | None]:
+    """Page number and origin in ``next``. The URL itself is never requested: a hostile or misconfigured
+    server cannot steer the token anywhere by it."""
+    if url is None:
+        return None, None
+    if not isinstance(url, str):
+        raise SelaResponseError("next is neither a URL nor null")
+    number = _page_number(url)
+    if number is None:
+        raise SelaResponseError("next names no page number: the API's pagination is not the documented one")
+    if number <= page:
+        raise SelaResponseError(
+            f"next of page {page} leads back to page {number}: reading on would never end"
+        )
+    if number > page + 1:
+        raise SelaResponseError(f"next of page {page} is page {number}: the leads between would be missed")
+    try:
+        return number, origin(url)
+    except ValueError:
+        return number, None
+
+
+def _page_number(url: str) -> int | None:
+    try:
+        return int(parse_qs(urlsplit(url).query).get("page", [""])[0])
+    except ValueError:
+        return None

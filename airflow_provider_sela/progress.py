@@ -1,0 +1,41 @@
+"""A line now and then that tells how far a long read is."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+_INTERVAL = 10.0
+
+
+class Progress:
+    """Logs at most one line every 10 seconds, so that a short read says nothing.
+
+    :param log: where the line goes.
+    """
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._started = self._told = time.monotonic()
+
+    def tell(self, *, pages: int, leads: int, expected: int | None) -> None:
+        """Log a line if it is time for one.
+
+        :param pages: requests so far.
+        :param leads: distinct leads so far.
+        :param expected: leads in the whole list, as the server counts them.
+        """
+        now = time.monotonic()
+        if now - self._told < _INTERVAL:
+            return
+        self._told = now
+        rate = leads / (now - self._started)
+        left = (expected - leads) / rate if expected and rate else 0.0
+        self._log.info(
+            "Sela: %d pages, %d of %s leads, %.0f leads/s, about %.0f s left",
+            pages,
+            leads,
+            "?" if expected is None else expected,
+            rate,
+            max(0.0, left),
+        )

@@ -1,0 +1,227 @@
+"""What a Sela connection says: its fields, checked, and the form in which a user enters them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from airflow_provider_sela.api import DEFAULT_HOST, authorization, origin
+from airflow_provider_sela.exceptions import SelaSetupError
+
+
+class Connection(Protocol):
+    """The parts of an Airflow connection that are read here."""
+
+    conn_id: str
+    password: str | None
+    host: str | None
+    port: int | None
+    schema: str | None
+    extra: str | None
+
+
+@dataclass(frozen=True)
+class ExtraField:
+    """One extra of the connection, as the form shows it and as it is checked.
+
+    :param kind: ``integer``, ``number`` or ``string``.
+    :param default: used where the extra is missing, null or empty.
+    """
+
+    name: str
+    kind: str
+    default: int | float | str | None
+    title: str
+    description: str
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+
+
+EXTRA_FIELDS = (
+    ExtraField("timeout", "number", 30, "Timeout", "Seconds to connect, and between two bytes.", 0.1, 600),
+    ExtraField(
+        "page_size",
+        "integer",
+        None,
+        "Page size",
+        "Leads per request; empty: 100. The server may return fewer.",
+        1,
+        10_000,
+    ),
+    ExtraField("max_attempts", "integer", 5, "Attempts", "Tries for one request, the first included.", 1, 20),
+    ExtraField(
+        "retry_budget",
+        "number",
+        600,
+        "Retry budget",
+        "Seconds that one read may wait for retries in all.",
+        0,
+        86_400,
+    ),
+    ExtraField("concurrency", "integer", 4, "Concurrency", "Requests in flight at once in one task.", 1, 32),
+    ExtraField(
+        "requests_per_second",
+        "number",
+        None,
+        "Requests per second",
+        "Cap for one task; empty: none.",
+        0.01,
+        1000,
+    ),
+    ExtraField(
+        "verify", "string", None, "CA bundle", "File of certificate authorities; empty: the usual ones."
+    ),
+    ExtraField("proxy", "string", None, "Proxy", "Proxy URL; empty: the proxy of the environment."),
+)
+DEFAULT_PAGE_SIZE = 100
+
+RELABELING = {"password": "API token", "host": "Base URL"}
+HIDDEN_FIELDS = ["schema", "login"]
+PLACEHOLDERS = {"host": DEFAULT_HOST}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A connection's values, each checked. The token is kept out of ``repr``."""
+
+    conn_id: str
+    base_url: str
+    authorization: str = field(repr=False)
+    timeout: float
+    page_size: int
+    max_attempts: int
+    retry_budget: float
+    concurrency: int
+    requests_per_second: float | None
+    verify: str | bool
+    proxy: str | None = field(repr=False)
+
+    @classmethod
+    def of(cls, connection: Connection) -> Settings:
+        """Check a connection.
+
+        :param connection: an Airflow connection of any version.
+        :raises SelaSetupError: a value is missing or wrong; the message names connection and field.
+        """
+        try:
+            extras = _extras(connection.extra)
+            values = {item.name: _value(item, extras.get(item.name)) for item in EXTRA_FIELDS}
+            return cls(
+                conn_id=connection.conn_id,
+                base_url=_base_url(connection),
+                authorization=authorization(connection.password or ""),
+                timeout=values["timeout"],
+                page_size=values["page_size"] or DEFAULT_PAGE_SIZE,
+                max_attempts=values["max_attempts"],
+                retry_budget=values["retry_budget"],
+                concurrency=values["concurrency"],
+                requests_per_second=values["requests_per_second"],
+                verify=values["verify"] or True,
+                proxy=_proxy(values["proxy"]),
+            )
+        except SelaSetupError as error:
+            refusal = f"connection {connection.conn_id!r}: {error}"
+        # Raised outside the handler: as a context, what refused a value would quote it.
+        raise SelaSetupError(refusal)
+
+
+def connection_type() -> dict[str, Any]:
+    """The connection's entry in the provider's metadata; Airflow 3.3 and newer draw the form from it."""
+    fields = {}
+    for item in EXTRA_FIELDS:
+        schema: dict[str, Any] = {"type": [item.kind, "null"], "default": item.default}
+        if item.minimum is not None:
+            schema |= {"minimum": item.minimum, "maximum": item.maximum}
+        fields[item.name] = {"label": item.title, "description": item.description, "schema": schema}
+    return {
+        "connection-type": "sela",
+        "hook-class-name": "airflow_provider_sela.hooks.sela.SelaHook",
+        "hook-name": "Sela",
+        "ui-field-behaviour": {
+            "hidden-fields": HIDDEN_FIELDS,
+            "relabeling": RELABELING,
+            "placeholders": PLACEHOLDERS,
+        },
+        "conn-fields": fields,
+    }
+
+
+def _extras(text: str | None) -> Mapping[str, Any]:
+    if not text:
+        return {}
+    try:
+        extras = json.loads(text)
+    except (ValueError, RecursionError):
+        raise SelaSetupError("Extra is not valid JSON") from None
+    if not isinstance(extras, dict):
+        raise SelaSetupError("Extra is JSON but no object")
+    return extras
+
+
+def _value(item: ExtraField, raw: Any) -> Any:
+    # Airflow's form saves a field that nobody touched as null.
+    if raw is None or raw == "":
+        return item.default
+    if item.kind == "string":
+        if item.name == "verify" and raw is True:
+            return None
+        if not isinstance(raw, str):
+            raise SelaSetupError(_refusal(item, "text is expected"))
+        return raw
+    try:
+        number = float(raw) if not isinstance(raw, bool) else math.nan
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number) or (item.kind == "integer" and number != int(number)):
+        raise SelaSetupError(
+            _refusal(item, f"{'a whole' if item.kind == 'integer' else 'a'} number is expected")
+        )
+    if (item.minimum is not None and number < item.minimum) or (
+        item.maximum is not None and number > item.maximum
+    ):
+        raise SelaSetupError(_refusal(item, f"allowed is {item.minimum} to {item.maximum}"))
+    return int(number) if item.kind == "integer" else number
+
+
+def _refusal(item: ExtraField, reason: str) -> str:
+    return f"extra {item.name!r} ({item.title}): {reason}"
+
+
+def _base_url(connection: Connection) -> str:
+    host = (connection.host or "").strip() or DEFAULT_HOST
+    if "://" not in host:
+        host = f"{'http' if connection.schema == 'http' else 'https'}://{host}"
+    if not host.isascii() or not host.isprintable() or " " in host:
+        raise SelaSetupError("Host holds a space or a character that no URL has: type it again")
+    try:
+        parts = urlsplit(host)
+        base = origin(host)
+        # The form's Test button sends 0 for an empty Port.
+        if not parts.port and connection.port:
+            base = origin(f"{base.rpartition(':')[0]}:{connection.port}")
+    except ValueError:
+        raise SelaSetupError(
+            f"Host and Port make no URL: expected is a Host such as {DEFAULT_HOST}, and a Port up to 65535"
+        ) from None
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise SelaSetupError(
+            "Host holds a user, a query or a fragment: only scheme, host, port and path belong there"
+        )
+    path = parts.path.rstrip("/").removesuffix("/api/leads").removesuffix("/api")
+    return base.removesuffix(":443" if base.startswith("https") else ":80") + path
+
+
+def _proxy(url: str | None) -> str | None:
+    if url is None:
+        return None
+    try:
+        origin(url)
+    except ValueError:
+        raise SelaSetupError(
+            "extra 'proxy' (Proxy): expected is a URL such as http://proxy.example.com:3128"
+        ) from None
+    return url

@@ -1,0 +1,56 @@
+"""Airflow reads its home when it is imported, so the home is set before any test module is."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+_HOME = tempfile.TemporaryDirectory(prefix="sela-tests-")
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+os.environ.update(
+    AIRFLOW_HOME=_HOME.name,
+    AIRFLOW__CORE__DAGS_FOLDER=str(REPOSITORY / "example_dags"),
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__UNIT_TEST_MODE="False",
+    AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES="airflow.* airflow_provider_sela.*",
+    no_proxy="*",
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_sela.hooks.sela import SelaHook
+    from airflow_provider_sela.testing import SelaApi
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> None:
+    """A real Airflow metadata database for this test session."""
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture
+def api() -> Iterator[SelaApi]:
+    """A sample API with 250 leads, small pages and a small cap."""
+    from airflow_provider_sela.testing import SelaApi
+
+    with SelaApi(leads=250, page_size=20, max_page_size=100) as server:
+        yield server
+
+
+@pytest.fixture
+def hook(api: SelaApi, monkeypatch: pytest.MonkeyPatch) -> Iterator[SelaHook]:
+    """A hook on the sample API, over a real Airflow connection."""
+    from airflow_provider_sela.hooks.sela import SelaHook
+
+    monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection))
+    sela = SelaHook()
+    yield sela
+    sela.close()

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from airflow_provider_sela.redaction import redact_library_logs
+
+
+@pytest.mark.parametrize("name", ["urllib3.connectionpool", "urllib3.connection", "httpx"])
+def test_a_filter_is_left_out_of_library_logs(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    redact_library_logs()
+    caplog.set_level(logging.DEBUG, logger=name)
+    url = "https://api.trysela.com/api/leads/?email=ada@example.com"
+    logging.getLogger(name).debug('"%s %s" %s %s', "GET", url, 200, None)
+    assert caplog.messages == ['"GET https://api.trysela.com/api/leads/?…" 200 None']
+
+
+def test_other_lines_of_the_libraries_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    redact_library_logs()
+    caplog.set_level(logging.DEBUG, logger="urllib3.connectionpool")
+    log = logging.getLogger("urllib3.connectionpool")
+    log.debug("Starting new connection: %s", "example.com")
+    log.debug("%s", "https://elsewhere.example.com/search?q=1")
+    log.debug("%(a)s", {"a": "x?y"})
+    log.debug("no arguments")
+    assert caplog.messages == [
+        "Starting new connection: example.com",
+        "https://elsewhere.example.com/search?q=1",
+        "x?y",
+        "no arguments",
+    ]
+
+
+def test_attaching_again_changes_nothing() -> None:
+    redact_library_logs()
+    before = list(logging.getLogger("httpx").filters)
+    redact_library_logs()
+    assert logging.getLogger("httpx").filters == before
