@@ -1,0 +1,61 @@
+"""Up to which key a list sorted by ``modified_time`` stands still while windows of it are read.
+
+A floor of a response is a time such that every write after the moment of that response carries a later
+``modified_time``, or the same. Leads below it do not move from then on (they can only jump above it, or be
+deleted), so what a window proves about them stays true. Above it, it proves nothing.
+
+Two bounds are known to hold, and the smaller is taken, so that either may be wrong in one direction:
+
+* The newest key in the response: it was written before that moment. Wrong if that lead is dated into the
+  future.
+* The newest ``Date`` header among answers that were complete before this request was sent. The response's
+  own header will not do: it is written after the rows were taken, and a write may fall between. Wrong if the
+  clock that writes the header is ahead of the one that dates the leads.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+
+from airflow_provider_sela.snapshot.pages import MISSING, Observation
+
+
+class Floors:
+    """Floors of all responses of a read.
+
+    :param observations: the responses.
+    :param lateness: microseconds by which the time in a lead may precede the moment it becomes visible, such
+        as the length of the transaction that wrote it.
+    """
+
+    def __init__(self, observations: Iterable[Observation], lateness: int) -> None:
+        self._lateness = lateness
+        self._ended: list[int] = []
+        self._dates: list[int] = []
+        self._floors: list[int] = []
+        for seen in sorted(observations, key=lambda each: each.ended):
+            floor = self._own(seen)
+            date = MISSING if seen.date is None else seen.date
+            self._floors.append(max(floor, self._floors[-1]) if self._floors else floor)
+            self._dates.append(max(date, self._dates[-1]) if self._dates else date)
+            self._ended.append(seen.ended)
+
+    def of(self, seen: Observation) -> int | None:
+        """The highest floor known for a response: its own, or one of a response before it (every write after
+        this one is also a write after that one). None if there is none."""
+        floor = max(self._own(seen), self._before(self._floors, seen.started))
+        return None if floor == MISSING else floor - self._lateness
+
+    @property
+    def highest(self) -> int | None:
+        """The floor of a request that is sent now."""
+        floor = self._floors[-1] if self._floors else MISSING
+        return None if floor == MISSING else floor - self._lateness
+
+    def _own(self, seen: Observation) -> int:
+        return min(seen.newest, self._before(self._dates, seen.started))
+
+    def _before(self, highest: list[int], tick: int) -> int:
+        known = bisect_left(self._ended, tick)
+        return highest[known - 1] if known else MISSING

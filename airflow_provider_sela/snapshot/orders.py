@@ -1,0 +1,137 @@
+"""In which order the server sorts: hypotheses, and what answers contradict them.
+
+An order is never assumed. Every response of two leads or more is a test of all of them, because a response
+is one slice of the list at one moment: a single pair the wrong way round refutes the order for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from airflow_provider_sela.snapshot.pages import MISSING, Entry, Key, Observation, Response, Window
+
+Position = tuple[float, ...]
+"""Place of a lead in an order, counted upwards from rank 0; a tuple, so that ties can be broken by id."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A way to sort leads; ``str()`` is Django's spelling of it.
+
+    :param key: the field.
+    :param descending: whether the greatest comes first.
+    :param ties: ``id`` or ``-id`` if leads with equal keys are sorted by it, empty if by nothing.
+    """
+
+    key: Key
+    descending: bool
+    ties: str = ""
+
+    def __str__(self) -> str:
+        return f"{'-' if self.descending else ''}{self.key}{',' if self.ties else ''}{self.ties}"
+
+    @property
+    def mutable(self) -> bool:
+        """Whether a lead may change its place: only ``modified_time`` moves, and only to the newest end."""
+        return self.key == "modified_time"
+
+    @property
+    def unique(self) -> bool:
+        """Whether no two leads can have the same position."""
+        return self.key == "id" or bool(self.ties)
+
+    @property
+    def plain(self) -> Order:
+        return Order(self.key, self.descending)
+
+    def position(self, seen: Observation, index: int) -> Position | None:
+        """Position of one lead of a response, None where it shows no key."""
+        key = seen.column(self.key)[index]
+        if key == MISSING:
+            return None
+        place = -key if self.descending else key
+        if not self.ties:
+            return (place,)
+        return (place, -seen.ids[index] if self.ties == "-id" else seen.ids[index])
+
+    def allows(self, seen: Observation) -> bool:
+        """Whether a response can come from a list in this order; leads without a key are passed over.
+
+        Those have a place all the same, that of the key which the server holds and we cannot read. It needs
+        no test: an interval between two keys that we can read holds them too.
+        """
+        keys = [key for key in seen.column(self.key) if key != MISSING]
+        if not self.ties:
+            if keys != sorted(keys, reverse=self.descending):
+                return False
+            return self.key != "id" or len(set(keys)) == len(keys)
+        every = (self.position(seen, index) for index in range(len(seen.ids)))
+        places = [place for place in every if place is not None]
+        return places == sorted(places)
+
+    def supported_by(self, seen: Observation) -> bool:
+        """Whether a response shows two different keys. An order by a key that is missing or equal in all
+        leads would never be contradicted, and says nothing."""
+        keys = [key for key in seen.column(self.key) if key != MISSING]
+        return bool(keys) and keys[0] != keys[-1]
+
+
+_KEYS: tuple[Key, ...] = ("id", "created_time", "modified_time")
+ORDERS = tuple(
+    Order(key, descending, ties)
+    for key in _KEYS
+    for descending in (False, True)
+    for ties in (("",) if key == "id" else ("", "id", "-id"))
+)
+"""Every order that is looked for, the preferred spelling first."""
+
+
+class Evidence:
+    """Orders that no response so far contradicts."""
+
+    def __init__(self) -> None:
+        self._alive = list(ORDERS)
+        self._supported: set[Order] = set()
+
+    def record(self, seen: Observation) -> None:
+        """Test every order by a response. A lead shown twice in one slice contradicts them all."""
+        if len(set(seen.ids)) < len(seen.ids):
+            self._alive.clear()
+        self._alive = [order for order in self._alive if order.allows(seen)]
+        self._supported.update(order for order in self.plain() if order.supported_by(seen))
+
+    def refute(self, order: Order) -> None:
+        """Drop an order that something else than a response contradicts, and its variants with ties."""
+        self._alive = [other for other in self._alive if other.plain != order.plain]
+
+    def plain(self) -> Iterator[Order]:
+        """Orders that are left, without regard to ties."""
+        return (order for order in self._alive if not order.ties)
+
+    def supported(self) -> list[Order]:
+        """Orders that are left and that some response supports, preferred first."""
+        return [order for order in self.plain() if order in self._supported]
+
+    def variants(self, order: Order) -> list[Order]:
+        """An order and its ways to break ties that are left, the weakest assumption first."""
+        return [other for other in self._alive if other.plain == order]
+
+    def descending(self) -> bool | None:
+        """Whether rank 0 is the newest end; None if no order is left."""
+        left = self.supported() or list(self.plain())
+        return left[0].descending if left else None
+
+
+def observed_orders(answers: Iterable[Sequence[Entry]]) -> tuple[str, ...]:
+    """Orders, in Django's spelling, that some answers of the list are consistent with.
+
+    :param answers: the leads of each answer, in its own order. Two or more leads are needed to say anything.
+    :return: such as ``("id", "created_time")``: the newest lead comes last; ``("-modified_time",)``: the lead
+        changed last comes first; empty: none that we know.
+    """
+    evidence = Evidence()
+    for entries in answers:
+        window = Window(1, max(len(entries), 1))
+        evidence.record(Observation(Response(window, entries, len(entries), False, None, 0, 0)))
+    return tuple(str(order) for order in evidence.supported())

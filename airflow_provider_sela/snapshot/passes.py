@@ -1,0 +1,55 @@
+"""Whole reads, one after the other, for lists about which nothing can be proven."""
+
+from __future__ import annotations
+
+from airflow_provider_sela.snapshot.pages import MISSING, Observation, Window
+
+_SECOND = 1_000_000
+
+
+class Pass:
+    """One whole read, page by page.
+
+    A pass is *clean* if it shows no lead that existed when the first one began and that no pass before had
+    shown, and if it came to the end of the list. A lead counts as created since only if it says so itself, a
+    second after the first answer's ``Date``; in doubt it existed, and the pass is not clean.
+
+    :param count: length of the list when it was last heard of.
+    :param size: leads on a page.
+    :param backwards: last page first. A list that moves in one direction is read in both.
+    :param since: the first answer's ``Date``.
+    :param done: pages that need no reading.
+
+    :ivar endless: given up at twice the length that the list had when the pass began.
+    """
+
+    def __init__(
+        self, count: int, size: int, *, backwards: bool = False, since: int | None = None, done: int = 0
+    ) -> None:
+        self._missed = 0
+        self.endless = False
+        self._since = since
+        self._size = size
+        self._pages = max(-(-count // size), 1)
+        self._most = 2 * self._pages + 8
+        pages = range(done + 1, self._pages + 1)
+        self.windows = [Window(page, size) for page in (reversed(pages) if backwards else pages)]
+
+    @property
+    def clean(self) -> bool:
+        return not self._missed and not self.endless
+
+    def record(self, seen: Observation, unknown: set[int]) -> list[Window]:
+        """Take a response and the ids in it that no response before had shown; returns what to read on."""
+        created = dict(zip(seen.ids, seen.column("created_time"), strict=True))
+        self._missed += sum(1 for lead in unknown if not self._since_then(created[lead]))
+        if not seen.has_next or seen.window.page < self._pages:
+            return []
+        if self._pages >= self._most:
+            self.endless = True
+            return []
+        self._pages = seen.window.page + 1
+        return [Window(self._pages, self._size)]
+
+    def _since_then(self, created: int) -> bool:
+        return self._since is not None and created != MISSING and created > self._since + _SECOND

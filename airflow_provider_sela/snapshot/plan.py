@@ -1,0 +1,61 @@
+"""Which windows to ask for. Page numbers allow only offsets that are multiples of the page size, so an
+offset in between is reached by varying both."""
+
+from __future__ import annotations
+
+from airflow_provider_sela.snapshot.pages import Window
+
+OVERLAP = 3
+"""Ranks that neighbours share at least; on average it is more, because few offsets can be had exactly. Where
+it is not enough a repair costs one request, while more of it costs requests on every list, quiet ones too."""
+
+_GROWTH = 8
+
+
+def reaching(offset: int, cap: int) -> Window:
+    """The window that starts at ``offset`` or before it and stops as far behind it as it can."""
+    return max(
+        (Window(offset // size + 1, size) for size in range(cap, cap // 2, -1)),
+        key=lambda window: (window.stop, window.page_size),
+    )
+
+
+def cover(start: int, stop: int, cap: int, overlap: int) -> list[Window]:
+    """Windows, first to last, that hold the ranks from ``start`` to before ``stop``.
+
+    :param start: first rank.
+    :param stop: rank after the last.
+    :param cap: greatest page size.
+    :param overlap: ranks that neighbours share at least. Neighbours that only touch prove nothing: a lead may
+        have slipped from one to the other between the two answers.
+    """
+    windows = [reaching(max(start, 0), cap)]
+    while windows[-1].stop < stop:
+        reached = windows[-1].stop
+        # Small pages leave few offsets to choose from; less overlap is better than none.
+        onward = (reaching(reached - shared, cap) for shared in range(min(overlap, cap // 2), -1, -1))
+        windows.append(next(window for window in onward if window.stop > reached))
+    return windows
+
+
+def around(start: int, stop: int, cap: int, overlap: int) -> list[Window]:
+    """Windows over the ranks from ``start`` to before ``stop``, with what room there is on both sides."""
+    room = max(overlap, (cap * 9 // 10 - (stop - start)) // 2)
+    return cover(start - room, stop + room, cap, overlap)
+
+
+def tail(count: int, cap: int) -> Window:
+    """The window that holds the end of the list and reaches as far up from it as one response can.
+
+    There is some room behind the end, for leads that were added since.
+
+    :param count: length of the list when it was last heard of.
+    :param cap: greatest page size.
+    """
+    stop = count + min(_GROWTH, cap // 4)
+    deepest = max(count - cap // 4, 0)
+    windows = (Window(-(-stop // size), size) for size in range(cap, cap // 2, -1))
+    fitting = [window for window in windows if window.offset <= deepest]
+    return (
+        min(fitting, key=lambda window: window.offset) if fitting else Window(max(-(-count // cap), 1), cap)
+    )

@@ -1,0 +1,141 @@
+"""The reading as its driver sees it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_sela.snapshot import Entry, Reading, Response, Verdict, Window, observed_orders
+from airflow_provider_sela.snapshot.verdict import Kind
+from tests.snapshot.drifting import HONEST, LIARS, DriftingList, Habits
+from tests.snapshot.simulation import read
+
+
+def _respond(leads: DriftingList, window: Window, tick: int) -> Response:
+    given = leads.answer(window)
+    return Response(
+        window, given.entries, given.count, given.has_next, given.date, tick, tick + 1, given.gone
+    )
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    order=st.sampled_from((*HONEST, *LIARS)),
+    leads=st.integers(0, 400),
+    cap=st.integers(1, 60),
+    page_size=st.integers(1, 100),
+    writes=st.sampled_from((0.0, 0.3, 3.0, 12.0)),
+    insert=st.integers(1, 80),
+    delete=st.integers(1, 80),
+    honours=st.booleans(),
+    concurrency=st.integers(1, 20),
+    seed=st.integers(0, 2**32),
+)
+def test_every_read_ends_within_its_budget(
+    order: str,
+    leads: int,
+    cap: int,
+    page_size: int,
+    writes: float,
+    insert: int,
+    delete: int,
+    honours: bool,
+    concurrency: int,
+    seed: int,
+) -> None:
+    habits = Habits(writes=writes, insert=insert, delete=delete)
+    drifting = DriftingList(order, leads=leads, cap=cap, habits=habits, honours_page_size=honours, seed=seed)
+    outcome = read(drifting, concurrency=concurrency, seed=seed, page_size=page_size)
+    assert bool(outcome.verdict.reason) is not outcome.verdict.proven
+    assert outcome.stats.passes <= 4
+    longest = leads + outcome.stats.distinct
+    pages = longest // min(cap, page_size) + 1
+    assert outcome.stats.requests <= 12 + (1 + 2) * (2 * pages + 2) + 60 + 3 * (2 * pages + 10)
+
+
+def test_each_window_is_named_once_and_no_other_is_taken() -> None:
+    leads = DriftingList("id", leads=300, cap=20)
+    reading = Reading(20)
+    [probe] = reading.wanted()
+    assert reading.wanted() == []
+    answer = _respond(leads, probe, 0)
+    reading.record(answer)
+    with pytest.raises(ValueError, match="not out"):
+        reading.record(answer)
+    windows = reading.wanted()
+    assert len(windows) == len(set(windows)) > 10
+    assert reading.verdict is None
+
+
+@pytest.mark.parametrize("order", HONEST)
+def test_all_windows_of_the_spread_are_known_after_two_requests_and_a_replay_goes_on_from_there(
+    order: str,
+) -> None:
+    """A plan in one process, windows read in many, the end in another."""
+    leads = DriftingList(order, leads=900, cap=50, habits=Habits(writes=0.5), seed=5)
+    planner, answers, tick = Reading(50), [], 0
+    while len(windows := planner.wanted()) == 1:
+        answers.append(_respond(leads, windows[0], tick))
+        planner.record(answers[-1])
+        tick += 2
+    assert len(answers) <= 2
+    answers += [_respond(leads, window, tick + 2 * number) for number, window in enumerate(windows)]
+    tick += 2 * len(windows)
+
+    finisher = Reading(50)
+    for answer in answers:
+        finisher.wanted()
+        finisher.record(answer)
+    waiting = deque(finisher.wanted())
+    while waiting:
+        finisher.record(_respond(leads, waiting.popleft(), tick))
+        tick += 2
+        waiting.extend(finisher.wanted())
+    assert finisher.verdict is not None
+    assert str(finisher.verdict) == f"PROVEN({order})"
+    shown = {entry.id for answer in answers for entry in answer.entries}
+    assert finisher.stats.distinct >= len(shown)
+
+
+def test_a_quiet_list_of_one_page_is_atomic_after_two_requests_and_an_empty_one_after_one() -> None:
+    outcome = read(DriftingList("-id", leads=40))
+    assert (str(outcome.verdict), outcome.stats.requests) == ("ATOMIC", 2)
+    outcome = read(DriftingList("-id", leads=0))
+    assert (str(outcome.verdict), outcome.stats.requests) == ("ATOMIC", 1)
+
+
+def test_progress_is_told_against_the_latest_count() -> None:
+    reading = Reading(10)
+    assert reading.expected is None
+    [probe] = reading.wanted()
+    reading.record(_respond(DriftingList("id", leads=25, cap=10), probe, 0))
+    assert reading.expected == 25
+
+
+def test_each_verdict_has_one_spelling() -> None:
+    spelled = {
+        Verdict(Kind.ATOMIC): "ATOMIC",
+        Verdict(Kind.PROVEN, "-modified_time"): "PROVEN(-modified_time)",
+        Verdict(Kind.CONVERGED, passes=3, reason="x"): "CONVERGED(3)",
+        Verdict(Kind.UNVERIFIED, passes=4, reason="x"): "UNVERIFIED",
+    }
+    assert [str(verdict) for verdict in spelled] == list(spelled.values())
+    assert [verdict.proven for verdict in spelled] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(("arguments", "name"), [((0, 4), "page_size"), ((10, 1), "max_passes")])
+def test_a_reading_that_could_not_work_is_refused(arguments: tuple[int, int], name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        Reading(arguments[0], max_passes=arguments[1])
+
+
+def test_observed_orders_name_what_answers_are_consistent_with() -> None:
+    rising = [Entry(lead, lead * 10, None) for lead in (1, 2, 5)]
+    assert observed_orders([rising]) == ("id", "created_time")
+    assert observed_orders([rising[::-1], rising[:1]]) == ("-id", "-created_time")
+    assert observed_orders([rising, rising[::-1]]) == ()
+    assert observed_orders([[Entry(3, 7, 1), Entry(1, 7, 2), Entry(2, 7, 2)]]) == ("modified_time",)
+    assert observed_orders([]) == ()
