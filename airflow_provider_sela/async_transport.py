@@ -1,0 +1,248 @@
+"""Requests to the Sela API over ``httpx``, the asynchronous twin of :mod:`~airflow_provider_sela.transport`.
+
+Import it inside the function that needs it: httpx costs time that DAG parsing should not pay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+
+import httpx
+from tenacity import AsyncRetrying, RetryCallState
+
+from airflow_provider_sela.api import LEADS_PATH, decode_page, origin, page_params
+from airflow_provider_sela.exceptions import (
+    SelaError,
+    SelaResponseError,
+    SelaSetupError,
+    SelaUnavailableError,
+)
+from airflow_provider_sela.pacing import Pacer, retry_options
+from airflow_provider_sela.redaction import redact_library_logs
+from airflow_provider_sela.session import user_agent
+from airflow_provider_sela.settings import Settings
+from airflow_provider_sela.status import date_microseconds, error_for
+from airflow_provider_sela.transport import DRIP_FACTOR, MAX_BODY_BYTES, Answer, Run
+
+
+class TokenAuth(httpx.Auth):
+    """Adds the token to requests to one origin; being set, it also keeps ``~/.netrc`` away."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._origin = origin(settings.base_url)
+        self._authorization = settings.authorization
+
+    def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
+        if origin(str(request.url)) == self._origin:
+            request.headers["Authorization"] = self._authorization
+        yield request
+
+
+class AsyncTransport:
+    """Reads pages for one connection on one event loop; :func:`shared_transport` makes it.
+
+    :param settings: the connection.
+    :param client: the pooled client.
+    """
+
+    def __init__(self, settings: Settings, client: httpx.AsyncClient) -> None:
+        self.settings = settings
+        self.pacer = Pacer(settings.requests_per_second)
+        self._client = client
+        # httpx gives up after its pool time-out when too many wait for a connection; here they queue.
+        self._slots = asyncio.Semaphore(settings.concurrency)
+
+    async def read(
+        self,
+        filters: Mapping[str, str],
+        page: int,
+        page_size: int | None,
+        log: logging.Logger,
+        *,
+        run: Run | None = None,
+        max_attempts: int | None = None,
+    ) -> Answer:
+        """Read one page, with retries; parameters as of :meth:`.Transport.read`.
+
+        :param log: where retries are told.
+        :raises SelaError: see :mod:`airflow_provider_sela.exceptions`.
+        """
+        settings = self.settings
+        run = run or Run(settings.retry_budget)
+        params = page_params(filters, page, page_size)
+
+        def before_sleep(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            run.count(retries=1, waited=state.upcoming_sleep)
+            log.warning(
+                "Sela page %d: %s; attempt %d in %.1f s",
+                page,
+                error,
+                state.attempt_number + 1,
+                state.upcoming_sleep,
+            )
+
+        retrying = AsyncRetrying(
+            **retry_options(max_attempts or settings.max_attempts, run.budget, before_sleep)
+        )
+        try:
+            return await retrying(self._attempt, params, page, run)
+        except SelaError as error:
+            error.args = (f"connection {settings.conn_id!r}: {error}",)
+            raise
+
+    async def _attempt(self, params: Mapping[str, str], page: int, run: Run) -> Answer:
+        async with self._slots:
+            pause = self.pacer.reserve(time.monotonic())
+            while pause > 0:
+                await asyncio.sleep(pause)
+                pause = self.pacer.paused(time.monotonic())
+            run.count(requests=1)
+            with clear_errors(self.settings):
+                status, headers, body = await self._get(params)
+        error = error_for(status, headers, body, page=page)
+        if error is not None:
+            if isinstance(error, SelaUnavailableError) and error.retry_after is not None:
+                self.pacer.pause(time.monotonic(), error.retry_after)
+            raise error
+        decoded = (
+            decode_page(body, page)
+            if len(body) < _LARGE
+            else await asyncio.to_thread(decode_page, body, page)
+        )
+        return Answer(decoded, date_microseconds(headers.get("Date")))
+
+    async def _get(self, params: Mapping[str, str]) -> tuple[int, httpx.Headers, bytes]:
+        body = bytearray()
+        url = self.settings.base_url + LEADS_PATH
+        async with (
+            asyncio.timeout(DRIP_FACTOR * self.settings.timeout),
+            self._client.stream("GET", url, params=params) as response,
+        ):
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise SelaResponseError(
+                        f"the answer is larger than {MAX_BODY_BYTES >> 20} MB: lower extra 'page_size'"
+                    )
+        return response.status_code, response.headers, bytes(body)
+
+
+#: Bytes from which an answer is decoded in a thread: 64 KB of JSON take about a millisecond of the loop.
+_LARGE = 1 << 16
+
+
+@contextmanager
+def clear_errors(settings: Settings) -> Iterator[None]:
+    """Replaces errors of ``httpx``, which hold the request with its filters, by our own."""
+    failure: SelaError | None = None
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
+        failure = _failure(error, settings)
+    # Raised outside the handler: a context would keep the original error and its URL.
+    if failure is not None:
+        raise failure
+
+
+def _failure(error: Exception, settings: Settings) -> SelaError:
+    server = origin(settings.base_url)
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
+        return SelaSetupError(
+            f"the TLS certificate of {server} is not trusted; if a company authority signed it, "
+            f"set extra 'verify' to its CA bundle"
+        )
+    if isinstance(error, httpx.ProxyError):
+        if "407" in str(error):
+            return SelaSetupError("the proxy wants credentials; put them into extra 'proxy'")
+        return SelaUnavailableError("the proxy cannot be reached or refuses; check extra 'proxy'")
+    if isinstance(error, httpx.ConnectTimeout):
+        return SelaUnavailableError(
+            f"no connection to {server} within {settings.timeout:g} s; check Host, port and firewall"
+        )
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        return SelaUnavailableError(
+            f"{server} did not answer within {settings.timeout:g} s; raise extra 'timeout'"
+        )
+    if isinstance(error, httpx.RemoteProtocolError | httpx.DecodingError):
+        return SelaUnavailableError(f"the answer of {server} was cut off")
+    if isinstance(error, httpx.NetworkError | OSError):
+        return SelaUnavailableError(f"the connection to {server} failed or was dropped; check Host and port")
+    return SelaSetupError(f"no request can be sent to {server}: check Host and extras")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+class _Shared:
+    def __init__(self) -> None:
+        self.users = 0
+        self.opening = asyncio.Lock()
+        self.client: httpx.AsyncClient | None = None
+        self.transport: AsyncTransport | None = None
+
+    async def open(self, settings: Settings) -> AsyncTransport:
+        async with self.opening:
+            if self.transport is None:
+                # Reading the certificate authorities blocks for tens of milliseconds.
+                verify = await asyncio.to_thread(_ssl_context, settings)
+                self.client = _client(settings, verify)
+                self.transport = AsyncTransport(settings, self.client)
+        return self.transport
+
+
+_shared: dict[tuple[asyncio.AbstractEventLoop, Settings], _Shared] = {}
+
+
+@asynccontextmanager
+async def shared_transport(settings: Settings) -> AsyncIterator[AsyncTransport]:
+    """The transport of everybody on this event loop whose connection has these settings.
+
+    One pooled client and one budget of requests for all of them; the last one to leave closes it. A
+    connection that was edited has other settings, so whoever comes then does not get the old token.
+    """
+    key = (asyncio.get_running_loop(), settings)
+    shared = _shared.setdefault(key, _Shared())
+    shared.users += 1
+    try:
+        yield await shared.open(settings)
+    finally:
+        shared.users -= 1
+        if not shared.users:
+            del _shared[key]
+            if shared.client is not None:
+                await asyncio.shield(shared.client.aclose())
+
+
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    try:
+        if isinstance(settings.verify, str):
+            return ssl.create_default_context(cafile=settings.verify)
+        return httpx.create_ssl_context()
+    except (OSError, ValueError):
+        raise SelaSetupError(
+            f"connection {settings.conn_id!r}: the CA bundle of extra 'verify' cannot be read"
+        ) from None
+
+
+def _client(settings: Settings, verify: ssl.SSLContext) -> httpx.AsyncClient:
+    redact_library_logs()
+    return httpx.AsyncClient(
+        auth=TokenAuth(settings),
+        verify=verify,
+        proxy=settings.proxy,
+        timeout=settings.timeout,
+        follow_redirects=False,
+        limits=httpx.Limits(
+            max_connections=settings.concurrency, max_keepalive_connections=settings.concurrency
+        ),
+        headers={"User-Agent": user_agent("httpx"), "Accept": "application/json"},
+    )

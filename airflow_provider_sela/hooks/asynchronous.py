@@ -1,0 +1,108 @@
+"""The asynchronous half of SelaHook: the same words with an ``a`` in front."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_sela.api import lead_filters
+from airflow_provider_sela.exceptions import (
+    SelaError,
+    SelaPageGoneError,
+    SelaSetupError,
+    SelaUnavailableError,
+)
+from airflow_provider_sela.leads import Lead, has_external_id
+from airflow_provider_sela.settings import Settings
+from airflow_provider_sela.transport import Run
+from airflow_provider_sela.walk import Walk
+
+if TYPE_CHECKING:
+    from airflow_provider_sela.async_transport import AsyncTransport
+
+
+class AsyncReading:
+    """Reads leads on an event loop without blocking it; connections are pooled for as long as a call lasts.
+
+    All readers of one connection on one loop share a client and its budget of requests, see
+    :func:`~airflow_provider_sela.async_transport.shared_transport`.
+    """
+
+    sela_conn_id: str
+    log: logging.Logger
+
+    async def asettings(self) -> Settings:
+        """The checked connection, looked up without blocking the loop and anew at each call.
+
+        :raises SelaSetupError: there is no such connection, or a field of it is wrong.
+        :raises SelaUnavailableError: Airflow cannot give it for now.
+        """
+        from airflow.providers.common.compat.connection import get_async_connection
+
+        failure: SelaError
+        try:
+            connection = await get_async_connection(self.sela_conn_id)
+        except AirflowNotFoundException:
+            failure = SelaSetupError(f"connection {self.sela_conn_id!r} is not defined")
+        except Exception as error:  # noqa: BLE001 (Airflow's API and secrets backends raise what they like)
+            failure = SelaUnavailableError(
+                f"connection {self.sela_conn_id!r} cannot be looked up for now ({type(error).__name__})"
+            )
+        else:
+            return Settings.of(connection)
+        raise failure
+
+    async def aiter_leads(
+        self,
+        *,
+        email: str | None = None,
+        external_id: str | None = None,
+        phone_number: str | None = None,
+        user: int | str | None = None,
+        page_size: int | None = None,
+    ) -> AsyncIterator[Lead]:
+        """Stream leads page by page, each once; as :meth:`.SelaHook.iter_leads`."""
+        filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
+        async with self._atransport() as transport:
+            walk, run = Walk(), Run(transport.settings.retry_budget)
+            size = page_size or transport.settings.page_size
+            while walk.page is not None:
+                try:
+                    answer = await transport.read(filters, walk.page, size, self.log, run=run)
+                except SelaPageGoneError:
+                    walk.end()
+                    break
+                for lead in walk.record(answer.page):
+                    yield lead
+            if walk.rejected:
+                self.log.warning("Sela: %d results had no usable id and were left out", walk.rejected)
+
+    async def afind_leads(self, external_id: str) -> list[Lead]:
+        """All leads with exactly this ``external_id``, oldest id first; as :meth:`.SelaHook.find_leads`."""
+        leads = self.aiter_leads(external_id=external_id)
+        found = [lead async for lead in leads if has_external_id(lead, external_id)]
+        return sorted(found, key=lambda lead: lead["id"])
+
+    async def acount_leads(
+        self,
+        *,
+        email: str | None = None,
+        external_id: str | None = None,
+        phone_number: str | None = None,
+        user: int | str | None = None,
+    ) -> int:
+        """Number of leads, as the server counts them; as :meth:`.SelaHook.count_leads`."""
+        filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
+        async with self._atransport() as transport:
+            return (await transport.read(filters, 1, 1, self.log)).page.count
+
+    @asynccontextmanager
+    async def _atransport(self) -> AsyncIterator[AsyncTransport]:
+        from airflow_provider_sela.async_transport import shared_transport
+
+        async with shared_transport(await self.asettings()) as transport:
+            yield transport

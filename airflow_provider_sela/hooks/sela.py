@@ -1,0 +1,195 @@
+"""SelaHook: a connection to Sela, and the leads behind it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_sela.api import lead_filters
+from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError
+from airflow_provider_sela.hooks.asynchronous import AsyncReading
+from airflow_provider_sela.hooks.form import form_widgets
+from airflow_provider_sela.hooks.snapshot import LeadSnapshot
+from airflow_provider_sela.leads import Lead, has_external_id
+from airflow_provider_sela.progress import Progress
+from airflow_provider_sela.session import SelaSession
+from airflow_provider_sela.settings import HIDDEN_FIELDS, PLACEHOLDERS, RELABELING, Settings
+from airflow_provider_sela.spool import Encode, Redact, lead_line
+from airflow_provider_sela.transport import Run, Transport
+from airflow_provider_sela.walk import Walk
+
+
+class SelaHook(AsyncReading, BaseHook):
+    """Reads leads from Sela.
+
+    Every read retries single requests (408, 425, 429, 5xx, time-outs, dropped and truncated answers), obeys
+    ``Retry-After``, and sends the token to the connection's own origin only.
+
+    :param sela_conn_id: Airflow connection of type ``sela``: API token in Password, base URL in Host (empty:
+        ``https://api.trysela.com``).
+    """
+
+    conn_name_attr = "sela_conn_id"
+    default_conn_name = "sela_default"
+    conn_type = "sela"
+    hook_name = "Sela"
+
+    def __init__(self, sela_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sela_conn_id = sela_conn_id
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Describe the standard fields of the form (Airflow below 3.3)."""
+        return {"hidden_fields": HIDDEN_FIELDS, "relabeling": RELABELING, "placeholders": PLACEHOLDERS}
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Describe the extras of the form (Airflow below 3.3)."""
+        return form_widgets()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The checked connection.
+
+        :raises SelaSetupError: a field of the connection is wrong.
+        """
+        return Settings.of(self.get_connection(self.sela_conn_id))
+
+    @cached_property
+    def transport(self) -> Transport:
+        """Where this hook's requests go out."""
+        return Transport(self.settings, self.log)
+
+    def get_conn(self) -> SelaSession:
+        """The calling thread's authenticated ``requests.Session``.
+
+        It has a default time-out, does not follow redirects unless told to, and adds the token to requests to
+        the connection's origin only.
+        """
+        return self.transport.session
+
+    def close(self) -> None:
+        """Close idle connections; the hook can be used again."""
+        if "transport" in self.__dict__:
+            self.transport.close()
+
+    def iter_leads(
+        self,
+        *,
+        email: str | None = None,
+        external_id: str | None = None,
+        phone_number: str | None = None,
+        user: int | str | None = None,
+        page_size: int | None = None,
+    ) -> Iterator[Lead]:
+        """Stream leads page by page, each once; memory does not grow.
+
+        This is one plain walk: a lead that moves between two pages while they are read can be missed. Where
+        that matters, use :meth:`snapshot`.
+
+        :param email: filter by e-mail address.
+        :param external_id: filter by the lead's id in the customer's own CRM.
+        :param phone_number: filter by phone number, E.164 such as ``+18042221111``.
+        :param user: filter by user, an integer.
+        :param page_size: leads per request, 1 or more; default: the connection's; the server may
+            return fewer.
+        :raises SelaError: see :mod:`airflow_provider_sela.exceptions`.
+        """
+        filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
+        return self._walk(filters, self.settings.page_size if page_size is None else page_size)
+
+    def find_leads(self, external_id: str) -> list[Lead]:
+        """All leads that have exactly this ``external_id``, oldest id first.
+
+        Nothing says that the id is unique, nor that the server's filter is exact: the match is checked here.
+
+        :param external_id: the lead's id in the customer's own CRM, not empty.
+        """
+        found = (
+            lead for lead in self.iter_leads(external_id=external_id) if has_external_id(lead, external_id)
+        )
+        return sorted(found, key=lambda lead: lead["id"])
+
+    def count_leads(
+        self,
+        *,
+        email: str | None = None,
+        external_id: str | None = None,
+        phone_number: str | None = None,
+        user: int | str | None = None,
+    ) -> int:
+        """Number of leads, as the server counts them; filters as in :meth:`iter_leads`."""
+        filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
+        return self.transport.read(filters, 1, 1).page.count
+
+    def snapshot(
+        self,
+        *,
+        email: str | None = None,
+        external_id: str | None = None,
+        phone_number: str | None = None,
+        user: int | str | None = None,
+        page_size: int | None = None,
+        concurrency: int | None = None,
+        on_unverified: str = "fail",
+        encode: Encode = lead_line,
+        redact: Redact | None = None,
+    ) -> LeadSnapshot:
+        """Read the whole list and establish whether the read was complete.
+
+        Use it as a context manager: entering reads, leaving frees the disk::
+
+            with hook.snapshot() as snapshot:
+                print(snapshot.verdict)
+                for lead in snapshot: ...
+
+        Filters and ``page_size`` as in :meth:`iter_leads`.
+
+        :param concurrency: requests in flight at once; default: the connection's (4), which is modest because
+            the vendor's rate limits are not known.
+        :param on_unverified: where completeness could not be established, ``fail`` (default) raises and
+            ``warn`` logs.
+        :param encode: makes the spooled line of a lead; default: the lead as the API sent it.
+        :param redact: leaves out what must not be written, from leads and rejects, before anything reaches a
+            disk; default: nothing. See :class:`~airflow_provider_sela.privacy.Privacy`.
+        """
+        filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
+        return LeadSnapshot(
+            self.transport,
+            filters,
+            page_size=self.settings.page_size if page_size is None else page_size,
+            concurrency=concurrency or self.settings.concurrency,
+            on_unverified=on_unverified,
+            encode=encode,
+            redact=redact,
+            log=self.log,
+        )
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask for one lead, without retries; the message reaches the browser and never holds the token."""
+        try:
+            started = time.monotonic()
+            answer = self.transport.read({}, 1, 1, max_attempts=1)
+        except SelaError as error:
+            return False, str(error)
+        milliseconds = (time.monotonic() - started) * 1000
+        return True, f"Sela answered in {milliseconds:.0f} ms; this token sees {answer.page.count} leads"
+
+    def _walk(self, filters: dict[str, str], page_size: int) -> Iterator[Lead]:
+        walk, run = Walk(), Run(self.settings.retry_budget)
+        progress = Progress(self.log)
+        while walk.page is not None:
+            try:
+                answer = self.transport.read(filters, walk.page, page_size, run=run)
+            except SelaPageGoneError:
+                walk.end()
+                break
+            yield from walk.record(answer.page)
+            progress.tell(pages=run.requests, leads=walk.leads, expected=walk.count)
+        if walk.rejected:
+            self.log.warning("Sela: %d results had no usable id and were left out", walk.rejected)

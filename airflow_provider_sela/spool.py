@@ -1,0 +1,222 @@
+"""Leads on local disk between reading and landing: one line each, the newest version of each id."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from struct import Struct
+from typing import IO, Any, NamedTuple
+
+from airflow_provider_sela.exceptions import SelaSetupError
+from airflow_provider_sela.leads import Lead, canonical_json, microseconds
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Line(NamedTuple):
+    """A lead as it is spooled.
+
+    :param data: one line of UTF-8 JSON without its line feed.
+    :param nulled: number of malformed values in it.
+    """
+
+    data: bytes
+    nulled: int = 0
+
+
+Encode = Callable[[Lead], Line]
+Redact = Callable[[Any], Any]
+
+
+class _Place(NamedTuple):
+    modified: int
+    digest: bytes
+    offset: int
+    length: int
+    nulled: int
+
+    def packed(self) -> bytes:
+        return _PACKED.pack(*self)
+
+
+# A place as a tuple of Python's own objects takes five times the memory.
+_PACKED = Struct("<q16sQII")
+
+
+def lead_line(lead: Lead) -> Line:
+    """The lead itself, as the API sent it."""
+    return Line(canonical_json(lead).encode())
+
+
+class Spool:
+    """Distinct leads in files that have no name, so that not even a killed worker leaves one behind.
+
+    Memory holds an index of about 170 bytes for each lead; the leads themselves go to disk at once. A second
+    version of an id replaces the first unless its ``modified_time`` is older.
+
+    :param encode: makes the line of a lead.
+    :param redact: leaves out what must not reach a disk, from leads and rejects alike, before anything else
+        sees them; default: nothing.
+    :param directory: folder whose disk is used; default: the system's temporary folder (``TMPDIR``).
+    :raises SelaSetupError: the disk is full or cannot be written.
+    """
+
+    def __init__(
+        self, encode: Encode = lead_line, directory: str | None = None, *, redact: Redact | None = None
+    ) -> None:
+        self._encode = encode
+        self._redact = redact
+        self._directory = directory
+        self._index: dict[int, bytes] = {}
+        self._rejected: set[bytes] = set()
+        self._superseded = False
+        with _disk_errors():
+            self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 (open until close)
+            self._rejects = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __contains__(self, lead_id: object) -> bool:
+        return lead_id in self._index
+
+    def __iter__(self) -> Iterator[Any]:
+        return (json.loads(line) for line in self.lines())
+
+    @property
+    def nulled(self) -> int:
+        """Number of malformed values in the distinct leads."""
+        return sum(place.nulled for place in self._places())
+
+    @property
+    def rejected(self) -> int:
+        """Number of distinct results that had no usable id."""
+        return len(self._rejected)
+
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest line, for readers that must allocate before they read."""
+        return max((place.length for place in self._places()), default=0)
+
+    @property
+    def newest(self) -> datetime | None:
+        """The latest ``modified_time`` of all leads, None where no lead has a usable one."""
+        latest = max((place.modified for place in self._places()), default=0)
+        return _EPOCH + timedelta(microseconds=latest) if latest else None
+
+    def add(self, lead: Lead) -> bool:
+        """Take a lead; True if its id was not known before."""
+        line = self._encode(lead if self._redact is None else self._redact(lead))
+        key = lead["id"]
+        modified = microseconds(lead.get("modified_time")) or 0
+        digest = blake2b(line.data, digest_size=16).digest()
+        new = key not in self._index
+        if not new:
+            known = self._place(key)
+            if modified < known.modified:
+                return False
+            if known.digest == digest:
+                self._index[key] = known._replace(modified=modified).packed()
+                return False
+            self._superseded = True
+        with _disk_errors():
+            offset = self._file.tell()
+            self._file.write(line.data + b"\n")
+        self._index[key] = _Place(modified, digest, offset, len(line.data), line.nulled).packed()
+        return new
+
+    def reject(self, item: Any) -> None:
+        """Take a result without a usable id, so that it is kept and counted."""
+        data = canonical_json(item if self._redact is None else self._redact(item)).encode()
+        digest = blake2b(data, digest_size=16).digest()
+        if digest not in self._rejected:
+            self._rejected.add(digest)
+            with _disk_errors():
+                self._rejects.write(data + b"\n")
+
+    def lines(self) -> Iterator[bytes]:
+        """The line of each distinct lead, without its line feed, in the order of arrival."""
+        return _lines(self.seal())
+
+    def lines_by_id(self) -> Iterator[bytes]:
+        """The same lines by ascending id: leads read again come in the same order."""
+        with _disk_errors():
+            self._file.flush()
+        for key in sorted(self._index):
+            place = self._place(key)
+            yield os.pread(self._file.fileno(), place.length, place.offset)
+
+    def reject_lines(self) -> Iterator[bytes]:
+        """The line of each reject: JSON as the API sent it."""
+        with _disk_errors():
+            return _lines(_path(self._rejects))
+
+    def seal(self) -> str:
+        """Path of a file with exactly the distinct leads, for engines that read JSON lines themselves.
+
+        The path is good in this process only, and until the next ``add``.
+        """
+        with _disk_errors():
+            if self._superseded:
+                self._compact()
+            return _path(self._file)
+
+    def close(self) -> None:
+        """Give the disk space back; closing twice is fine."""
+        for file in (self._file, self._rejects):
+            # On a full disk closing fails as writing did, which would hide the error that was raised then.
+            with suppress(OSError):
+                file.close()
+
+    def _place(self, key: int) -> _Place:
+        return _Place._make(_PACKED.unpack(self._index[key]))
+
+    def _places(self) -> Iterator[_Place]:
+        return map(_Place._make, map(_PACKED.unpack, self._index.values()))
+
+    def _compact(self) -> None:
+        compacted = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115
+        for key in self._index:
+            place = self._place(key)
+            self._file.seek(place.offset)
+            self._index[key] = place._replace(offset=compacted.tell()).packed()
+            compacted.write(self._file.read(place.length) + b"\n")
+        self._file.close()
+        self._file = compacted
+        self._superseded = False
+
+
+def _path(file: IO[bytes]) -> str:
+    file.flush()
+    return f"/dev/fd/{file.fileno()}"
+
+
+def _lines(path: str) -> Iterator[bytes]:
+    with open(path, "rb") as file:  # noqa: PTH123 (a descriptor, not a place in the file system)
+        file.seek(0)
+        for line in file:
+            yield line[:-1]
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = "is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "cannot be written"
+        code = errno.errorcode.get(error.errno or 0, "unknown error")
+        raise SelaSetupError(
+            f"the disk for temporary files {reason} ({code}): make room there or point TMPDIR to a larger one"
+        ) from None

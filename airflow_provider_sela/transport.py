@@ -1,0 +1,187 @@
+"""Requests to the Sela API over ``requests``: one origin, one token, retries, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import requests
+from tenacity import RetryCallState, Retrying
+
+from airflow_provider_sela.api import LEADS_PATH, Page, decode_page, page_params
+from airflow_provider_sela.exceptions import SelaError, SelaResponseError, SelaUnavailableError
+from airflow_provider_sela.pacing import Budget, Pacer, retry_options
+from airflow_provider_sela.redaction import redact_library_logs
+from airflow_provider_sela.session import SelaSession, with_clear_errors
+from airflow_provider_sela.settings import Settings
+from airflow_provider_sela.status import date_microseconds, error_for
+
+_CHUNK = 1 << 16
+#: Largest answer that is read: far above any page of leads, far below what would hurt a worker.
+MAX_BODY_BYTES = 256 << 20
+#: A whole answer may take this many time-outs: a server that drips bytes must not hold a task for ever.
+DRIP_FACTOR = 10
+
+
+class CalledOffError(Exception):
+    """A request was given up because the read that it belongs to has ended; never leaves the package."""
+
+
+class Run:
+    """One read of many requests: what it has cost, what it may still wait, and whether it was called off.
+
+    :param retry_budget: seconds that all retries together may wait.
+    """
+
+    def __init__(self, retry_budget: float) -> None:
+        self.budget = Budget(retry_budget)
+        self.requests = 0
+        self.retries = 0
+        self.waited = 0.0
+        self.called_off = threading.Event()
+        self._lock = threading.Lock()
+
+    def count(self, *, requests: int = 0, retries: int = 0, waited: float = 0.0) -> None:
+        """Add to the cost."""
+        with self._lock:
+            self.requests += requests
+            self.retries += retries
+            self.waited += waited
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but no longer than the read lasts."""
+        if self.called_off.wait(seconds):
+            raise CalledOffError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A page and the server's clock when it answered (the ``Date`` header), in microseconds."""
+
+    page: Page
+    date: int | None
+
+
+class Transport:
+    """Reads pages for one connection; safe to use from several threads, each with its own session.
+
+    :param settings: the connection.
+    :param log: where retries are told.
+    """
+
+    def __init__(self, settings: Settings, log: logging.Logger) -> None:
+        self.settings = settings
+        self.pacer = Pacer(settings.requests_per_second)
+        self._log = log
+        self._local = threading.local()
+        self._sessions: list[SelaSession] = []
+        self._lock = threading.Lock()
+        redact_library_logs()
+
+    @property
+    def session(self) -> SelaSession:
+        """The session of the calling thread."""
+        session: SelaSession | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = SelaSession(self.settings)
+            with self._lock:
+                self._sessions.append(session)
+        return session
+
+    def release(self) -> None:
+        """Close the calling thread's connections."""
+        session: SelaSession | None = getattr(self._local, "session", None)
+        if session is not None:
+            del self._local.session
+            with self._lock:
+                if session in self._sessions:
+                    self._sessions.remove(session)
+            session.close()
+
+    def close(self) -> None:
+        """Close the connections of all threads; the transport can be used again."""
+        with self._lock:
+            sessions, self._sessions = self._sessions, []
+            self._local = threading.local()
+        for session in sessions:
+            session.close()
+
+    def read(
+        self,
+        filters: Mapping[str, str],
+        page: int,
+        page_size: int | None,
+        *,
+        run: Run | None = None,
+        max_attempts: int | None = None,
+    ) -> Answer:
+        """Read one page, with retries.
+
+        :param filters: from :func:`~airflow_provider_sela.api.lead_filters`.
+        :param run: the read that this page belongs to; default: one of its own.
+        :param max_attempts: default: the connection's.
+        :raises SelaError: see :mod:`airflow_provider_sela.exceptions`.
+        """
+        settings = self.settings
+        run = run or Run(settings.retry_budget)
+        params = page_params(filters, page, page_size)
+
+        def before_sleep(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            run.count(retries=1, waited=state.upcoming_sleep)
+            if isinstance(error, SelaUnavailableError) and error.retry_after is not None:
+                self.pacer.pause(time.monotonic(), error.retry_after)
+            self._log.warning(
+                "Sela page %d: %s; attempt %d in %.1f s",
+                page,
+                error,
+                state.attempt_number + 1,
+                state.upcoming_sleep,
+            )
+
+        retrying = Retrying(
+            **retry_options(max_attempts or settings.max_attempts, run.budget, before_sleep), sleep=run.sleep
+        )
+        try:
+            return retrying(self._attempt, params, page, run)
+        except SelaError as error:
+            error.args = (f"connection {settings.conn_id!r}: {error}",)
+            raise
+
+    def _attempt(self, params: Mapping[str, str], page: int, run: Run) -> Answer:
+        pause = self.pacer.reserve(time.monotonic())
+        while pause > 0:
+            run.sleep(pause)
+            # Where the server asked for a pause meanwhile, queue again: not all may start when it ends.
+            now = time.monotonic()
+            pause = self.pacer.reserve(now) if self.pacer.paused(now) else 0.0
+        run.count(requests=1)
+        response, body = with_clear_errors(self.settings, lambda: self._get(params))
+        error = error_for(response.status_code, response.headers, body, page=page)
+        if error is not None:
+            raise error
+        return Answer(decode_page(body, page), date_microseconds(response.headers.get("Date")))
+
+    def _get(self, params: Mapping[str, str]) -> tuple[requests.Response, bytes]:
+        deadline = time.monotonic() + DRIP_FACTOR * self.settings.timeout
+        response = self.session.get(self.settings.base_url + LEADS_PATH, params=params, stream=True)
+        try:
+            return response, self._body(response, deadline)
+        finally:
+            response.close()
+
+    def _body(self, response: requests.Response, deadline: float) -> bytes:
+        body = bytearray()
+        # read1 gives what has arrived; iter_content waits for a whole chunk, however slowly it drips.
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise SelaResponseError(
+                    f"the answer is larger than {MAX_BODY_BYTES >> 20} MB: lower extra 'page_size'"
+                )
+            if time.monotonic() > deadline:
+                raise requests.ReadTimeout
+        return bytes(body)

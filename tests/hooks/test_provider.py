@@ -1,0 +1,110 @@
+"""What Airflow knows of the provider: its metadata, its form, its hook."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+from importlib.metadata import entry_points
+from typing import Any
+
+import pytest
+
+from airflow_provider_sela import __version__, get_provider_info
+from airflow_provider_sela.hooks.sela import SelaHook
+from airflow_provider_sela.settings import EXTRA_FIELDS, connection_type
+
+
+@pytest.fixture(scope="module")
+def manager() -> Any:
+    """Airflow's own view; the package must be installed, if only in editable mode."""
+    from airflow.providers_manager import ProvidersManager
+
+    if not [point for point in entry_points(group="apache_airflow_provider") if "sela" in point.value]:
+        pytest.fail("install the package first: the entry point is part of what is tested")
+    return ProvidersManager()
+
+
+def test_the_metadata_is_valid_by_airflows_own_schema() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(
+        importlib.resources.files("airflow").joinpath("provider_info.schema.json").read_text()
+    )
+    jsonschema.validate(get_provider_info(), schema)
+
+
+def test_airflow_discovers_the_provider_with_its_version(manager: Any) -> None:
+    provider = manager.providers["airflow-provider-sela"]
+    assert provider.version == __version__
+    assert {**provider.data, **get_provider_info()} == provider.data
+
+
+def test_airflow_discovers_the_hook_by_its_connection_type(manager: Any) -> None:
+    found = manager.hooks["sela"]
+    assert found.hook_class_name == "airflow_provider_sela.hooks.sela.SelaHook"
+    assert found.package_name == "airflow-provider-sela"
+    assert found.hook_name == SelaHook.hook_name == "Sela"
+    assert found.connection_id_attribute_name == SelaHook.conn_name_attr == "sela_conn_id"
+    assert found.connection_type == SelaHook.conn_type == "sela"
+
+
+def test_airflow_finds_no_fault_with_the_provider(manager: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A hook that cannot be imported or a bad form is only logged."""
+    assert manager.hooks["sela"] is not None
+    assert manager.field_behaviours["sela"]
+    assert [record for record in caplog.records if "sela" in record.getMessage().lower()] == []
+
+
+def test_a_connection_gives_its_hook(monkeypatch: pytest.MonkeyPatch, manager: Any) -> None:
+    from airflow.models.connection import Connection
+
+    hook = Connection(conn_id="sela_default", conn_type="sela", password="x").get_hook()
+    assert isinstance(hook, SelaHook)
+    assert hook.sela_conn_id == "sela_default"
+
+
+def test_the_form_shows_token_base_url_and_port_and_hides_the_rest(manager: Any) -> None:
+    behaviour = manager.field_behaviours["sela"]
+    assert behaviour["relabeling"] == {"password": "API token", "host": "Base URL"}
+    assert sorted(behaviour["hidden_fields"]) == ["login", "schema"]
+    assert behaviour["placeholders"] == {"host": "https://api.trysela.com"}
+
+
+def test_the_form_of_old_and_new_airflow_says_the_same() -> None:
+    new = connection_type()["ui-field-behaviour"]
+    old = SelaHook.get_ui_field_behaviour()
+    assert {name.replace("-", "_"): value for name, value in new.items()} == old
+
+
+@pytest.mark.parametrize("item", EXTRA_FIELDS, ids=lambda item: item.name)
+def test_the_form_of_new_airflow_offers_each_extra_with_its_bounds(item: Any) -> None:
+    field = connection_type()["conn-fields"][item.name]
+    assert field["label"] == item.title
+    assert field["description"] == item.description
+    assert field["schema"]["type"] == [item.kind, "null"]
+    assert field["schema"]["default"] == item.default
+    assert (field["schema"].get("minimum"), field["schema"].get("maximum")) == (item.minimum, item.maximum)
+
+
+def test_the_user_interface_of_this_airflow_draws_each_extra(manager: Any) -> None:
+    services = pytest.importorskip("airflow.api_fastapi.core_api.services.ui.connections")
+    [drawn] = [meta for meta in services.HookMetaService.hook_meta_data() if meta.connection_type == "sela"]
+    assert drawn.hook_name == "Sela"
+    assert set(drawn.extra_fields) == {item.name for item in EXTRA_FIELDS}
+    assert drawn.standard_fields.password.title == "API token"
+    assert drawn.standard_fields.host.placeholder == "https://api.trysela.com"
+    assert drawn.standard_fields.port is None or not drawn.standard_fields.port.hidden
+    for item in EXTRA_FIELDS:
+        assert drawn.extra_fields[item.name]["schema"]["type"][0] == item.kind
+
+
+def test_the_form_of_old_airflow_offers_each_extra() -> None:
+    """Drawn with Flask-AppBuilder, which Airflow below 3 has and newer ones may have."""
+    fields = pytest.importorskip("wtforms.fields")
+    pytest.importorskip("flask_appbuilder")
+    widgets = SelaHook.get_connection_form_widgets()
+    assert list(widgets) == [item.name for item in EXTRA_FIELDS]
+    for item in EXTRA_FIELDS:
+        field = widgets[item.name]
+        assert field.field_class is (fields.IntegerField if item.kind == "integer" else fields.StringField)
+        assert field.kwargs["default"] == item.default
+        assert field.kwargs["description"] == item.description
