@@ -1,0 +1,169 @@
+"""Leads into a table of the user's own database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseHook, Context
+
+from airflow_provider_sela.exceptions import SelaRequestError
+from airflow_provider_sela.operators.base import SelaReadOperator
+from airflow_provider_sela.privacy import Privacy
+from airflow_provider_sela.warehouse import engine_for
+from airflow_provider_sela.warehouse.deletes import deletes_cap, gone_leads
+from airflow_provider_sela.warehouse.landing import check, land, scrubbed
+from airflow_provider_sela.warehouse.layout import Load, Mode
+
+if TYPE_CHECKING:
+    from airflow_provider_sela.hooks.snapshot import LeadSnapshot
+    from airflow_provider_sela.warehouse.engine import Engine
+
+DELETES = ("ignore", "mark")
+
+
+class SelaLeadsToSqlOperator(SelaReadOperator):
+    """Land leads in one SQL table: typed, one row for each lead, in one transaction.
+
+    The leads are read and verified first; only then is the target written. A retry, a rerun or two loads at
+    once give the same table. Beside the target, ``_sela_loads`` gets a row for each load and
+    ``_sela_rejects`` keeps results that had no usable id, both in the same transaction. All parameters are
+    templated.
+
+    The XCom is one flat dict, which is logged as well: ``table``, ``verdict``, ``read``, ``new``,
+    ``changed``, ``unchanged``, ``deleted``, ``nulled`` (malformed values, whose raw form is in the column
+    ``extra``), ``rejected``, ``requests``, ``retries`` and ``seconds``.
+
+    :param conn_id: Airflow connection of the database: DuckDB, SQLite, PostgreSQL, MySQL or MariaDB, or any
+        other whose hook is a ``DbApiHook``.
+    :param table: target, such as ``leads``, ``sales.leads`` or ``sales."Web leads"``.
+    :param mode: ``merge`` (default: one row for each lead, only changed ones are touched), ``replace`` (the
+        same, and leads that were not read are removed), ``append`` (one row for each lead and run) or
+        ``history`` (one row for each version, valid from ``_sela_valid_from`` until ``_sela_valid_to``).
+    :param create_table: whether missing tables are created (default).
+    :param add_columns: whether missing columns are added (default). Columns of your own are left alone.
+    :param deletes: ``ignore`` (default, because a list cannot say that something was deleted) or ``mark``:
+        after a read that is proven complete, leads that are gone get ``_sela_deleted_at``, and lose it when
+        they return. With filters, or in the modes ``append`` and ``replace``, only ``ignore`` makes sense.
+    :param max_deletes: the load fails, with nothing written, where more leads than this are gone: a number,
+        or a share of the table. Default: 0.1, since more is rather a wrong account than a clean-up.
+    :param exclude_fields: fields that are not written; ``extra`` stands for all that are not documented.
+    :param hash_fields: text fields of which a salted hash is written.
+    :param salt_conn_id: connection whose Password is the salt; needed with ``hash_fields``.
+    :param keep_metadata: the only keys of ``metadata`` that are written; default: all.
+    :param drop_metadata: keys of ``metadata`` that are not written.
+    """
+
+    template_fields: Sequence[str] = (
+        *SelaReadOperator.template_fields,
+        "conn_id",
+        "table",
+        "mode",
+        "create_table",
+        "add_columns",
+        "deletes",
+        "max_deletes",
+        "exclude_fields",
+        "hash_fields",
+        "salt_conn_id",
+        "keep_metadata",
+        "drop_metadata",
+    )
+
+    def __init__(
+        self,
+        *,
+        conn_id: str,
+        table: str,
+        mode: str = "merge",
+        create_table: bool = True,
+        add_columns: bool = True,
+        deletes: str = "ignore",
+        max_deletes: int | float | str = 0.1,
+        exclude_fields: Collection[str] = (),
+        hash_fields: Collection[str] = (),
+        salt_conn_id: str | None = None,
+        keep_metadata: Collection[str] | None = None,
+        drop_metadata: Collection[str] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.conn_id = conn_id
+        self.table = table
+        self.mode = mode
+        self.create_table = create_table
+        self.add_columns = add_columns
+        self.deletes = deletes
+        self.max_deletes = max_deletes
+        self.exclude_fields = exclude_fields
+        self.hash_fields = hash_fields
+        self.salt_conn_id = salt_conn_id
+        self.keep_metadata = keep_metadata
+        self.drop_metadata = drop_metadata
+
+    def load(self, context: Context) -> dict[str, Any]:
+        """Read, land, and return the counts."""
+        clock = time.monotonic()
+        mode, privacy = self._mode(), self._privacy()
+        engine = engine_for(self.conn_id, self.table)
+        allowed = {"create": bool(self.create_table), "add": bool(self.add_columns)}
+        # A target that does not fit is refused before the first request, not after the last.
+        with engine:
+            check(engine, mode, **allowed)
+        with self.snapshot(engine.encode(), redact=privacy or None) as snapshot:
+            gone = self._gone(engine, mode, snapshot, privacy)
+            load = self._load(context, snapshot, gone)
+            with engine:
+                counts = land(engine, snapshot.spool, load, mode, **allowed)
+        result = {"table": self.table, **counts, "seconds": round(time.monotonic() - clock, 3)}
+        self.log.info("Sela: landed %s", " ".join(f"{name}={value}" for name, value in result.items()))
+        return result
+
+    def _mode(self) -> Mode:
+        if self.mode not in list(Mode):
+            raise SelaRequestError(f"mode is {self.mode!r}: allowed are {', '.join(Mode)}")
+        mode = Mode(self.mode)
+        if self.deletes not in DELETES:
+            raise SelaRequestError(f"deletes is {self.deletes!r}: allowed are {' and '.join(DELETES)}")
+        if self.deletes == "mark":
+            deletes_cap(self.max_deletes)
+            if mode.removes:
+                raise SelaRequestError(f"deletes='mark' goes with merge and history, not with mode {mode}")
+            if any(value is not None for value in self.filters.values()):
+                raise SelaRequestError("deletes='mark' needs a read without filters: leave the filters out")
+        return mode
+
+    def _privacy(self) -> Privacy:
+        salt = BaseHook.get_connection(self.salt_conn_id).password if self.salt_conn_id else None
+        return Privacy(
+            exclude=self.exclude_fields,
+            hashed=self.hash_fields,
+            salt=salt or "",
+            keep_metadata=self.keep_metadata,
+            drop_metadata=self.drop_metadata,
+        )
+
+    def _gone(self, engine: Engine, mode: Mode, snapshot: LeadSnapshot, privacy: Privacy) -> list[int]:
+        if self.deletes == "ignore":
+            return []
+        if not snapshot.verdict.proven:
+            self.log.warning("Sela: no deletes are marked: the verdict %s is no proof", snapshot.verdict)
+            return []
+        with engine:
+            if engine.columns(engine.target) is None:
+                return []
+            hidden = {*privacy.exclude, *privacy.hashed}
+            cap = deletes_cap(self.max_deletes)
+            return scrubbed(lambda: gone_leads(engine, mode, snapshot.spool, self.hook, cap, hidden))
+
+    def _load(self, context: Context, snapshot: LeadSnapshot, gone: list[int]) -> Load:
+        stats = snapshot.stats
+        return Load(
+            run_id=str(context.get("run_id") or f"manual__{stats.started.isoformat()}"),
+            started=stats.started,
+            verdict=stats.verdict,
+            requests=stats.requests,
+            retries=stats.retries,
+            gone=gone,
+        )

@@ -1,0 +1,101 @@
+"""Which leads of the target were deleted at Sela."""
+
+# ruff: noqa: S608 (names are checked, values are parameters)
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sela.exceptions import SelaRequestError, SelaTargetError
+from airflow_provider_sela.spool import Spool
+from airflow_provider_sela.warehouse.engine import Engine
+from airflow_provider_sela.warehouse.layout import Mode
+
+if TYPE_CHECKING:
+    from airflow_provider_sela.hooks.sela import SelaHook
+
+#: Fields that a lead can be asked for by, the most selective first.
+_ASKED_BY = ("external_id", "email", "phone_number")
+_BATCH = 500
+# Enough for every lead of one person; a filter that gives more is none.
+_LONGEST_ANSWER = 1000
+
+
+def deletes_cap(value: int | float | str) -> int | float:
+    """Read ``max_deletes``: a whole number of leads, or a share below 1.
+
+    :raises SelaRequestError: neither.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, bool) or not (0 <= number < 1 or (number >= 1 and number.is_integer())):
+        raise SelaRequestError(
+            f"max_deletes is {value!r}: expected is a number of leads, or a share of the table such as 0.1"
+        )
+    return number if number < 1 else int(number)
+
+
+def gone_leads(
+    engine: Engine, mode: Mode, spool: Spool, hook: SelaHook, cap: int | float, hidden: Collection[str]
+) -> list[int]:
+    """Ids of leads that are in the target and no longer at Sela.
+
+    To be called with the leads of a proven, unfiltered read only. Each candidate that can be asked for is
+    asked for once more; the answer is checked here, because a server may ignore a filter. ``GET
+    /api/leads/{id}/`` is not used: it is not part of the documented contract, and a 404 from it could mean
+    anything.
+
+    :param engine: connected engine.
+    :param cap: more candidates than this are refused: a number, or a share of the leads in the target.
+    :param hidden: fields whose columns do not hold the value that Sela knows.
+    :raises SelaTargetError: too many candidates.
+    """
+    candidates, total = [], 0
+    for lead_id in engine.present(mode):
+        total += 1
+        if lead_id not in spool:
+            candidates.append(lead_id)
+    allowed = math.ceil(total * cap) if isinstance(cap, float) else cap
+    if len(candidates) > allowed:
+        raise SelaTargetError(
+            f"{len(candidates)} of {total} leads in the table are no longer at Sela, max_deletes allows"
+            f" {allowed}: nothing was written. Check that the connection is of the right account; if the"
+            " leads were deleted on purpose, raise max_deletes for one run"
+        )
+    askable = [name for name in _ASKED_BY if name not in hidden]
+    known = list(_known(engine, mode, candidates, askable))
+    return [lead_id for lead_id, values in known if not _still_there(hook, lead_id, values)]
+
+
+def _known(
+    engine: Engine, mode: Mode, ids: list[int], names: list[str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    columns = ", ".join(map(engine.column, ["id", *names]))
+    remaining = iter(ids)
+    while batch := list(islice(remaining, _BATCH)):
+        rows = engine.select(
+            f"SELECT {columns} FROM {engine.table(engine.target)} WHERE {engine.alive(mode)}"
+            f" AND {engine.column('id')} IN ({', '.join([engine.placeholder] * len(batch))})",
+            batch,
+        )
+        for lead_id, *values in rows:
+            yield lead_id, dict(zip(names, values, strict=True))
+
+
+def _still_there(hook: SelaHook, lead_id: int, values: dict[str, Any]) -> bool:
+    """Ask Sela; where it cannot be asked, the proof that the read was complete stands alone."""
+    name = next((name for name, value in values.items() if value and value.strip()), None)
+    if name is None:
+        return False
+    wanted = str(values[name])
+    question: dict[str, Any] = {name: wanted}
+    for lead in islice(hook.iter_leads(**question), _LONGEST_ANSWER):
+        if lead["id"] == lead_id:
+            return True
+        if wanted.casefold() not in str(dict(lead).get(name)).casefold():
+            return False
+    return False

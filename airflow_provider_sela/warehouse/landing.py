@@ -1,0 +1,137 @@
+"""One load: everything or nothing, with its books, and no lead value in any failure."""
+
+# ruff: noqa: S608 (names are checked, values are parameters)
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from airflow_provider_sela.exceptions import SelaError, SelaTargetUnavailableError
+from airflow_provider_sela.leads import content_hash
+from airflow_provider_sela.spool import Spool
+from airflow_provider_sela.warehouse.engine import Engine
+from airflow_provider_sela.warehouse.layout import COUNTS, LOADS, REJECTS, Load, Mode
+from airflow_provider_sela.warehouse.schema import Schema, target_key
+
+T = TypeVar("T")
+# An error number, or an SQLSTATE.
+_CODE = re.compile(r"[0-9]{1,6}|[0-9A-Z]{5}")
+
+
+def land(
+    engine: Engine,
+    spool: Spool,
+    load: Load,
+    mode: Mode = Mode.MERGE,
+    *,
+    create: bool = True,
+    add: bool = True,
+) -> dict[str, Any]:
+    """Bring spooled leads into the target in one transaction.
+
+    :param engine: connected engine, used for this one load.
+    :param spool: leads that were encoded by this engine's :meth:`~.engine.Engine.encode`.
+    :param create: whether missing tables may be created.
+    :param add: whether missing columns may be added.
+    :return: the load's counts by name, with ``verdict``.
+    :raises SelaTargetError: the target does not fit.
+    :raises SelaTargetUnavailableError: the database failed.
+    """
+    return scrubbed(lambda: _land(engine, spool, load, mode, Schema(engine, mode, create=create, add=add)))
+
+
+def check(engine: Engine, mode: Mode, *, create: bool = True, add: bool = True) -> None:
+    """Say before anything is read or written whether the target fits; takes and raises as :func:`land`."""
+    scrubbed(Schema(engine, mode, create=create, add=add).check)
+
+
+def scrubbed(work: Callable[[], T]) -> T:
+    """Run something that may make a driver fail while it holds leads.
+
+    Drivers quote the row that they refuse. Only the failure's class and code survive, and the failure is
+    raised outside of the handler, so that not even ``__context__`` leads to the original.
+    """
+    try:
+        return work()
+    except SelaError:
+        raise
+    except Exception as error:  # noqa: BLE001 (drivers share no base class)
+        failure = SelaTargetUnavailableError(
+            f"the database failed and nothing was written: {_described(error)}. Its own words may quote leads"
+            " and are left out here; the database's log has them"
+        )
+    raise failure
+
+
+def _land(engine: Engine, spool: Spool, load: Load, mode: Mode, schema: Schema) -> dict[str, Any]:
+    schema.check()
+    if engine.transactional_ddl:
+        engine.begin()
+    engine.stage(spool)
+    engine.lock()
+    schema.apply()
+    if not engine.transactional_ddl:
+        engine.begin()
+    counts = engine.write(mode, load)
+    deleted = counts.deleted + (engine.mark(mode, load) if load.gone else 0)
+    result = {
+        "verdict": load.verdict,
+        "read": len(spool),
+        "new": counts.new,
+        "changed": counts.changed,
+        "unchanged": len(spool) - counts.new - counts.changed,
+        "deleted": deleted,
+        "nulled": spool.nulled,
+        "rejected": spool.rejected,
+        "requests": load.requests,
+        "retries": load.retries,
+    }
+    engine.insert(engine.table(schema.rejects), REJECTS.fields, _new_rejects(engine, spool, load, schema))
+    engine.insert(engine.table(schema.loads), LOADS.fields, [_loads_row(engine, spool, load, mode, result)])
+    engine.commit()
+    return result
+
+
+def _loads_row(engine: Engine, spool: Spool, load: Load, mode: Mode, result: dict[str, Any]) -> list[Any]:
+    newest = spool.newest
+    return [
+        load.run_id,
+        target_key(engine),
+        str(mode),
+        load.verdict,
+        engine.moment(load.started),
+        engine.moment(datetime.now(UTC)),
+        None if newest is None else engine.moment(newest),
+        *(result[name] for name in COUNTS),
+    ]
+
+
+def _new_rejects(engine: Engine, spool: Spool, load: Load, schema: Schema) -> Iterator[list[Any]]:
+    """Rejects that no earlier load has kept."""
+    if not spool.rejected:
+        return
+    target, moment = target_key(engine), engine.moment(load.started)
+    known = {
+        digest
+        for (digest,) in engine.select(
+            f"SELECT {engine.column('_sela_hash')} FROM {engine.table(schema.rejects)}"
+            f" WHERE {engine.column('target')} = {engine.placeholder}",
+            [target],
+        )
+    }
+    for line in spool.reject_lines():
+        raw = line.decode()
+        digest = content_hash({"raw": raw})
+        if digest not in known:
+            yield [target, digest, load.run_id, moment, raw]
+
+
+def _described(error: Exception) -> str:
+    kind = f"{type(error).__module__.partition('.')[0]}.{type(error).__name__}"
+    code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    code = code or getattr(error, "sqlite_errorname", None) or getattr(error, "errno", None)
+    if code is None and error.args and _CODE.fullmatch(str(error.args[0])):
+        code = error.args[0]
+    return f"{kind} ({code})" if isinstance(code, int | str) else kind

@@ -1,0 +1,147 @@
+"""MySQL and MariaDB: multi-row INSERT, with mysqlclient or mysql-connector-python as the connection says."""
+
+# ruff: noqa: S608 (names are checked, values are parameters)
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_sela.exceptions import SelaTargetUnavailableError
+from airflow_provider_sela.leads import EXTRA, Field, Kind, Row, canonical_json
+from airflow_provider_sela.spool import Spool
+from airflow_provider_sela.warehouse.engine import Column
+from airflow_provider_sela.warehouse.layout import SHORT, STAGED
+from airflow_provider_sela.warehouse.names import TableName
+from airflow_provider_sela.warehouse.staged import StagedEngine
+
+if TYPE_CHECKING:
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+_TIMES = tuple(field.name for field in STAGED if field.kind is Kind.TIMESTAMP)
+# MariaDB's JSON functions, its check of JSON columns among them, stop at 32 levels (MySQL: 100).
+_DEEPEST = 30
+_LOCK_WAIT = 600
+# The smallest default of max_allowed_packet in use is 16 MB.
+_STATEMENT = 4_000_000
+
+
+class MySQLEngine(StagedEngine):
+    """MySQL 8 and MariaDB 10.6, or newer, on InnoDB.
+
+    A table that a load creates stays, empty, if that load fails: neither database can take DDL back.
+    """
+
+    types: ClassVar[Mapping[Kind, str]] = {
+        Kind.INTEGER: "BIGINT",
+        Kind.TEXT: "LONGTEXT",
+        Kind.TIMESTAMP: "DATETIME(6)",
+        Kind.BOOLEAN: "TINYINT(1)",
+        Kind.JSON: "JSON",
+    }
+    accepted: ClassVar[Mapping[Kind, frozenset[str]]] = {
+        Kind.INTEGER: frozenset({"bigint", "bigint(20)"}),
+        Kind.TEXT: frozenset({"longtext", "mediumtext"}),
+        Kind.TIMESTAMP: frozenset({"datetime(6)"}),
+        Kind.BOOLEAN: frozenset({"tinyint(1)", "tinyint", "tinyint(4)"}),
+        Kind.JSON: frozenset({"json", "longtext"}),
+    }
+    # Airflow's run ids have at most 250 characters.
+    short_text = "VARCHAR(250)"
+    placeholder = "%s"
+    quote_mark = "`"
+    transactional_ddl = False
+    # Text is compared exactly, as everywhere else.
+    table_options = " DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+
+    def __init__(self, hook: DbApiHook, table: str) -> None:
+        super().__init__(hook, table)
+        self.staging = self.table((*self.target[:-1], "_sela_staging"))
+
+    def connect(self) -> Any:
+        """Speak UTF-8 and have bad values refused: without strict mode, text is cut off in silence."""
+        if hasattr(self.connection, "set_charset_collation"):
+            self.connection.set_charset_collation("utf8mb4", "utf8mb4_bin")
+        else:
+            self.connection.set_character_set("utf8mb4", "utf8mb4_bin")
+        cursor = self.connection.cursor()
+        cursor.execute("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'")
+        return cursor
+
+    def lock(self) -> None:
+        """Let loads write one after another; the lock ends with the connection."""
+        if self.one("SELECT GET_LOCK('airflow_provider_sela', %s)", [_LOCK_WAIT])[0] != 1:
+            raise SelaTargetUnavailableError(
+                "another load has been writing for ten minutes: run this one again"
+            )
+
+    def parameter(self, kind: Kind) -> str:
+        """Both drivers join rows into one INSERT only where parameters stand bare."""
+        return self.placeholder
+
+    def moment(self, value: datetime) -> str:
+        """DATETIME has no time zone: everything is UTC."""
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+    def columns(self, table: TableName) -> dict[str, Column] | None:
+        """Ask the information schema; column names are compared without case, as the databases do."""
+        rows = self.select(
+            "SELECT LOWER(column_name), LOWER(column_type), is_nullable = 'YES',"
+            " column_default IS NOT NULL OR extra <> ''"
+            " FROM information_schema.columns"
+            " WHERE table_name = %s AND table_schema = COALESCE(%s, DATABASE())",
+            [table[-1], table[-2] if len(table) > 1 else None],
+        )
+        return {name: Column(kind, bool(null), bool(filled)) for name, kind, null, filled in rows} or None
+
+    def accepts(self, field: Field, column: Column) -> bool:
+        """Short texts fit into any VARCHAR that was made for them."""
+        return super().accepts(field, column) or (field.name in SHORT and column.type == "varchar(250)")
+
+    def fit(self, row: Row) -> Row:
+        """JSON that is nested too deeply becomes NULL; ``extra`` keeps its text, as of other bad values."""
+        deep = {name: text for name in ("metadata", EXTRA.name) if _too_deep(text := row.values[name])}
+        if not deep:
+            return row
+        kept = row.values[EXTRA.name]
+        extra = json.loads(str(kept)) if kept and EXTRA.name not in deep else {}
+        invalid = extra.get("_invalid", {})
+        extra["_invalid"] = {**(invalid if isinstance(invalid, dict) else {"_invalid": invalid}), **deep}
+        values = {**row.values, **dict.fromkeys(deep), EXTRA.name: canonical_json(extra)}
+        return Row(values, row.nulled + len(deep))
+
+    def line(self, values: Mapping[str, Any]) -> bytes:
+        """As JSON, with timestamps in the form that DATETIME takes."""
+        times = {name: _naive(values[name]) for name in _TIMES}
+        return super().line({**values, **times})
+
+    def fill(self, spool: Spool) -> None:
+        """Insert many rows with each statement, but not more than a packet takes."""
+        batch_size = max(1, min(1000, _STATEMENT // max(1, spool.longest)))
+        self.insert(self.staging, STAGED, self.rows(spool), batch_size)
+
+    def update(self, sets: Sequence[tuple[str, str]], join: str, where: str) -> str:
+        """The same UPDATE, in MySQL's order of clauses."""
+        assignments = ", ".join(f"t.{self.column(name)} = {value}" for name, value in sets)
+        return (
+            f"UPDATE {self.table(self.target)} t JOIN {self.staging} s ON {join}"
+            f" SET {assignments} WHERE {where}"
+        )
+
+
+def _naive(moment: str | None) -> str | None:
+    return None if moment is None else moment[:26].replace("T", " ")
+
+
+def _too_deep(text: object) -> bool:
+    if not isinstance(text, str) or text.count("[") + text.count("{") <= _DEEPEST:
+        return False
+    return max(_depths(json.loads(text))) > _DEEPEST
+
+
+def _depths(value: Any, depth: int = 0) -> Iterator[int]:
+    yield depth
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for item in items:
+        yield from _depths(item, depth + 1)

@@ -1,0 +1,83 @@
+"""PostgreSQL: COPY, with psycopg 2 or 3, whichever Airflow's provider uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from airflow_provider_sela.leads import Kind
+from airflow_provider_sela.spool import Spool
+from airflow_provider_sela.warehouse.engine import Column
+from airflow_provider_sela.warehouse.layout import STAGED
+from airflow_provider_sela.warehouse.names import TableName
+from airflow_provider_sela.warehouse.staged import StagedEngine
+
+_BLOCK = 2**18
+# "Sela" in ASCII. One lock for all loads into a database: it is held for the writing, not for the reading.
+_LOCK = 0x53656C61
+# No text of a lead holds these: NUL and unpaired surrogates were made visible before.
+_NULL, _END = "\ud800", "\x00"
+
+
+class PostgresEngine(StagedEngine):
+    """PostgreSQL 12 and newer.
+
+    The spool holds lines in COPY's own text format, so that they are sent as they are.
+    """
+
+    types: ClassVar[Mapping[Kind, str]] = {
+        Kind.INTEGER: "bigint",
+        Kind.TEXT: "text",
+        Kind.TIMESTAMP: "timestamp with time zone",
+        Kind.BOOLEAN: "boolean",
+        Kind.JSON: "jsonb",
+    }
+    accepted: ClassVar[Mapping[Kind, frozenset[str]]] = {
+        Kind.INTEGER: frozenset({"bigint", "numeric"}),
+        Kind.TEXT: frozenset({"text", "character varying"}),
+        Kind.TIMESTAMP: frozenset({"timestamp with time zone"}),
+        Kind.BOOLEAN: frozenset({"boolean"}),
+        Kind.JSON: frozenset({"jsonb", "json", "text", "character varying"}),
+    }
+    placeholder = "%s"
+    staging = "pg_temp._sela_staging"
+    # Where a pooler hands the session to somebody else, the table must not outlive the transaction.
+    staging_options = " ON COMMIT DROP"
+
+    def fold(self, name: str) -> str:
+        """PostgreSQL reads ``Leads`` as ``leads``."""
+        return name.lower()
+
+    def lock(self) -> None:
+        """Let loads write one after another; readers and other writers go on."""
+        self.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+    def columns(self, table: TableName) -> dict[str, Column] | None:
+        """Ask the catalogue, which follows the search path as statements do."""
+        rows = self.select(
+            "SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull,"
+            " atthasdef OR attidentity <> '' OR attgenerated <> ''"
+            " FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+            [self.table(table)],
+        )
+        return {name: Column(*column) for name, *column in rows} or None
+
+    def line(self, values: Mapping[str, Any]) -> bytes:
+        """One line of COPY's text format."""
+        text = _END.join([_NULL if value is None else str(value) for value in values.values()])
+        text = text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+        return text.replace(_END, "\t").replace(_NULL, "\\N").encode()
+
+    def fill(self, spool: Spool) -> None:
+        """Send the spool, then let the planner know how much it was."""
+        sql = f"COPY {self.staging} ({self.listed(STAGED)}) FROM STDIN WITH (ENCODING 'UTF8')"
+        with Path(spool.seal()).open("rb") as lines:
+            lines.seek(0)
+            if hasattr(self.cursor, "copy_expert"):
+                self.cursor.copy_expert(sql, lines, _BLOCK)
+            else:
+                with self.cursor.copy(sql) as copy:
+                    while block := lines.read(_BLOCK):
+                        copy.write(block)
+        self.execute(f"ANALYZE {self.staging}")

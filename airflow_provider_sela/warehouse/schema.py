@@ -1,0 +1,127 @@
+"""Makes a table fit, or says before anything is written why it does not."""
+
+# ruff: noqa: S608 (names are checked, values are parameters)
+from __future__ import annotations
+
+from airflow_provider_sela.exceptions import SelaTargetError
+from airflow_provider_sela.leads import Field
+from airflow_provider_sela.warehouse.engine import Column, Engine
+from airflow_provider_sela.warehouse.layout import (
+    DELETED_AT,
+    LOADS,
+    LOADS_TABLE,
+    REJECTS,
+    REJECTS_TABLE,
+    Layout,
+    Mode,
+)
+from airflow_provider_sela.warehouse.names import TableName, beside
+
+
+class Schema:
+    """The target and the tables beside it.
+
+    :param create: whether a missing table may be created.
+    :param add: whether a missing column may be added.
+    """
+
+    def __init__(self, engine: Engine, mode: Mode, *, create: bool, add: bool) -> None:
+        self._engine = engine
+        self._mode = mode
+        self._create = create
+        self._add = add
+        self.loads = beside(engine.target, engine.fold(LOADS_TABLE))
+        self.rejects = beside(engine.target, engine.fold(REJECTS_TABLE))
+
+    def check(self) -> None:
+        """Change nothing.
+
+        :raises SelaTargetError: a table is missing or does not fit; the message names it, the column and the
+            remedy.
+        """
+        self._run(apply=False)
+        self._check_mode()
+
+    def apply(self) -> None:
+        """Create tables and columns that are missing; raises as :meth:`check`."""
+        self._run(apply=True)
+
+    def _run(self, *, apply: bool) -> None:
+        tables = ((self._engine.target, self._mode.layout), (self.loads, LOADS), (self.rejects, REJECTS))
+        for name, layout in tables:
+            existing = self._engine.columns(name)
+            if existing is None:
+                if not self._create:
+                    raise SelaTargetError(
+                        f"there is no table {_spelled(name)}: create it, or set create_table"
+                    )
+                if apply:
+                    self._engine.create(name, layout)
+                continue
+            for field in self._missing(name, layout, existing):
+                if apply:
+                    self._engine.add_column(name, field)
+
+    def _missing(self, name: TableName, layout: Layout, existing: dict[str, Column]) -> list[Field]:
+        complaints = [*self._conflicts(layout, existing), *_unfillable(layout, existing)]
+        missing = [field for field in layout.fields if field.name not in existing]
+        if missing and not self._add:
+            names = ", ".join(field.name for field in missing)
+            complaints.append(f"has no column {names}: add what is missing, or set add_columns")
+        if complaints:
+            raise SelaTargetError(f"table {_spelled(name)}: {'; '.join(complaints)}")
+        return missing
+
+    def _conflicts(self, layout: Layout, existing: dict[str, Column]) -> list[str]:
+        return [
+            f"column {field.name} is {column.type}, which cannot hold every value:"
+            f" make it {self._engine.column_type(field).lower()}"
+            for field in layout.fields
+            if (column := existing.get(field.name)) and not self._engine.accepts(field, column)
+        ]
+
+    def _check_mode(self) -> None:
+        """A table of one mode is not fit for another, and its columns do not show it."""
+        if self._engine.columns(self.loads) is None or self._engine.columns(self._engine.target) is None:
+            return
+        text = self._engine.column
+        rows = self._engine.select(
+            f"SELECT DISTINCT {text('mode')} FROM {self._engine.table(self.loads)}"
+            f" WHERE {text('target')} = {self._engine.placeholder}",
+            [target_key(self._engine)],
+        )
+        shape = self._mode.layout
+        for (mode,) in list(rows):
+            if Mode(mode).layout != shape:
+                raise SelaTargetError(
+                    f"table {_spelled(self._engine.target)} was loaded in mode {mode}, whose rows mean"
+                    f" something else: give mode {self._mode} a table of its own"
+                )
+
+
+def target_key(engine: Engine) -> str:
+    """The target as it stands in the tables beside it."""
+    return engine.target[-1]
+
+
+def _unfillable(layout: Layout, existing: dict[str, Column]) -> list[str]:
+    ours = {field.name for field in layout.fields}
+    stuck = [
+        name
+        for name, column in existing.items()
+        if not column.nullable and (not column.filled if name not in ours else name not in _always(layout))
+    ]
+    return [f"column {name} is NOT NULL, and leads can be without: let it be NULL" for name in stuck]
+
+
+def _always(layout: Layout) -> set[str]:
+    optional = {DELETED_AT, "_sela_valid_to"}
+    return {
+        field.name
+        for field in layout.fields
+        if field.name == "id" or (field.name.startswith("_sela_") and field.name not in optional)
+    }
+
+
+def _spelled(name: TableName) -> str:
+    return ".".join(name)

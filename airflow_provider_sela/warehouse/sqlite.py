@@ -1,0 +1,62 @@
+"""SQLite: one explicit transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from airflow_provider_sela.leads import Kind
+from airflow_provider_sela.spool import Spool
+from airflow_provider_sela.warehouse.engine import Column
+from airflow_provider_sela.warehouse.layout import STAGED
+from airflow_provider_sela.warehouse.names import TableName
+from airflow_provider_sela.warehouse.staged import StagedEngine
+
+_LOCK_WAIT_MS = 60_000
+
+
+class SQLiteEngine(StagedEngine):
+    """SQLite, whose columns take any value: timestamps are ISO 8601 text in UTC, which sorts by time."""
+
+    types: ClassVar[Mapping[Kind, str]] = {
+        Kind.INTEGER: "INTEGER",
+        Kind.TEXT: "TEXT",
+        Kind.TIMESTAMP: "TEXT",
+        Kind.BOOLEAN: "BOOLEAN",
+        Kind.JSON: "TEXT",
+    }
+    accepted: ClassVar[Mapping[Kind, frozenset[str]]] = {
+        Kind.INTEGER: frozenset({"integer", "bigint", "int", "int8"}),
+        Kind.TEXT: frozenset({"text", "varchar", "clob"}),
+        Kind.TIMESTAMP: frozenset({"text", "varchar", "datetime", "timestamp"}),
+        Kind.BOOLEAN: frozenset({"boolean", "bool", "integer", "tinyint", "int"}),
+        Kind.JSON: frozenset({"text", "varchar", "clob"}),
+    }
+    staging = "temp._sela_staging"
+
+    def connect(self) -> Any:
+        """Take the transaction from Python's driver, which would commit before DDL."""
+        self.connection.isolation_level = None
+        self.connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_MS}")
+        return self.connection.cursor()
+
+    def begin(self) -> None:
+        """Become the one writer at once: a reader that turns into a writer could be refused halfway."""
+        self.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Commit what :meth:`begin` began."""
+        self.execute("COMMIT")
+
+    def columns(self, table: TableName) -> dict[str, Column] | None:
+        """Ask the pragma; a length such as in ``VARCHAR(20)`` means nothing to SQLite."""
+        rows = self.select(
+            'SELECT lower(name), lower(type), NOT "notnull", dflt_value IS NOT NULL'
+            " FROM pragma_table_info(?, ?)",
+            [table[-1], table[-2] if len(table) > 1 else "main"],
+        )
+        return {name: Column(kind.partition("(")[0].strip(), *rest) for name, kind, *rest in rows} or None
+
+    def fill(self, spool: Spool) -> None:
+        """Insert row by row, without a round trip to anywhere."""
+        self.insert(self.staging, STAGED, self.rows(spool))

@@ -1,0 +1,147 @@
+"""Landing by sets: all leads in a staging table, then at most three statements against the target."""
+
+# ruff: noqa: S608 (names are checked, values are parameters)
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+from airflow_provider_sela.leads import Field, Kind
+from airflow_provider_sela.spool import Spool
+from airflow_provider_sela.warehouse.engine import Engine
+from airflow_provider_sela.warehouse.layout import (
+    DELETED_AT,
+    HASH,
+    RUN_ID,
+    STAGED,
+    SYNCED_AT,
+    VALID_FROM,
+    VALID_TO,
+    Counts,
+    Load,
+    Mode,
+)
+
+
+class StagedEngine(Engine):
+    """A database that joins a staging table with the target.
+
+    In each statement ``t`` is the target and ``s`` the staging table. Every mode is the same three steps over
+    rows *in scope*: update those that changed, insert those that are missing, delete those that were not
+    read. For ``append`` the rows of this run are in scope, for ``history`` the versions that are still valid;
+    there the update closes a version, which makes its lead one that is missing.
+    """
+
+    staging = "_sela_staging"
+    staging_key: ClassVar[bool] = True
+    staging_options: ClassVar[str] = ""
+
+    @abstractmethod
+    def fill(self, spool: Spool) -> None:
+        """Load the spooled leads into the empty staging table by the bulk path of the database."""
+
+    def stage(self, spool: Spool) -> None:
+        """Create the staging table, which ends with the connection, and fill it."""
+        columns = [self.definition(field, field.name == "id") for field in STAGED]
+        if self.staging_key:
+            columns.append(f"PRIMARY KEY ({self.column('id')})")
+        options = self.table_options + self.staging_options
+        self.execute(f"CREATE TEMPORARY TABLE {self.staging} ({', '.join(columns)}){options}")
+        self.fill(spool)
+
+    def rows(self, spool: Spool) -> Iterator[Sequence[Any]]:
+        """Spooled leads as rows of the staging table, for databases that are sent rows."""
+        for line in spool.lines():
+            yield tuple(json.loads(line).values())
+
+    def write(self, mode: Mode, load: Load) -> Counts:
+        """Compare, then change, insert and delete what the comparison found."""
+        scope, scope_values = self._scope(mode, load)
+        changed, changed_values = self._changed(mode, load)
+        target, key = self.table(self.target), self.column("id")
+        news, changes = self.one(
+            f"SELECT COUNT(CASE WHEN t.{key} IS NULL THEN 1 END),"
+            f" COUNT(CASE WHEN t.{key} IS NOT NULL AND {changed} THEN 1 END)"
+            f" FROM {self.staging} s LEFT JOIN {target} t ON t.{key} = s.{key} AND {scope}",
+            [*changed_values, *scope_values],
+        )
+        if changes:
+            sets, values = self._sets(mode, load)
+            self.execute(
+                self.update(sets, f"t.{key} = s.{key}", f"{scope} AND {changed}"),
+                [*values, *scope_values, *changed_values],
+            )
+        if news or (changes and mode is Mode.HISTORY):
+            self._insert_missing(mode, load, scope, scope_values)
+        return Counts(news, changes, self._remove(mode, load) if mode.removes else 0)
+
+    def update(self, sets: Sequence[tuple[str, str]], join: str, where: str) -> str:
+        """An UPDATE of the target by the staging table."""
+        assignments = ", ".join(f"{self.column(name)} = {value}" for name, value in sets)
+        return (
+            f"UPDATE {self.table(self.target)} AS t SET {assignments}"
+            f" FROM {self.staging} AS s WHERE {join} AND {where}"
+        )
+
+    def _scope(self, mode: Mode, load: Load) -> tuple[str, list[Any]]:
+        if mode is Mode.APPEND:
+            return f"t.{self.column(RUN_ID)} = {self.placeholder}", [load.run_id]
+        if mode is Mode.HISTORY:
+            later = f"t.{self.column(SYNCED_AT)} > {self.parameter(Kind.TIMESTAMP)}"
+            return f"(t.{self.column(VALID_TO)} IS NULL OR {later})", [self.moment(load.started)]
+        return "1 = 1", []
+
+    def _changed(self, mode: Mode, load: Load) -> tuple[str, list[Any]]:
+        """Whether a row differs and this load knows better: of two loads that overlap, the one that ends last
+        may have read first."""
+        digest, deleted = self.column(HASH), self.column(DELETED_AT)
+        differs = f"(t.{digest} IS NULL OR t.{digest} <> s.{digest} OR t.{deleted} IS NOT NULL)"
+        if mode.removes:
+            return differs, []
+        since = self.column(VALID_FROM if mode is Mode.HISTORY else SYNCED_AT)
+        earlier = f"t.{since} IS NULL OR t.{since} < {self.parameter(Kind.TIMESTAMP)}"
+        if mode is Mode.HISTORY:
+            earlier = f"t.{self.column(VALID_TO)} IS NULL AND ({earlier})"
+        else:
+            modified = self.column("modified_time")
+            earlier = f"{earlier} OR s.{modified} > t.{modified}"
+        return f"{differs} AND ({earlier})", [self.moment(load.started)]
+
+    def _sets(self, mode: Mode, load: Load) -> tuple[list[tuple[str, str]], list[Any]]:
+        stamp = self.parameter(Kind.TIMESTAMP)
+        if mode is Mode.HISTORY:
+            return [(VALID_TO, stamp)], [self.moment(load.started)]
+        copied = [(field.name, f"s.{self.column(field.name)}") for field in STAGED if field.name != "id"]
+        ours = [(DELETED_AT, "NULL"), (SYNCED_AT, stamp), (RUN_ID, self.placeholder)]
+        return copied + ours, [self.moment(load.started), load.run_id]
+
+    def _insert_missing(self, mode: Mode, load: Load, scope: str, scope_values: list[Any]) -> None:
+        added: list[tuple[Field, Any]] = [
+            (Field(SYNCED_AT, Kind.TIMESTAMP), self.moment(load.started)),
+            (Field(RUN_ID, Kind.TEXT), load.run_id),
+        ]
+        if mode is Mode.HISTORY:
+            added.append((Field(VALID_FROM, Kind.TIMESTAMP), self.moment(load.started)))
+        key = self.column("id")
+        constants = ", ".join(self.parameter(field.kind) for field, _ in added)
+        self.execute(
+            f"INSERT INTO {self.table(self.target)}"
+            f" ({self.listed(STAGED)}, {self.listed(field for field, _ in added)})"
+            f" SELECT {self.listed(STAGED, 's.')}, {constants} FROM {self.staging} s WHERE NOT EXISTS"
+            f" (SELECT 1 FROM {self.table(self.target)} t WHERE t.{key} = s.{key} AND {scope})",
+            [*(value for _, value in added), *scope_values],
+        )
+
+    def _remove(self, mode: Mode, load: Load) -> int:
+        target, key = self.table(self.target), self.column("id")
+        where = f"NOT EXISTS (SELECT 1 FROM {self.staging} s WHERE s.{key} = {target}.{key})"
+        values: list[Any] = []
+        if mode is Mode.APPEND:
+            where = f"{where} AND {self.column(RUN_ID)} = {self.placeholder}"
+            values.append(load.run_id)
+        removed: int = self.one(f"SELECT COUNT(*) FROM {target} WHERE {where}", values)[0]
+        if removed:
+            self.execute(f"DELETE FROM {target} WHERE {where}", values)
+        return removed

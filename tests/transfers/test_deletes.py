@@ -1,0 +1,145 @@
+"""What is gone at Sela is marked, but only on proof, within limits, and after asking again."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_sela.testing import SelaApi
+from airflow_provider_sela.testing.wire import Request
+from tests.transfers.test_leads_to_sql import load
+from tests.warehouse.databases import DuckDB
+
+
+def marked(warehouse: DuckDB) -> list[int]:
+    return [
+        row[0]
+        for row in warehouse.rows("SELECT id FROM leads WHERE _sela_deleted_at IS NOT NULL ORDER BY id")
+    ]
+
+
+def questions(api: SelaApi) -> list[Request]:
+    return [
+        request for request in api.requests if {"external_id", "email", "phone_number"} & request.query.keys()
+    ]
+
+
+def test_deletes_are_ignored_unless_asked_for(api: SelaApi, warehouse: DuckDB) -> None:
+    load()
+    api.delete(28_010)
+    assert load()["deleted"] == 0
+    assert marked(warehouse) == []
+
+
+def test_a_deleted_lead_is_marked_once_and_unmarked_when_it_returns(api: SelaApi, warehouse: DuckDB) -> None:
+    load(deletes="mark")
+    gone = dict(api.leads[28_010])
+    api.delete(28_010)
+    assert load(deletes="mark")["deleted"] == 1
+    assert load(deletes="mark")["deleted"] == 0
+    assert marked(warehouse) == [28_010]
+    api.add(gone)
+    back = load(deletes="mark")
+    assert (back["deleted"], back["changed"]) == (0, 1)
+    assert marked(warehouse) == []
+
+
+def test_more_deletes_than_allowed_fail_and_write_nothing(api: SelaApi, warehouse: DuckDB) -> None:
+    load(deletes="mark")
+    before = warehouse.table()
+    for lead_id in range(28_000, 28_030):
+        api.delete(lead_id)
+    with pytest.raises(
+        AirflowFailException, match=r"30 of 250 leads .* max_deletes allows 25: nothing was written"
+    ):
+        load(deletes="mark")
+    assert warehouse.table() == before
+    assert load(deletes="mark", max_deletes="30")["deleted"] == 30
+
+
+def test_an_empty_account_does_not_mark_the_whole_table(api: SelaApi, warehouse: DuckDB) -> None:
+    load(deletes="mark")
+    for lead_id in list(api.leads):
+        api.delete(lead_id)
+    with pytest.raises(AirflowFailException, match="250 of 250 leads"):
+        load(deletes="mark")
+    assert marked(warehouse) == []
+
+
+def test_each_candidate_is_asked_for_by_what_is_known_of_it(api: SelaApi, warehouse: DuckDB) -> None:
+    load(deletes="mark")
+    api.delete(28_010)
+    external_id = "id_in_your_crm_28010"
+    load(deletes="mark")
+    assert [request.query["external_id"] for request in questions(api)] == [external_id]
+
+
+def test_hidden_fields_are_not_used_to_ask(api: SelaApi, warehouse: DuckDB) -> None:
+    hidden = ["external_id", "email", "phone_number"]
+    load(deletes="mark", exclude_fields=hidden)
+    api.delete(28_010)
+    assert load(deletes="mark", exclude_fields=hidden)["deleted"] == 1
+    assert questions(api) == []
+
+
+class Forgetful(SelaApi):
+    """Leaves a lead out of the whole list, but knows it when asked for it."""
+
+    hidden: int | None = None
+
+    def select(self, filters: dict[str, str]) -> Sequence[Any]:
+        leads = super().select(filters)
+        return leads if filters else [lead for lead in leads if lead["id"] != self.hidden]
+
+
+class Deaf(SelaApi):
+    """Ignores filters, as a server does that does not know them."""
+
+    def select(self, filters: dict[str, str]) -> Sequence[Any]:
+        return super().select({})
+
+
+def test_a_lead_that_still_answers_is_not_marked(warehouse: DuckDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Forgetful(leads=50) as api:
+        monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection))
+        load(deletes="mark")
+        api.hidden = 28_010
+        assert load(deletes="mark")["deleted"] == 0
+        assert marked(warehouse) == []
+        assert len(questions(api)) == 1
+
+
+def test_a_server_that_ignores_filters_is_not_walked_for_each_candidate(
+    warehouse: DuckDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Deaf(leads=400, page_size=20, max_page_size=100) as api:
+        monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection))
+        load(deletes="mark")
+        for lead_id in (28_300, 28_301):
+            api.delete(lead_id)
+        assert load(deletes="mark")["deleted"] == 2
+        assert len(questions(api)) == 2
+
+
+class Shuffled(SelaApi):
+    """Gives the list in another order each time, so that nothing can be proved."""
+
+    def select(self, filters: dict[str, str]) -> Sequence[Any]:
+        leads = list(super().select(filters))
+        random.Random(len(self.requests)).shuffle(leads)  # noqa: S311 (repeatable)
+        return leads
+
+
+def test_without_proof_nothing_is_marked(warehouse: DuckDB, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Shuffled(leads=300, page_size=20, max_page_size=100) as api:
+        monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection))
+        load(on_unverified="warn")
+        api.delete(28_010)
+        result = load(deletes="mark", on_unverified="warn")
+        assert result["verdict"].startswith(("CONVERGED", "UNVERIFIED"))
+        assert (result["deleted"], marked(warehouse)) == (0, [])

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.warehouse import servers
+from tests.warehouse.databases import Database, DuckDB, MariaDB, OtherPostgres, Postgres, SQLite
+
+CONN_ID = "warehouse"
+_SERIAL = count()
+
+
+@pytest.fixture(scope="session")
+def postgres_port() -> Iterator[int]:
+    with servers.postgres() as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
+def mariadb_port() -> Iterator[int]:
+    servers.driver("MySQLdb", "airflow.providers.mysql")
+    with servers.mariadb() as port:
+        yield port
+
+
+@pytest.fixture(
+    params=[
+        "duckdb",
+        "sqlite",
+        pytest.param("postgres", marks=pytest.mark.server),
+        pytest.param("mariadb", marks=pytest.mark.server),
+        pytest.param("generic", marks=pytest.mark.server),
+    ]
+)
+def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """An empty database of each engine, behind a real Airflow connection."""
+    made = make(request, tmp_path)
+    monkeypatch.setenv("AIRFLOW__PROVIDERS_ODBC__ALLOW_DRIVER_IN_EXTRA", "True")
+    monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", json.dumps(made.connection))
+    return made
+
+
+def make(request: pytest.FixtureRequest, folder: Path) -> Database:
+    """Make the database that a test's parameter names."""
+    schema = f"t{next(_SERIAL)}"
+    match request.param:
+        case "duckdb":
+            return DuckDB(folder)
+        case "sqlite":
+            return SQLite(folder)
+        case "postgres" | "postgres-psycopg2":
+            return Postgres(request.getfixturevalue("postgres_port"), schema)
+        case "generic":
+            servers.odbc_driver("PostgreSQL Unicode", "odbc-postgresql")
+            return OtherPostgres(request.getfixturevalue("postgres_port"), schema)
+        case "mariadb":
+            return MariaDB(request.getfixturevalue("mariadb_port"), schema)
+        case "mariadb-connector":
+            servers.driver("mysql.connector")
+            return MariaDB(request.getfixturevalue("mariadb_port"), schema, "mysql-connector-python")
+    raise LookupError(request.param)

@@ -1,0 +1,117 @@
+"""Whatever a lead holds, it lands, and so do all others; on every engine."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.warehouse.databases import Database
+from tests.warehouse.loads import lead, load_leads
+
+DEEP: Any = "bottom"
+for _ in range(200):
+    DEEP = [DEEP]
+
+METADATA: dict[str, Any] = {
+    "null": None,
+    "list": ["a", {"b": 1}],
+    "text": "free text",
+    "number": 42,
+    "number with a fraction": 1.5,
+    "boolean": False,
+    "empty text": "",
+    "empty object": {},
+    "a megabyte": {"note": "x" * 1_000_000},
+    "text that looks like JSON": '{"a": 1}',
+    "text that looks like null": "null",
+    "emoji": {"name": "Zoë 🏡 𠮷田 ليلى"},
+    "control characters": {"note": "tab\tline\nreturn\rbell\x07del\x7f"},
+    "marks of COPY": {"note": "\\N \\. \\t % %s ? :x $1 {}"},
+    "quotes": {"note": 'O\'Malley "Annie" `x` ; -- /* */'},
+    "a key that is empty": {"": 1},
+    "a number of 30 digits": {"n": 123456789012345678901234567890},
+}
+
+
+@pytest.mark.parametrize("case", METADATA)
+def test_metadata_lands_as_it_came(database: Database, case: str) -> None:
+    load_leads([lead(1, metadata=METADATA[case]), lead(2)])
+    first, second = database.table()
+    assert first["metadata"] == METADATA[case]
+    assert second["metadata"] is not None
+
+
+@pytest.mark.parametrize("value", [METADATA["marks of COPY"]["note"], METADATA["control characters"]["note"]])
+def test_text_lands_as_it_came(database: Database, value: str) -> None:
+    load_leads([lead(1, email=value, status="", external_id=" padded ")])
+    (row,) = database.table()
+    assert (row["email"], row["status"], row["external_id"]) == (value, "", " padded ")
+
+
+def test_what_no_database_takes_is_made_visible_and_kept(database: Database) -> None:
+    load_leads([lead(1, email="a\x00b", status="\ud800", metadata={"k\x00": "v\x00", "s": "\udfff"})])
+    (row,) = database.table()
+    assert (row["email"], row["status"]) == ("a\ufffdb", "\ufffd")
+    assert row["metadata"] == {"k\\u0000": "v\\u0000", "s": "\\udfff"}
+    assert row["extra"]["_invalid"] == {"email": "a\\u0000b", "status": "\\ud800"}
+
+
+@pytest.mark.parametrize(
+    ("field", "raw"),
+    [
+        ("next_call_time", "025-02-28T15:09:03.122515-08:00"),
+        ("next_call_time", ""),
+        ("next_call_time", "2025-02-28"),
+        ("next_call_time", "9999-12-31T23:59:59.999999-08:00"),
+        ("modified_time", 1740783600),
+        ("lead_type", "not a number"),
+        ("lead_type", 2**63),
+        ("reengagements_count", 1.5),
+        ("sms_dnc", "perhaps"),
+        ("email", {"address": "a@example.com"}),
+    ],
+)
+def test_a_malformed_value_becomes_null_is_counted_and_kept(database: Database, field: str, raw: Any) -> None:
+    assert load_leads([lead(1, **{field: raw}), lead(2)])["nulled"] == 1
+    first, _ = database.table()
+    assert first[field] is None
+    assert first["extra"] == {"_invalid": {field: raw}}
+
+
+def test_integers_that_came_as_text_are_integers(database: Database) -> None:
+    assert load_leads([lead(1, lead_type="123", reengagements_count="-4", sms_dnc="false")])["nulled"] == 0
+    (row,) = database.table()
+    assert (row["lead_type"], row["reengagements_count"], row["sms_dnc"]) == (123, -4, False)
+
+
+@pytest.mark.parametrize("big", [2**31, 2**53 + 1, 2**63 - 1])
+def test_ids_of_64_bits_stay_exact(database: Database, big: int) -> None:
+    load_leads([lead(big, lead_type=-big)])
+    load_leads([lead(big, lead_type=-big), lead(big - 1)])
+    assert [(row["id"], row["lead_type"]) for row in database.table()][-1] == (big, -big)
+
+
+def test_a_lead_with_nothing_but_an_id_lands(database: Database) -> None:
+    load_leads([{"id": 1}])
+    (row,) = database.table()
+    assert {value for name, value in row.items() if not name.startswith("_sela_")} == {1, None}
+
+
+def test_fields_that_nobody_documented_are_kept(database: Database) -> None:
+    load_leads([lead(1, score=0.5, tags=["a"], **{"ro\"bert'); DROP TABLE leads; --": True})])
+    (row,) = database.table()
+    assert row["extra"] == {"score": 0.5, "tags": ["a"], "ro\"bert'); DROP TABLE leads; --": True}
+
+
+def test_json_of_any_depth_is_kept(database: Database) -> None:
+    load_leads([lead(1, metadata=DEEP), lead(2, other=DEEP), lead(3)])
+    first, second, third = database.table()
+    if database.name == "mariadb":
+        assert first["metadata"] is None
+        assert json.loads(first["extra"]["_invalid"]["metadata"]) == DEEP
+        assert json.loads(second["extra"]["_invalid"]["extra"]) == {"other": DEEP}
+    else:
+        assert (first["metadata"], second["extra"]) == (DEEP, {"other": DEEP})
+    assert third["metadata"] == lead(3)["metadata"]

@@ -1,0 +1,99 @@
+"""What a database says when it refuses a row quotes the row: none of it may be seen; on every engine."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import Any, cast
+
+import pytest
+
+from airflow_provider_sela.exceptions import SelaTargetUnavailableError
+from airflow_provider_sela.leads import Lead, lead_row
+from airflow_provider_sela.spool import Line, Spool
+from airflow_provider_sela.warehouse import engine_for
+from airflow_provider_sela.warehouse.landing import land
+from airflow_provider_sela.warehouse.layout import HASH, Load
+from tests.warehouse.databases import Database
+from tests.warehouse.loads import lead, load_leads, moment
+
+PLANTED = "deep.sorrow@example.com"
+
+
+def chain(error: BaseException | None) -> list[BaseException]:
+    """The error and everything that it leads to, suppressed or not."""
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def assert_nothing_leaked(error: BaseException, *outputs: str) -> None:
+    assert chain(error) == [error]
+    for text in (str(error), repr(error), "".join(traceback.format_exception(error)), *outputs):
+        assert "sorrow" not in text.lower()
+
+
+@pytest.fixture(autouse=True)
+def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for name in ("airflow", "airflow_provider_sela", "duckdb", "mysql", "psycopg", "snowflake", "sqlalchemy"):
+        caplog.set_level(logging.DEBUG, logger=name)
+
+
+def test_a_row_that_breaks_a_rule_of_the_table_is_not_quoted(
+    database: Database, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    load_leads([])
+    prefix = "(100)" if database.name == "mariadb" else ""
+    database.run(f"CREATE UNIQUE INDEX only_one ON leads (email{prefix})")
+    with pytest.raises(SelaTargetUnavailableError, match="nothing was written") as caught:
+        load_leads([lead(1, email=PLANTED), lead(2, email=PLANTED)])
+    assert_nothing_leaked(caught.value, caplog.text, *capfd.readouterr())
+    assert database.table() == []
+
+
+@pytest.mark.parametrize("field", ["id", "metadata", "modified_time"])
+def test_a_value_that_cannot_be_staged_is_not_quoted(
+    database: Database, field: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """No lead can do this; a defect of ours could."""
+    engine = engine_for("warehouse", "leads")
+
+    def broken(item: Any) -> Line:
+        return Line(engine.line({**lead_row(item).values, field: PLANTED, HASH: "0"}))
+
+    with Spool(broken) as spool:
+        spool.add(cast(Lead, lead(1)))
+        if field != "id" and database.name in ("sqlite", "generic"):
+            pytest.skip("the column takes any text")
+        with engine, pytest.raises(SelaTargetUnavailableError) as caught:
+            land(engine, spool, Load("run", moment(1)))
+    assert_nothing_leaked(caught.value, caplog.text, *capfd.readouterr())
+    if database.transactional_ddl:
+        assert database.tables() == set()
+
+
+def test_the_failure_names_its_class_and_code(database: Database) -> None:
+    load_leads([])
+    prefix = "(100)" if database.name == "mariadb" else ""
+    database.run(f"CREATE UNIQUE INDEX only_one ON leads (email{prefix})")
+    expected = {
+        "duckdb": r"ConstraintException",
+        "sqlite": r"sqlite3.IntegrityError \(SQLITE_CONSTRAINT_UNIQUE\)",
+        "postgres": r"UniqueViolation \(23505\)",
+        "mariadb": r"IntegrityError \(1062\)",
+        "generic": r"pyodbc.IntegrityError \(23505\)",
+    }
+    with pytest.raises(SelaTargetUnavailableError, match=expected[database.name]):
+        load_leads([lead(1, email=PLANTED), lead(2, email=PLANTED)])
+
+
+def test_a_load_that_goes_well_logs_no_lead(
+    database: Database, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    load_leads([lead(1, email=PLANTED)], rejects=[{"email": PLANTED}])
+    load_leads([lead(1, email=PLANTED, status="LOST")], gone=[1])
+    for text in (caplog.text, *capfd.readouterr()):
+        assert "sorrow" not in text

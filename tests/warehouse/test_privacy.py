@@ -1,0 +1,108 @@
+"""Promises of the privacy options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_sela.exceptions import SelaRequestError
+from airflow_provider_sela.privacy import Privacy
+from airflow_provider_sela.spool import Spool
+
+SALT = "sixteen characters and more"
+LEAD: dict[str, Any] = {
+    "id": 1,
+    "email": "ada@example.com",
+    "phone_number": "+18045550123",
+    "metadata": {"first_name": "Ada", "ssn": "000-00-0000"},
+    "score": 5,
+}
+
+
+def test_without_rules_the_lead_itself_passes() -> None:
+    assert Privacy()(LEAD) is LEAD
+
+
+def test_excluded_fields_are_gone_and_the_lead_itself_is_untouched() -> None:
+    assert Privacy(exclude=["email", "metadata"])(LEAD) == {
+        "id": 1, "phone_number": "+18045550123", "score": 5,
+    }  # fmt: skip
+    assert LEAD["email"] == "ada@example.com"
+
+
+def test_extra_stands_for_every_field_that_is_not_documented() -> None:
+    assert "score" not in Privacy(exclude=["extra"])(LEAD)
+
+
+def test_a_hash_is_stable_and_depends_on_the_salt() -> None:
+    first = Privacy(hashed=["email"], salt=SALT)(LEAD)["email"]
+    assert first == Privacy(hashed=["email"], salt=SALT)({"id": 2, "email": "ada@example.com"})["email"]
+    assert first != Privacy(hashed=["email"], salt=SALT + "!")(LEAD)["email"]
+    assert len(first) == 32
+    assert "ada" not in first
+
+
+@pytest.mark.parametrize("value", ["\ud800", {"a": ["list"]}, 17, ""])
+def test_whatever_stands_in_a_hashed_field_is_hashed(value: Any) -> None:
+    assert len(Privacy(hashed=["email"], salt=SALT)({"id": 1, "email": value})["email"]) == 32
+
+
+def test_null_stays_null_and_absent_stays_absent() -> None:
+    hashed = Privacy(hashed=["email", "status"], salt=SALT)({"id": 1, "email": None})
+    assert hashed == {"id": 1, "email": None}
+
+
+def test_only_kept_metadata_passes() -> None:
+    assert Privacy(keep_metadata=["first_name"])(LEAD)["metadata"] == {"first_name": "Ada"}
+    assert Privacy(keep_metadata=[])(LEAD)["metadata"] == {}
+
+
+def test_dropped_metadata_does_not_pass() -> None:
+    assert Privacy(drop_metadata=["ssn"])(LEAD)["metadata"] == {"first_name": "Ada"}
+
+
+@pytest.mark.parametrize("metadata", ["ssn 000-00-0000", ["000-00-0000"], 0])
+@pytest.mark.parametrize("rule", [{"keep_metadata": ["first_name"]}, {"drop_metadata": ["ssn"]}])
+def test_metadata_without_keys_does_not_pass_a_rule_on_keys(rule: dict[str, Any], metadata: Any) -> None:
+    assert Privacy(**rule)({"id": 1, "metadata": metadata})["metadata"] is None
+
+
+def test_a_reject_is_redacted_too() -> None:
+    privacy = Privacy(exclude=["email"])
+    assert privacy({"email": "ada@example.com", "status": "NEW"}) == {"status": "NEW"}
+    assert privacy(["ada@example.com"]) is None
+
+
+def test_nothing_that_is_hidden_reaches_the_disk() -> None:
+    privacy = Privacy(exclude=["email"], hashed=["phone_number"], salt=SALT, drop_metadata=["ssn"])
+    with Spool(redact=privacy) as spool:
+        spool.add(LEAD)  # type: ignore[arg-type]
+        spool.reject({"email": "ada@example.com", "phone_number": "+18045550123"})
+        written = Path(spool.seal()).read_bytes() + b"".join(spool.reject_lines())
+    assert b"first_name" in written
+    for hidden in (b"ada@", b"8045550123", b"000-00", SALT.encode()):
+        assert hidden not in written
+
+
+def test_the_salt_is_in_no_repr() -> None:
+    assert SALT not in repr(Privacy(hashed=["email"], salt=SALT))
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"exclude": ["id"]}, "id is the key of a lead"),
+        ({"hashed": ["id"], "salt": SALT}, "id is the key of a lead"),
+        ({"hashed": ["lead_type"], "salt": SALT}, "lead_type is no text field"),
+        ({"hashed": ["email"]}, "salt of at least 16 characters"),
+        ({"hashed": ["email"], "salt": "short"}, "salt of at least 16 characters"),
+        ({"hashed": ["email"], "exclude": ["email"], "salt": SALT}, "both excluded and hashed"),
+        ({"keep_metadata": ["a"], "drop_metadata": ["b"]}, "both kept and dropped"),
+        ({"exclude": "email"}, "exclude is one text: give a list"),
+    ],
+)
+def test_rules_that_cannot_be_kept_are_refused(rules: dict[str, Any], message: str) -> None:
+    with pytest.raises(SelaRequestError, match=message):
+        Privacy(**rules)
