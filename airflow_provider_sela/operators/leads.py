@@ -1,0 +1,162 @@
+"""Leads to XCom or to a file."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import Context
+
+from airflow_provider_sela.exceptions import SelaLimitError, SelaRequestError
+from airflow_provider_sela.files import LeadFile
+from airflow_provider_sela.leads import Lead
+from airflow_provider_sela.operators.base import SelaReadOperator
+from airflow_provider_sela.spool import Line, lead_line
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+#: An XCom passes through the API server's memory into one row of Airflow's metadata database, escaped on its
+#: way. MariaDB and MySQL clients refuse more than 16 MiB in one packet unless they are told otherwise.
+MAX_XCOM_BYTES = 4 << 20
+
+
+class SelaLeadsOperator(SelaReadOperator):
+    """Read leads, and return them as XCom or write them to a file.
+
+    Without ``path``, the XCom is the list of leads by ascending id, each a dictionary as the API sent it.
+    The reading stops as soon as there are more than ``max_xcom_leads`` leads or 4 MiB of JSON. Airflow keeps
+    an XCom in its metadata database, shows it in the UI and logs it at DEBUG: where personal data must not
+    be, give a ``path``.
+
+    With ``path``, the leads go to a file of any number of leads; memory does not grow with them, but for an
+    index of about 300 bytes each. The suffix chooses the format:
+
+    - ``.jsonl``, ``.jsonl.gz``: a lead a line, as the API sent it, keys sorted.
+    - ``.csv``, ``.csv.gz``: RFC 4180, UTF-8, with a header. Every text is in quotes; NULL is nothing, an
+      empty text is ``""``. Values are not altered: one that begins with ``=``, ``+``, ``-`` or ``@`` is a
+      formula to a spreadsheet, so import such a file as text.
+    - ``.parquet``: int64, string, timestamp[us, UTC], boolean; ``metadata`` and ``extra`` are JSON text.
+      Needs the extra ``airflow-provider-sela[parquet]``.
+
+    In all of them and in XCom, NUL and unpaired surrogates inside JSON, which are legal there and which no
+    database takes, are written out as ``\\uXXXX``.
+
+    CSV and Parquet have a column for each documented field, and ``extra`` for what is not documented and for
+    the raw form of malformed values, which are NULL. The file replaces the one of an earlier run in one step;
+    ``<path>.manifest.json`` follows it, with counts, verdict, columns, size and SHA-256. Results without a
+    usable id are in ``<path>.rejects.jsonl``. The storage connection needs the right to create, copy and
+    delete files in that folder.
+
+    The XCom with ``path`` is a dictionary: ``path``, ``verdict``, ``read``, ``nulled``, ``rejected``,
+    ``requests``, ``retries``, ``seconds``, and ``new``, ``changed``, ``unchanged``, ``deleted``, which are
+    None because a file is replaced and not compared.
+
+    :param path: an ``ObjectStoragePath``, its URL or a local path (templated); default None: XCom.
+    :param conn_id: Airflow connection of the storage (templated); default: the one in ``path``, if any.
+    :param max_xcom_leads: most leads that are returned as XCom (templated); default 1000, about 1 MB.
+    :raises SelaLimitError: more leads than an XCom may carry.
+    :raises SelaTargetError: the file cannot be written.
+
+    Filters and the other parameters: see :class:`~airflow_provider_sela.operators.base.SelaReadOperator`.
+    """
+
+    template_fields: Sequence[str] = (
+        *SelaReadOperator.template_fields,
+        "path",
+        "conn_id",
+        "max_xcom_leads",
+    )
+
+    def __init__(
+        self,
+        *,
+        path: ObjectStoragePath | str | None = None,
+        conn_id: str | None = None,
+        max_xcom_leads: int | str = 1000,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.path = path
+        self.conn_id = conn_id
+        self.max_xcom_leads = max_xcom_leads
+
+    def load(self, context: Context) -> list[Lead] | dict[str, Any]:
+        """Return the leads, or the result of writing them."""
+        return self._to_xcom() if self.path is None else self._to_file(self.path, context)
+
+    def _to_xcom(self) -> list[Lead]:
+        bound = _XComBound(self.max_xcom_leads)
+        with self.snapshot(bound) as snapshot:
+            leads = [json.loads(line) for line in snapshot.spool.lines_by_id()]
+        self.log.info(
+            "Sela: returning %d leads as XCom, %d bytes, verdict %s", len(leads), bound.size, snapshot.verdict
+        )
+        return leads
+
+    def _to_file(self, path: ObjectStoragePath | str, context: Context) -> dict[str, Any]:
+        started = time.monotonic()
+        run, attempt = _attempt(context)
+        with (
+            LeadFile(path, conn_id=self.conn_id, run=run, attempt=attempt) as file,
+            self.snapshot(file.encode) as snapshot,
+        ):
+            stats = snapshot.stats
+            result = {
+                "path": file.url,
+                "verdict": stats.verdict,
+                "read": stats.leads,
+                **dict.fromkeys(("new", "changed", "unchanged", "deleted")),
+                "nulled": stats.nulled,
+                "rejected": stats.rejected,
+                "requests": stats.requests,
+                "retries": stats.retries,
+            }
+            facts = {name: value for name, value in result.items() if value is not None}
+            facts |= {"proven": snapshot.verdict.proven, "started": stats.started.isoformat()}
+            file.publish(snapshot.spool, {**facts, "run_id": context.get("run_id")})
+        result["seconds"] = round(time.monotonic() - started, 3)
+        told = {**facts, "seconds": result["seconds"]}
+        self.log.info("Sela: %s", " ".join(f"{name}={value}" for name, value in told.items()))
+        return result
+
+
+class _XComBound:
+    """Encodes leads and stops the read once they no longer fit into an XCom."""
+
+    def __init__(self, most: int | str) -> None:
+        try:
+            self._most = int(most)
+        except ValueError:
+            raise SelaRequestError("max_xcom_leads is not a whole number") from None
+        if self._most < 1:
+            raise SelaRequestError(f"max_xcom_leads is {self._most}: it starts at 1")
+        self._sizes: dict[int, int] = {}
+        self.size = 0
+
+    def __call__(self, lead: Lead) -> Line:
+        line = lead_line(lead)
+        self.size += len(line.data) - self._sizes.get(lead["id"], 0)
+        self._sizes[lead["id"]] = len(line.data)
+        if len(self._sizes) > self._most:
+            raise SelaLimitError(f"more than {self._most} leads (max_xcom_leads) {_REMEDY}")
+        if self.size > MAX_XCOM_BYTES:
+            raise SelaLimitError(f"more than {MAX_XCOM_BYTES >> 20} MiB of leads {_REMEDY}")
+        return line
+
+
+_REMEDY = (
+    "are too much for an XCom: give SelaLeadsOperator a path, use SelaLeadsToSqlOperator, "
+    "or narrow the filters"
+)
+
+
+def _attempt(context: Context) -> tuple[str | None, int]:
+    ti = context.get("ti")
+    if ti is None:
+        return None, 1
+    key = "\0".join((ti.dag_id, ti.task_id, ti.run_id, str(ti.map_index)))
+    return blake2b(key.encode(), digest_size=6).hexdigest(), ti.try_number

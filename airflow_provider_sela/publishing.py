@@ -1,0 +1,245 @@
+"""Files that appear whole or not at all, on every file system that an ``ObjectStoragePath`` reaches."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import posixpath
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from airflow_provider_sela.exceptions import (
+    SelaError,
+    SelaRequestError,
+    SelaSetupError,
+    SelaTargetError,
+    SelaTargetUnavailableError,
+)
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+T = TypeVar("T")
+
+# Object stores buffer one block in memory. S3 takes 10,000 blocks for an object: 80 GiB.
+_BLOCK_BYTES = 8 << 20
+_REFUSED: dict[int | None, str] = {
+    errno.EACCES: "permission denied: creating, copying and deleting files there must be allowed",
+    errno.EPERM: "permission denied: creating, copying and deleting files there must be allowed",
+    errno.ENOENT: "the bucket or folder does not exist: create it, or correct path",
+    errno.EISDIR: "a folder has this name: choose another",
+    errno.ENOTDIR: "a part of the path is a file, not a folder: correct path",
+    errno.EEXIST: "a part of the path is a file, not a folder: correct path",
+    errno.EFBIG: "the file is larger than this file system or process may make one",
+    errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
+    errno.EROFS: "the file system is read-only: choose another place",
+}
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_CODES = {
+    PermissionError: errno.EACCES,
+    FileNotFoundError: errno.ENOENT,
+    IsADirectoryError: errno.EISDIR,
+    NotADirectoryError: errno.ENOTDIR,
+}
+
+
+class Written(NamedTuple):
+    """What a file holds: its size in bytes and its SHA-256 in hexadecimal digits."""
+
+    size: int
+    sha256: str
+
+
+class Publication:
+    """A file and its companions, whose names are its name with something added.
+
+    Each is written under a temporary name in the same folder and takes its own name in one step, by rename on
+    a local disk and by copy inside an object store: there, a writer that fails or is killed may publish what
+    it has when it is closed, so that no half-written file may ever have carried the final name.
+
+    A context manager. Entering finds out, before any lead is read, that files can be created there, and
+    removes what earlier attempts of the same run left when they were killed; leaving removes what was not
+    published.
+
+    :param path: the file's place; folders are created on a local disk only.
+    :param conn_id: Airflow connection of the storage; default: the one in ``path``, if any.
+    :param run: what attempts of one task run have in common, as part of a file name; default: a random name.
+    :param attempt: number of this attempt from 1 on; two attempts never share a temporary file.
+    :raises SelaRequestError: no installed package serves the path's scheme.
+    :raises SelaSetupError: the package that serves the scheme lacks a dependency.
+    :raises SelaTargetError: the place cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: ObjectStoragePath | str,
+        *,
+        conn_id: str | None = None,
+        run: str | None = None,
+        attempt: int = 1,
+    ) -> None:
+        self._fs, self._name = _resolve(path, conn_id)
+        self.url: str = self._fs.unstrip_protocol(self._name)
+        self._run = run or uuid.uuid4().hex[:12]
+        self._attempt = attempt
+        self._companions: set[str] = set()
+
+    def __enter__(self) -> Publication:
+        self._tried("", self._reserve)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for companion in self._companions:
+            self._remove(self._temporary(companion, self._attempt))
+
+    def write(self, companion: str, fill: Callable[[io.BufferedIOBase], None]) -> Written:
+        """Write a file under its temporary name.
+
+        :param companion: what is added to the name; empty for the file itself.
+        :param fill: writes the content.
+        """
+        return self._tried(companion, lambda: self._write(companion, fill))
+
+    def publish(self, companion: str) -> None:
+        """Give a written file its name, in place of the one that has it now."""
+        self._tried(companion, lambda: self._publish(companion))
+        self._companions.discard(companion)
+
+    def withdraw(self, companion: str) -> None:
+        """Remove a published file, if there is one."""
+        self._tried(companion, lambda: self._withdraw(companion))
+
+    def _reserve(self) -> None:
+        if self._local:
+            self._fs.makedirs(posixpath.dirname(self._name), exist_ok=True)
+            if self._fs.isdir(self._name):
+                raise IsADirectoryError
+        self._write("", lambda sink: None)
+
+    def _write(self, companion: str, fill: Callable[[io.BufferedIOBase], None]) -> Written:
+        for earlier in range(1, self._attempt):
+            self._remove(self._temporary(companion, earlier))
+        self._companions.add(companion)
+        file = self._fs.open(self._temporary(companion, self._attempt), "wb", block_size=_BLOCK_BYTES)
+        try:
+            sink = _Sink(file)
+            fill(sink)
+            if self._local:
+                # Or a power cut after the rename leaves an empty file under the final name.
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            with suppress(Exception):
+                file.close()
+            raise
+        file.close()
+        return Written(sink.size, sink.digest.hexdigest())
+
+    def _publish(self, companion: str) -> None:
+        temporary, name = self._temporary(companion, self._attempt), self._name + companion
+        if self._local:
+            os.replace(temporary, name)  # noqa: PTH105 (a path of fsspec)
+        elif self._renames:
+            self._fs.mv(temporary, name)
+        else:
+            self._fs.cp_file(temporary, name)
+            self._fs.rm_file(temporary)
+
+    def _withdraw(self, companion: str) -> None:
+        with suppress(FileNotFoundError):
+            self._fs.rm_file(self._name + companion)
+
+    def _remove(self, name: str) -> None:
+        with suppress(Exception):
+            self._fs.rm_file(name)
+
+    def _temporary(self, companion: str, attempt: int) -> str:
+        folder, name = posixpath.split(self._name)
+        # Names with a leading dot are passed over by Spark, Hive, Athena, BigQuery and by globs.
+        return posixpath.join(folder, f".{name}{companion}.{self._run}.{attempt}.tmp")
+
+    @property
+    def _local(self) -> bool:
+        from fsspec.implementations.local import LocalFileSystem
+
+        return isinstance(self._fs, LocalFileSystem)
+
+    @property
+    def _renames(self) -> bool:
+        from fsspec import AbstractFileSystem
+
+        # The inherited one takes wildcards and folders for what they look like.
+        return type(self._fs).mv is not AbstractFileSystem.mv
+
+    def _tried(self, companion: str, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except SelaError:
+            raise
+        except Exception as error:  # noqa: BLE001 (every storage library raises its own)
+            failure = _target_error(self.url + companion, error)
+        # Outside the handler, so that the cause, which may quote what was written, is not attached.
+        raise failure
+
+
+class _Sink(io.BufferedIOBase):
+    """Counts and digests what passes through it on its way to a file that others close."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.size = 0
+        self.digest = sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.size
+
+    def write(self, data: Any, /) -> int:
+        view = memoryview(data)
+        self._file.write(view)
+        self.digest.update(view)
+        self.size += view.nbytes
+        return view.nbytes
+
+
+def _resolve(path: ObjectStoragePath | str, conn_id: str | None) -> tuple[Any, str]:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    try:
+        place = ObjectStoragePath(path, conn_id=conn_id) if conn_id else ObjectStoragePath(path)
+        return place.fs, place.path
+    except ImportError as error:
+        failure: SelaError = SelaSetupError(
+            f"path: its storage needs a package that is not installed: {error}"
+        )
+    except ValueError:
+        failure = SelaRequestError(
+            "path has a scheme that no installed package serves: install the provider of that storage, "
+            "such as apache-airflow-providers-amazon[s3fs] for s3://"
+        )
+    except Exception as error:  # noqa: BLE001 (every storage library raises its own)
+        failure = SelaSetupError(
+            f"path: the connection of its storage cannot be used ({type(error).__name__}): check it"
+        )
+    raise failure
+
+
+def _target_error(url: str, error: Exception) -> SelaTargetError:
+    code = getattr(error, "errno", None) or next(
+        (code for kind, code in _CODES.items() if isinstance(error, kind)), None
+    )
+    if code in _FULL:
+        return SelaTargetUnavailableError(f"{url} cannot be written: the disk is full, make room there")
+    if code in _REFUSED:
+        return SelaTargetError(f"{url} cannot be written: {_REFUSED[code]}")
+    name = errno.errorcode.get(code) if isinstance(code, int) else None
+    reason = f"{type(error).__name__} {name}" if name else type(error).__name__
+    return SelaTargetUnavailableError(
+        f"{url} cannot be written ({reason}): if trying again does not help, check the storage connection"
+    )
