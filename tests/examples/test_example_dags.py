@@ -1,0 +1,63 @@
+"""The example DAGs are what users copy: they import anywhere, and they do what they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_sela.testing import SelaApi
+from tests.conftest import REPOSITORY
+from tests.examples.running import run, state
+
+EXAMPLES = sorted(path.stem for path in (REPOSITORY / "example_dags").glob("*.py") if path.stem != "__init__")
+
+
+@pytest.mark.airflow
+@pytest.mark.usefixtures("airflow_db")
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_imports_without_a_connection_and_without_network(name: str) -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW_CONN_")}
+    code = (
+        "import socket\n"
+        "def refuse(*args): raise AssertionError('an example opened a connection at import')\n"
+        "socket.socket.connect = refuse\n"
+        f"import example_dags.{name}\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.airflow
+@pytest.mark.usefixtures("airflow_db")
+def test_landing_in_duckdb_twice_gives_the_same_rows_and_reports_nothing_new(
+    api: SelaApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import duckdb
+
+    database = tmp_path / "leads.duckdb"
+    monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_DUCKDB_DEFAULT", json.dumps({"conn_type": "duckdb", "host": str(database)})
+    )
+
+    def load() -> tuple[list[tuple[object, ...]], tuple[object, ...]]:
+        assert state(run("sela_leads_to_duckdb")) == "success"
+        with duckdb.connect(str(database), read_only=True) as connection:
+            rows = connection.sql("SELECT * FROM leads ORDER BY id").fetchall()
+            counts = "SELECT new, changed, unchanged FROM _sela_loads ORDER BY finished DESC LIMIT 1"
+            return rows, connection.sql(counts).fetchall()[0]
+
+    first, first_counts = load()
+    second, second_counts = load()
+
+    assert [row[0] for row in first] == sorted(api.leads)
+    assert first == second
+    assert (first_counts, second_counts) == ((250, 0, 0), (0, 0, 250))
