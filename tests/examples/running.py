@@ -8,9 +8,10 @@ from typing import Any
 import pendulum
 
 
-def run(name: str) -> Any:
-    """Run the DAG of ``example_dags/<name>.py`` once; gives its finished DAG run."""
-    return importlib.import_module(f"example_dags.{name}").dag.test(logical_date=pendulum.now("UTC"))
+def run(name: str, **conf: Any) -> Any:
+    """Run the DAG of ``example_dags/<name>.py`` once with ``conf``; gives its finished DAG run."""
+    module = importlib.import_module(f"example_dags.{name}")
+    return module.dag.test(logical_date=pendulum.now("UTC"), run_conf=conf)
 
 
 def state(dag_run: Any) -> str:

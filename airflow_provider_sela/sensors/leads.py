@@ -1,0 +1,265 @@
+"""Waits for a lead, in all three modes with the same outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    Context,
+    PokeReturnValue,
+    conf,
+)
+from airflow.triggers.base import BaseTrigger, StartTriggerArgs
+
+from airflow_provider_sela import exceptions
+from airflow_provider_sela.exceptions import (
+    SelaError,
+    SelaRequestError,
+    SelaResponseError,
+)
+from airflow_provider_sela.hooks.sela import SelaHook
+from airflow_provider_sela.leads import Lead, microseconds
+from airflow_provider_sela.operators.base import failing_fast
+from airflow_provider_sela.patience import Patience
+from airflow_provider_sela.triggers.lead import SelaLeadTrigger
+
+_FAILURES = "sela_failures"
+# The trigger keeps the deadline itself. Airflow's own, which also ends a wait that no triggerer runs, comes
+# later: if both end a wait at the same moment, Airflow can take the task for lost.
+_WITHOUT_TRIGGERER = timedelta(seconds=60)
+
+
+class _WaitOverError(AirflowSkipException):
+    """Carries an error past Airflow's sensor loop, whose soft_fail, silent_fail and never_fail would hide it.
+
+    Airflow lets this one kind pass untouched in every version; it never leaves the sensor.
+    """
+
+    def __init__(self, error: SelaError) -> None:
+        super().__init__()
+        self.error = error
+
+
+class SelaLeadSensor(BaseSensorOperator):
+    """Waits until a lead with an ``external_id`` exists, and gives that lead.
+
+    The match is exact and made here, whatever the server's filter does. XCom is the lead as the API sends it.
+    Several leads can have one ``external_id``: the one created last is given, and the ids of all of them are
+    in the log and in a second XCom, ``lead_ids``.
+
+    In every mode (``poke``, ``reschedule``, ``deferrable``) a wrong token or a refused request fails the task
+    at once and without a retry, also with ``soft_fail``; ``soft_fail`` turns a time-out into a skip and
+    nothing else. A network failure, 429 or 5xx is logged and waited out, and ``Retry-After`` is obeyed.
+
+    :param external_id: the lead's id in the customer's own CRM, not empty (templated).
+    :param statuses: wait until the lead has one of these, such as ``["CLOSED", "LOST"]``; the set of
+        statuses is open. Default: any (templated).
+    :param deferrable: wait in the triggerer and hold no worker slot; default: Airflow's
+        ``[operators] default_deferrable``. The worker looks once before.
+    :param start_from_trigger: skip that look and go to the triggerer directly. Works where Airflow does it
+        (3.3; for an ``external_id`` without template also 2.11 and 3.0), elsewhere changes nothing.
+    :param max_failures: failures in a row that are waited out; the next one fails the try. Default: 10, which
+        with a ``poke_interval`` of a minute outlives a restart of the server. In mode ``reschedule`` below
+        Airflow 3.3 nothing can carry the count from one look to the next: ``timeout`` alone ends the wait.
+    :param sela_conn_id: Airflow connection of type ``sela`` (templated).
+    :raises AirflowSensorTimeout: ``timeout`` seconds have passed.
+    :raises AirflowFailException: waiting cannot help.
+    :raises SelaUnavailableError: more than ``max_failures`` failures in a row.
+    """
+
+    template_fields: Sequence[str] = ("external_id", "statuses", "sela_conn_id")
+    ui_color = "#e8f0fe"
+
+    def __init__(
+        self,
+        *,
+        external_id: str,
+        statuses: Sequence[str] | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        start_from_trigger: bool = False,
+        max_failures: int = 10,
+        sela_conn_id: str = SelaHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.external_id = external_id
+        self.statuses = statuses
+        self.deferrable = deferrable
+        self.max_failures = max_failures
+        self.sela_conn_id = sela_conn_id
+        self._patience = Patience(max_failures)
+        self._retry_after = 0.0
+        if deferrable and start_from_trigger and _renderable(external_id, statuses, sela_conn_id):
+            trigger = self._trigger(None)
+            classpath, arguments = trigger.serialize()
+            self.start_from_trigger = True
+            self.start_trigger_args = StartTriggerArgs(
+                trigger_cls=classpath,
+                trigger_kwargs=arguments,
+                next_method="resume",
+                next_kwargs=None,
+                timeout=timedelta(seconds=self.timeout),
+            )
+
+    def execute(self, context: Context) -> Any:
+        """Look, and wait in the chosen mode."""
+        with failing_fast(), _told():
+            if not self.deferrable:
+                return super().execute(context)
+            deadline = time.time() + self.timeout
+            seen = self.poke(context)
+            if seen:
+                return seen.xcom_value
+            return self._defer(deadline)
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once."""
+        patience = self._counting(context)
+        self._retry_after = 0.0
+        hook = SelaHook(sela_conn_id=self.sela_conn_id)
+        try:
+            # The wait itself is the retry: a poke is one request, and each failure is counted.
+            hook.settings = replace(hook.settings, max_attempts=1)
+            leads = self._find(hook)
+        except SelaError as error:
+            try:
+                self._retry_after = patience.failed(error, 0.0, self.log)
+            except SelaError as fatal:
+                raise _WaitOverError(fatal) from None
+            self._count(context, patience)
+            return PokeReturnValue(is_done=False)
+        if patience.failures:
+            patience.succeeded()
+            self._count(context, patience)
+        return PokeReturnValue(True, self._result(leads, context)) if leads else PokeReturnValue(False)
+
+    def resume(self, context: Context, event: dict[str, Any]) -> Any:
+        """Continue on the worker after the trigger fired: read the lead that it saw.
+
+        :param event: what :class:`~airflow_provider_sela.triggers.lead.SelaLeadTrigger` yields.
+        """
+        status = event.get("status") if isinstance(event, dict) else None
+        if status == "timeout":
+            raise AirflowSensorTimeout(f"no such lead within {self.timeout} seconds")
+        if status == "failed":
+            kind = getattr(exceptions, str(event.get("error")), SelaResponseError)
+            raise _WaitOverError(kind(event.get("message")))
+        if status != "found":
+            raise _WaitOverError(
+                SelaResponseError("the trigger sent an event that this version does not know")
+            )
+        leads = self._find(SelaHook(sela_conn_id=self.sela_conn_id), seen=event["ids"])
+        if leads:
+            return self._result(leads, context)
+        self.log.warning("Sela: the lead that was seen is gone (ids %s); waiting on", event["ids"])
+        return self._defer(event.get("deadline") or time.time() + self.timeout)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume after deferral.
+
+        With ``soft_fail``, Airflow's sensors skip whatever goes wrong after a deferral, unlike in the other
+        modes; here only a time-out is skipped, as there.
+        """
+        with failing_fast(), _told():
+            try:
+                # How Airflow, every version alike, tells a task that the time it deferred for is over.
+                if next_method == "__fail__" and (next_kwargs or {}).get("error") == "Trigger timeout":
+                    raise AirflowSensorTimeout
+                return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
+            except AirflowSensorTimeout:
+                message = f"Sensor has timed out: no such lead within {self.timeout} seconds."
+                raise (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(message) from None
+
+    def _find(self, hook: SelaHook, seen: Sequence[int] = ()) -> list[Lead]:
+        external_id = "" if self.external_id is None else str(self.external_id)
+        if not external_id.strip():
+            raise SelaRequestError("external_id is empty: the template gave nothing to wait for")
+        try:
+            leads = hook.find_leads(external_id)
+        finally:
+            hook.close()
+        wanted = self._wanted()
+        return [
+            lead for lead in leads if wanted is None or lead.get("status") in wanted or lead["id"] in seen
+        ]
+
+    def _wanted(self) -> list[str] | None:
+        if self.statuses is None:
+            return None
+        return [self.statuses] if isinstance(self.statuses, str) else list(self.statuses)
+
+    def _result(self, leads: list[Lead], context: Context) -> Lead:
+        newest = max(leads, key=lambda lead: (microseconds(lead.get("created_time")) or 0, lead["id"]))
+        ids = [lead["id"] for lead in leads]
+        self.log.info("Sela: lead %d found%s", newest["id"], f" (newest of {ids})" if len(ids) > 1 else "")
+        if "ti" in context:
+            context["ti"].xcom_push(key="lead_ids", value=ids)
+        return newest
+
+    def _defer(self, deadline: float) -> None:
+        remaining = deadline - time.time()
+        if remaining <= 0:
+            raise AirflowSensorTimeout(f"no such lead within {self.timeout} seconds")
+        self.defer(
+            trigger=self._trigger(deadline),
+            method_name="resume",
+            timeout=timedelta(seconds=remaining) + _WITHOUT_TRIGGERER,
+        )
+
+    def _trigger(self, deadline: float | None) -> SelaLeadTrigger:
+        return SelaLeadTrigger(
+            external_id=str(self.external_id),
+            statuses=self._wanted(),
+            sela_conn_id=self.sela_conn_id,
+            poke_interval=self.poke_interval,
+            exponential_backoff=bool(self.exponential_backoff),
+            max_wait=self.max_wait.total_seconds() if self.max_wait else None,
+            max_failures=self.max_failures,
+            deadline=deadline,
+            retry_at=time.time() + self._retry_after if self._retry_after else None,
+        )
+
+    def _get_next_poke_interval(
+        self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
+    ) -> float:
+        interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
+        return max(float(interval), self._retry_after)
+
+    def _counting(self, context: Context) -> Patience:
+        store = context.get("task_state_store") if self.reschedule else None
+        if store is not None:
+            self._patience.failures = int(store.get(_FAILURES, 0))
+        return self._patience
+
+    def _count(self, context: Context, patience: Patience) -> None:
+        store = context.get("task_state_store") if self.reschedule else None
+        if store is not None:
+            store.set(_FAILURES, patience.failures)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    failure: SelaError | None = None
+    try:
+        yield
+    except _WaitOverError as over:
+        failure = over.error
+    if failure is not None:
+        raise failure
+
+
+def _renderable(*values: object) -> bool:
+    """Whether the triggerer gets these values as the worker would: below 3.3 it renders no template."""
+    rendered = hasattr(BaseTrigger, "render_template_fields")
+    return all(
+        value is None or (isinstance(value, str | list | tuple) and (rendered or "{{" not in str(value)))
+        for value in values
+    )

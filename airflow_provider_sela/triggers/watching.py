@@ -1,0 +1,154 @@
+"""Readings of a list, one after the other, from which watchers tell what is new."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_sela.api import lead_filters
+from airflow_provider_sela.async_transport import AsyncTransport, shared_transport
+from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError, SelaUnavailableError
+from airflow_provider_sela.hooks.sela import SelaHook
+from airflow_provider_sela.newest import NewEnd, entry
+from airflow_provider_sela.snapshot.pages import Entry
+from airflow_provider_sela.transport import Run
+from airflow_provider_sela.walk import Walk
+
+#: Whole reads come at this fraction of the pace.
+WHOLE_EVERY = 10
+_LONGEST_PAUSE = 3600.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one look showed.
+
+    :param entries: the leads seen.
+    :param whole: these are all leads.
+    :param baseline: whoever has seen nothing yet can start from here.
+    :param began: when the look began, ISO 8601 in UTC.
+    """
+
+    entries: list[Entry]
+    whole: bool
+    baseline: bool
+    began: str
+
+
+async def readings(kwargs: Mapping[str, Any], log: logging.Logger) -> AsyncGenerator[Reading, None]:
+    """Look again and again, for ever; a failure makes a pause, never an end.
+
+    :param kwargs: arguments of :class:`~airflow_provider_sela.triggers.events.SelaLeadsEventTrigger`.
+    """
+    watch, failures = _Watch(kwargs, log), 0
+    while True:
+        try:
+            settings = await SelaHook(kwargs["sela_conn_id"]).asettings()
+            async with shared_transport(settings) as transport:
+                while True:
+                    for reading in await watch.look(transport):
+                        yield reading
+                    failures = 0
+                    await asyncio.sleep(_jittered(kwargs["poll_interval"]))
+        except SelaError as error:
+            failures += 1
+            pause = _pause(kwargs["poll_interval"], failures, error, log)
+        await asyncio.sleep(pause)
+
+
+async def whole_reading(kwargs: Mapping[str, Any], log: logging.Logger) -> Reading:
+    """Read the whole list for one watcher, until that succeeds."""
+    failures = 0
+    while True:
+        try:
+            settings = await SelaHook(kwargs["sela_conn_id"]).asettings()
+            async with shared_transport(settings) as transport:
+                return await _whole(_filters(kwargs), transport, log)
+        except SelaError as error:
+            failures += 1
+            pause = _pause(kwargs["poll_interval"], failures, error, log)
+        await asyncio.sleep(pause)
+
+
+class _Watch:
+    def __init__(self, kwargs: Mapping[str, Any], log: logging.Logger) -> None:
+        self._filters = _filters(kwargs)
+        self._on_changed = bool(kwargs["on_changed"])
+        self._every = WHOLE_EVERY * float(kwargs["poll_interval"])
+        self._log = log
+        self._end = NewEnd()
+        self._whole_at = float("-inf")
+
+    async def look(self, transport: AsyncTransport) -> list[Reading]:
+        """The new end, and the whole list where that does not answer the question and the time has come."""
+        shown = []
+        if not self._end.unordered:
+            reading = await self._new_end(transport)
+            if reading.whole or self._end.ascending is not None:
+                shown.append(reading)
+            if reading.whole:
+                self._whole_at = time.monotonic()
+        answered = self._end.ascending is not None and (not self._on_changed or self._end.shows_changes)
+        if not answered and time.monotonic() - self._whole_at >= self._every:
+            shown.append(await _whole(self._filters, transport, self._log))
+            self._whole_at = time.monotonic()
+        return shown
+
+    async def _new_end(self, transport: AsyncTransport) -> Reading:
+        began, size = _now(), transport.settings.page_size
+        self._end.start()
+        while self._end.page is not None:
+            try:
+                answer = await transport.read(self._filters, self._end.page, size, self._log)
+            except SelaPageGoneError:
+                self._end.gone()
+            else:
+                self._end.record(answer.page)
+        # Leads that are not on these pages must have lower ids than those that are, and, where changes count,
+        # must have changed before them.
+        baseline = self._end.whole or (not self._on_changed and self._end.by_id)
+        return Reading([entry(lead) for lead in self._end.leads], self._end.whole, baseline, began)
+
+
+async def _whole(filters: Mapping[str, str], transport: AsyncTransport, log: logging.Logger) -> Reading:
+    began, walk, run = _now(), Walk(), Run(transport.settings.retry_budget)
+    entries: list[Entry] = []
+    while walk.page is not None:
+        try:
+            answer = await transport.read(filters, walk.page, transport.settings.page_size, log, run=run)
+        except SelaPageGoneError:
+            break
+        entries += [entry(lead) for lead in walk.record(answer.page)]
+    return Reading(entries, True, True, began)
+
+
+def _filters(kwargs: Mapping[str, Any]) -> dict[str, str]:
+    return lead_filters(
+        email=kwargs["email"],
+        external_id=kwargs["external_id"],
+        phone_number=kwargs["phone_number"],
+        user=kwargs["user"],
+    )
+
+
+def _pause(interval: float, failures: int, error: SelaError, log: logging.Logger) -> float:
+    pause = min(interval * 2.0 ** min(failures, 10), max(interval, _LONGEST_PAUSE))
+    asked = error.retry_after if isinstance(error, SelaUnavailableError) else None
+    pause = _jittered(max(pause, asked or 0))
+    level = logging.WARNING if error.retryable else logging.ERROR
+    log.log(level, "Sela: %s; failure %d in a row, the watch goes on in %.0f s", error, failures, pause)
+    return pause
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * random.uniform(1, 1.1)  # noqa: S311
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

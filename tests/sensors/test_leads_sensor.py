@@ -1,0 +1,258 @@
+"""SelaLeadSensor without a DAG run: what it gives and how it fails, in the worker's part of each mode."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
+
+from airflow_provider_sela.exceptions import SelaResponseError, SelaUnavailableError
+from airflow_provider_sela.sensors.leads import SelaLeadSensor
+from airflow_provider_sela.testing import SelaApi
+from tests.triggers.waits import Substring, Unfiltered, connect, lead
+
+
+class Pushed:
+    """A task instance that keeps what is pushed."""
+
+    def __init__(self) -> None:
+        self.xcoms: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
+
+
+def sensor(**kwargs: Any) -> SelaLeadSensor:
+    return SelaLeadSensor(
+        **{"task_id": "wait", "external_id": "wanted", "poke_interval": 0.1, "timeout": 5, **kwargs}
+    )
+
+
+MODES = [{"mode": "poke"}, {"deferrable": True}]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_lead_that_is_there_is_given_at_once_as_the_api_sends_it(
+    monkeypatch: pytest.MonkeyPatch, mode: dict[str, Any]
+) -> None:
+    wanted = lead(7, external_id="wanted", new_field={"deep": [1, "ä"]})
+    with SelaApi(leads=[lead(1), wanted]) as api:
+        connect(monkeypatch, api)
+        assert sensor(**mode).execute({}) == wanted
+
+
+def test_of_several_leads_the_one_created_last_is_given_and_all_ids_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times = ["2026-01-02T00:00:00-08:00", "2026-01-02T05:00:00+00:00", None]
+    leads = [lead(n, external_id="wanted", created_time=at) for n, at in enumerate(times, 1)]
+    with SelaApi(leads=leads) as api:
+        connect(monkeypatch, api)
+        ti = Pushed()
+        assert sensor().execute({"ti": ti})["id"] == 1
+        assert ti.xcoms == {"lead_ids": [1, 2, 3]}
+
+
+@pytest.mark.parametrize("kind", [Unfiltered, Substring])
+def test_a_server_that_matches_loosely_does_not_fool_it(
+    monkeypatch: pytest.MonkeyPatch, kind: type[SelaApi]
+) -> None:
+    with kind(leads=[lead(1, external_id="wanted-2"), lead(2)]) as api:
+        connect(monkeypatch, api)
+        with pytest.raises(AirflowSensorTimeout):
+            sensor(timeout=0.3).execute({})
+
+
+@pytest.mark.parametrize("statuses", [["CLOSED", "LOST"], "LOST", ("LOST",)])
+def test_it_waits_for_one_of_the_statuses(monkeypatch: pytest.MonkeyPatch, statuses: Any) -> None:
+    with SelaApi(leads=[lead(1, external_id="wanted", status="OPEN")]) as api:
+        connect(monkeypatch, api)
+        waiting = sensor(statuses=statuses)
+        assert not waiting.poke({})
+        api.update(1, status="LOST")
+        assert waiting.execute({})["status"] == "LOST"
+
+
+@pytest.mark.parametrize("hiding", [{}, {"soft_fail": True}, {"silent_fail": True}, {"never_fail": True}])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_wrong_token_fails_at_once_and_without_a_retry_whatever_hides_failures(
+    monkeypatch: pytest.MonkeyPatch, mode: dict[str, Any], hiding: dict[str, Any]
+) -> None:
+    with SelaApi(leads=3) as api:
+        connect(monkeypatch, api)
+        api.token = "another"
+        with pytest.raises(AirflowFailException, match="SelaAuthenticationError") as caught:
+            sensor(**mode, **hiding).execute({})
+        assert not isinstance(caught.value, AirflowSkipException)
+        assert len(api.requests) == 1
+    assert "sela-test-token" not in str(caught.value)
+
+
+@pytest.mark.parametrize("hiding", [{}, {"soft_fail": True}])
+def test_a_wrong_token_seen_by_the_trigger_fails_the_task_too(hiding: dict[str, Any]) -> None:
+    event = {"status": "failed", "error": "SelaAuthenticationError", "message": "connection 'x': HTTP 401"}
+    with pytest.raises(AirflowFailException, match="HTTP 401"):
+        sensor(deferrable=True, **hiding).resume_execution("resume", {"event": event}, {})
+
+
+@pytest.mark.parametrize("empty", ["", "  ", None])
+def test_an_external_id_that_rendered_to_nothing_waits_for_nothing(
+    monkeypatch: pytest.MonkeyPatch, empty: str | None
+) -> None:
+    with SelaApi(leads=3) as api:
+        connect(monkeypatch, api)
+        with pytest.raises(AirflowFailException, match="external_id is empty"):
+            sensor(external_id=empty).execute({})
+        assert not api.requests
+
+
+def test_blips_do_not_fail_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    with SelaApi(leads=[lead(1, external_id="wanted")]) as api:
+        connect(monkeypatch, api)
+        api.answer_next(503, times=3)
+        assert sensor().execute({})["id"] == 1
+        assert len(api.requests) == 4
+
+
+@pytest.mark.parametrize("hiding", [{}, {"soft_fail": True}, {"never_fail": True}])
+def test_too_many_failures_in_a_row_fail_the_try_and_can_be_retried(
+    monkeypatch: pytest.MonkeyPatch, hiding: dict[str, Any]
+) -> None:
+    with SelaApi(leads=3) as api:
+        connect(monkeypatch, api)
+        api.answer_next(503, times=10)
+        with pytest.raises(SelaUnavailableError):
+            sensor(max_failures=2, **hiding).execute({})
+        assert len(api.requests) == 3
+
+
+def test_too_many_failures_seen_by_the_trigger_end_alike() -> None:
+    event = {"status": "failed", "error": "SelaUnavailableError", "message": "HTTP 503"}
+    with pytest.raises(SelaUnavailableError):
+        sensor(deferrable=True, soft_fail=True).resume_execution("resume", {"event": event}, {})
+
+
+def test_retry_after_is_waited_for_between_pokes(monkeypatch: pytest.MonkeyPatch) -> None:
+    with SelaApi(leads=[lead(1, external_id="wanted")]) as api:
+        connect(monkeypatch, api)
+        api.answer_next(429)
+        started = time.monotonic()
+        assert sensor().execute({})["id"] == 1
+        assert time.monotonic() - started >= 1
+
+
+def test_a_count_kept_by_airflow_limits_failures_over_reschedules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow 3.3 gives each look of a rescheduled task the same store; each look is another process."""
+    from airflow.providers.common.compat.sdk import AirflowException
+
+    class Store(dict[str, Any]):
+        def set(self, key: str, value: Any) -> None:
+            self[key] = value
+
+    store = Store()
+    with SelaApi(leads=3) as api:
+        connect(monkeypatch, api)
+        api.answer_next(503, times=2)
+        for expected in (1, 2):
+            sensor(mode="reschedule", max_failures=2).poke({"task_state_store": store})
+            assert store == {"sela_failures": expected}
+        sensor(mode="reschedule", max_failures=2).poke({"task_state_store": store})
+        assert store == {"sela_failures": 0}
+        api.answer_next(503, times=3)
+        for _ in range(2):
+            sensor(mode="reschedule", max_failures=2).poke({"task_state_store": store})
+        with pytest.raises(AirflowException):
+            sensor(mode="reschedule", max_failures=2).poke({"task_state_store": store})
+
+
+def deferral(task: SelaLeadSensor) -> TaskDeferred:
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute({})
+    return caught.value
+
+
+def test_it_looks_once_and_then_defers_for_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    with SelaApi(leads=3) as api:
+        connect(monkeypatch, api)
+        deferred = deferral(
+            sensor(deferrable=True, timeout=100, statuses=["CLOSED"], exponential_backoff=True)
+        )
+        assert len(api.requests) == 1
+    kwargs = deferred.trigger.serialize()[1]
+    assert timedelta(seconds=155) < deferred.timeout <= timedelta(seconds=160)
+    assert 95 < kwargs["deadline"] - time.time() <= 100
+    assert kwargs["external_id"] == "wanted"
+    assert kwargs["statuses"] == ["CLOSED"]
+    assert kwargs["exponential_backoff"] is True
+
+
+def test_what_the_server_asked_for_is_handed_to_the_trigger(monkeypatch: pytest.MonkeyPatch) -> None:
+    with SelaApi(leads=3) as api:
+        connect(monkeypatch, api)
+        api.answer_next(429, headers={"Retry-After": "50"})
+        kwargs = deferral(sensor(deferrable=True, timeout=100)).trigger.serialize()[1]
+    assert 45 < kwargs["retry_at"] - time.time() <= 50
+
+
+def test_the_lead_is_read_on_resume_also_if_its_status_has_moved_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    with SelaApi(leads=[lead(1, external_id="wanted", status="CLOSED")]) as api:
+        connect(monkeypatch, api)
+        event = {"status": "found", "ids": [1], "deadline": None}
+        given = sensor(deferrable=True, statuses=["LOST"]).resume_execution("resume", {"event": event}, {})
+    assert given["id"] == 1
+
+
+def test_a_lead_that_is_gone_on_resume_is_waited_for_until_the_same_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with SelaApi(leads=3) as api:
+        connect(monkeypatch, api)
+        event = {"status": "found", "ids": [1], "deadline": time.time() + 30}
+        with pytest.raises(TaskDeferred) as caught:
+            sensor(deferrable=True).resume_execution("resume", {"event": event}, {})
+    assert caught.value.trigger.serialize()[1]["deadline"] == event["deadline"]
+
+
+TIMEOUTS: list[tuple[str, dict[str, Any]]] = [
+    ("resume", {"event": {"status": "timeout"}}),
+    ("__fail__", {"error": "Trigger timeout"}),
+]
+
+
+@pytest.mark.parametrize(("method", "kwargs"), TIMEOUTS)
+def test_a_time_out_ends_as_airflows_own_sensors_do(method: str, kwargs: dict[str, Any]) -> None:
+    with pytest.raises(AirflowSensorTimeout):
+        sensor(deferrable=True).resume_execution(method, kwargs, {})
+    with pytest.raises(AirflowSkipException):
+        sensor(deferrable=True, soft_fail=True).resume_execution(method, kwargs, {})
+
+
+@pytest.mark.parametrize("event", [None, {}, {"status": "success"}, "found"])
+def test_an_event_that_is_not_known_is_no_success(event: Any) -> None:
+    with pytest.raises(SelaResponseError):
+        sensor(deferrable=True, soft_fail=True).resume_execution("resume", {"event": event}, {})
+
+
+def test_it_starts_in_the_triggerer_only_where_the_values_reach_it() -> None:
+    from airflow.triggers.base import BaseTrigger
+
+    rendered = hasattr(BaseTrigger, "render_template_fields")
+    direct = sensor(deferrable=True, start_from_trigger=True)
+    assert direct.start_from_trigger
+    assert direct.start_trigger_args.trigger_kwargs["external_id"] == "wanted"
+    assert direct.start_trigger_args.timeout == timedelta(seconds=5)
+    templated = sensor(deferrable=True, start_from_trigger=True, external_id="{{ params.id }}")
+    assert templated.start_from_trigger is rendered
+    assert not sensor(start_from_trigger=True).start_from_trigger
+
+
+def test_ids_and_connection_are_templated() -> None:
+    assert {"external_id", "statuses", "sela_conn_id"} == set(SelaLeadSensor.template_fields)

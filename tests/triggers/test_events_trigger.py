@@ -1,0 +1,323 @@
+"""SelaLeadsEventTrigger: each new lead once, whatever the order of the list."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_sela.exceptions import SelaRequestError
+from airflow_provider_sela.testing import SelaApi
+from airflow_provider_sela.triggers import events
+from airflow_provider_sela.triggers.leads import SelaLeadsEventTrigger
+from tests.triggers.waits import Reversed, Shuffled, connect, lead, until
+
+POLL = 0.05
+
+
+class ByChange(SelaApi):
+    """The list with the lead that changed last first."""
+
+    def select(self, filters: dict[str, str]) -> Any:
+        return sorted(super().select(filters), key=lambda item: item["modified_time"], reverse=True)
+
+
+class Store:
+    """What Airflow 3.3 gives a watcher to keep its state in."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, str] = {}
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        return json.loads(self.data[key]) if key in self.data else default
+
+    async def aset(self, key: str, value: Any) -> None:
+        self.data[key] = json.dumps(value)
+
+
+class Watch:
+    """A running trigger and what it has fired."""
+
+    def __init__(self, store: Store | None = None, **kwargs: Any) -> None:
+        self.trigger = SelaLeadsEventTrigger(**{"poll_interval": POLL, **kwargs})
+        if store is not None:
+            self.trigger.asset_state_store = store  # type: ignore[assignment]
+        self.events: list[dict[str, Any]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Watch:
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        assert self._task is not None
+        assert not self._task.done()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        async for event in self.trigger.run():
+            self.events.append(event.payload)
+
+    def ids(self, reason: str = "new") -> list[int]:
+        return [number for event in self.events if event["reason"] == reason for number in event["ids"]]
+
+
+@pytest.fixture(autouse=True)
+def _short_settling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "SETTLE", 0.05)
+
+
+async def looked(api: SelaApi, times: int = 2) -> None:
+    """Wait until the list was read so often again."""
+    before = len(api.requests)
+    await until(lambda: len(api.requests) >= before + times)
+    await asyncio.sleep(0.15)
+
+
+@pytest.mark.parametrize("kind", [SelaApi, Reversed, Shuffled, ByChange])
+async def test_leads_that_were_there_are_not_new_and_each_later_one_is_reported_once(
+    monkeypatch: pytest.MonkeyPatch, kind: type[SelaApi]
+) -> None:
+    with kind(leads=230, page_size=50, max_page_size=50) as api:
+        connect(monkeypatch, api)
+        async with Watch() as watch:
+            await looked(api, 8)
+            assert watch.events == []
+            first = [api.add()["id"] for _ in range(3)]
+            await until(lambda: len(watch.ids()) >= 3)
+            second = [api.add()["id"] for _ in range(120)]
+            await until(lambda: len(watch.ids()) >= 123, 20)
+            api.update(28_003, status="LOST")
+            await looked(api, 8)
+        assert watch.ids() == first + second
+
+
+async def test_the_event_tells_ids_count_and_moment_and_nothing_else_of_a_lead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with SelaApi(leads=30) as api:
+        connect(monkeypatch, api)
+        async with Watch() as watch:
+            await looked(api)
+            api.add(lead(90_000))
+            await until(lambda: watch.events)
+    [event] = watch.events
+    assert event.pop("watermark") > "2026"
+    assert event == {"reason": "new", "ids": [90_000], "count": 1}
+
+
+async def test_very_many_new_leads_make_several_events_of_bounded_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with SelaApi(leads=30) as api:
+        connect(monkeypatch, api, page_size=1000)
+        async with Watch() as watch:
+            await looked(api)
+            with api.lock:
+                new = [api.add()["id"] for _ in range(1201)]
+            await until(lambda: len(watch.ids()) >= 1201)
+        assert [event["count"] for event in watch.events] == [500, 500, 201]
+        assert watch.ids() == new
+
+
+@pytest.mark.parametrize("kind", [SelaApi, Reversed, Shuffled])
+async def test_a_restart_loses_no_lead_and_reports_none_twice(
+    monkeypatch: pytest.MonkeyPatch, kind: type[SelaApi]
+) -> None:
+    store = Store()
+    with kind(leads=230, page_size=50, max_page_size=50) as api:
+        connect(monkeypatch, api)
+        async with Watch(store) as before:
+            await until(lambda: store.data)
+            first = [api.add()["id"] for _ in range(3)]
+            await until(lambda: len(before.ids()) >= 3)
+            stored = dict(store.data)
+            await until(lambda: store.data != stored)
+        meanwhile = [api.add()["id"] for _ in range(120)]
+        async with Watch(store) as after:
+            await until(lambda: len(after.ids()) >= 120)
+            last = api.add()["id"]
+            await until(lambda: len(after.ids()) >= 121)
+            await looked(api, 8)
+    assert before.ids() == first
+    assert after.ids() == [*meanwhile, last]
+
+
+async def test_an_event_that_may_not_have_been_taken_over_is_fired_again_rather_than_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(events, "SETTLE", 60)
+    store = Store()
+    with SelaApi(leads=30) as api:
+        connect(monkeypatch, api)
+        async with Watch(store) as before:
+            await until(lambda: store.data)
+            new = api.add()["id"]
+            await until(lambda: before.events)
+        async with Watch(store) as after:
+            await until(lambda: after.events)
+    assert before.ids() == after.ids() == [new]
+
+
+async def test_without_a_store_a_restart_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    with SelaApi(leads=30) as api:
+        connect(monkeypatch, api)
+        async with Watch():
+            await looked(api)
+        api.add()
+        async with Watch() as after:
+            await looked(api, 3)
+            assert after.events == []
+
+
+async def test_a_stored_state_that_cannot_be_read_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store()
+    store.data["sela_leads_cursor"] = '{"ids": "nonsense"}'
+    with SelaApi(leads=30) as api:
+        connect(monkeypatch, api)
+        async with Watch(store) as watch:
+            await looked(api)
+            new = api.add()["id"]
+            await until(lambda: watch.events)
+    assert watch.ids() == [new]
+
+
+@pytest.mark.parametrize("kind", [SelaApi, Reversed, Shuffled, ByChange])
+async def test_changed_leads_are_reported_where_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, kind: type[SelaApi]
+) -> None:
+    with kind(leads=230, page_size=50, max_page_size=50) as api:
+        connect(monkeypatch, api)
+        async with Watch(on_changed=True) as watch:
+            await looked(api, 8)
+            new = api.add()["id"]
+            api.update(28_005, status="LOST")
+            api.update(28_199, status="LOST")
+            await until(lambda: len(watch.ids("changed")) >= 2)
+            api.update(28_005, status="OPEN")
+            await until(lambda: len(watch.ids("changed")) >= 3)
+            await looked(api, 8)
+    assert watch.ids() == [new]
+    *first_two, last = watch.ids("changed")
+    assert (sorted(first_two), last) == ([28_005, 28_199], 28_005)
+
+
+async def test_filters_are_kept_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    with SelaApi(leads=30) as api:
+        connect(monkeypatch, api)
+        async with Watch(email="one@example.com") as watch:
+            await looked(api)
+            api.add(lead(90_000, email="two@example.com"))
+            api.add(lead(90_001, email="one@example.com"))
+            await until(lambda: watch.events)
+            assert all(request.query["email"] == "one@example.com" for request in api.requests)
+    assert watch.ids() == [90_001]
+    assert "example.com" not in repr(watch.trigger)
+
+
+async def test_failures_never_end_the_watch_nor_make_it_hammer_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with SelaApi(leads=30) as api:
+        connect(monkeypatch, api, max_attempts=1)
+        async with Watch() as watch:
+            await looked(api)
+            token, api.token = api.token, "another"
+            before = len(api.requests)
+            await asyncio.sleep(1.5)
+            assert len(api.requests) - before <= 5
+            api.token = token
+            new = api.add()["id"]
+            await until(lambda: watch.events)
+    assert watch.ids() == [new]
+
+
+async def test_watchers_with_the_same_arguments_poll_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow 3.3 shares the stream of triggers with equal keys."""
+    shared = pytest.importorskip("airflow.triggers.shared_stream")
+
+    with SelaApi(leads=30) as api:
+        connect(monkeypatch, api)
+        manager = shared.SharedStreamManager()
+        triggers = [SelaLeadsEventTrigger(poll_interval=POLL) for _ in range(3)]
+        assert len({trigger.shared_stream_key() for trigger in triggers}) == 1
+        assert SelaLeadsEventTrigger(user=5).shared_stream_key() != triggers[0].shared_stream_key()
+        seen: list[list[int]] = [[], [], []]
+
+        async def follow(number: int) -> None:
+            trigger = triggers[number]
+            stream = manager.subscribe(trigger_id=number, trigger=trigger, key=trigger.shared_stream_key())
+            async for event in trigger.filter_shared_stream(stream):
+                seen[number] += event.payload["ids"]
+
+        tasks = [asyncio.create_task(follow(number)) for number in range(3)]
+        await looked(api, 3)
+        before = len(api.requests)
+        await asyncio.sleep(10 * POLL)
+        assert len(api.requests) - before <= 12
+        new = api.add()["id"]
+        await until(lambda: all(seen))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await manager.stop_all()
+    assert seen == [[new]] * 3
+
+
+def test_its_arguments_are_plain_data_and_an_asset_takes_it() -> None:
+    trigger = SelaLeadsEventTrigger(user=5, on_changed=True)
+    classpath, kwargs = trigger.serialize()
+    assert classpath == "airflow_provider_sela.triggers.leads.SelaLeadsEventTrigger"
+    assert SelaLeadsEventTrigger(**json.loads(json.dumps(kwargs))).serialize() == trigger.serialize()
+    sdk = pytest.importorskip("airflow.sdk")
+    sdk.Asset("leads", watchers=[sdk.AssetWatcher(name="new", trigger=trigger)])
+
+
+async def test_a_state_that_cannot_be_read_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Flaky(Store):
+        failures = 3
+
+        async def aget(self, key: str, default: Any = None) -> Any:
+            if self.failures:
+                self.failures -= 1
+                raise RuntimeError("the API server restarts")
+            return await super().aget(key, default)
+
+    store = Flaky()
+    with SelaApi(leads=30) as api:
+        connect(monkeypatch, api)
+        store.failures = 0
+        async with Watch(store):
+            await until(lambda: store.data)
+        new = api.add()["id"]
+        store.failures = 3
+        async with Watch(store) as watch:
+            await until(lambda: watch.events)
+    assert watch.ids() == [new]
+
+
+async def test_one_trigger_on_several_assets_works_without_a_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ambiguous(Store):
+        async def aget(self, key: str, default: Any = None) -> Any:
+            raise ValueError("2 concrete inlets")
+
+    with SelaApi(leads=30) as api:
+        connect(monkeypatch, api)
+        async with Watch(Ambiguous()) as watch:
+            await looked(api)
+            new = api.add()["id"]
+            await until(lambda: watch.events)
+    assert watch.ids() == [new]
+
+
+def test_an_empty_filter_is_refused_when_the_dag_is_read() -> None:
+    with pytest.raises(SelaRequestError, match="email is empty"):
+        SelaLeadsEventTrigger(email="")
+
+
+def test_a_poll_interval_of_nothing_is_refused() -> None:
+    with pytest.raises(SelaRequestError, match="poll_interval"):
+        SelaLeadsEventTrigger(poll_interval=0)

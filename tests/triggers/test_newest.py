@@ -1,0 +1,204 @@
+"""Which end of a list new leads come to, and which leads are new: simulated lists in every order."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_sela.api import Page
+from airflow_provider_sela.newest import Cursor, NewEnd, entry
+from airflow_provider_sela.snapshot.pages import Entry
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+ORDERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "id": lambda lead: lead["id"],
+    "-id": lambda lead: -lead["id"],
+    "created_time": lambda lead: lead["created_time"],
+    "-created_time": lambda lead: -lead["id"],
+    "modified_time": lambda lead: lead["modified_time"],
+    "-modified_time": lambda lead: -datetime.fromisoformat(lead["modified_time"]).timestamp(),
+}
+
+
+class Listing:
+    """A list that grows, in one order, read page by page."""
+
+    def __init__(self, order: Callable[[dict[str, Any]], Any], leads: int, size: int = 20) -> None:
+        self.order, self.size = order, size
+        self.now = START
+        self.leads: dict[int, dict[str, Any]] = {}
+        self.requests = 0
+        for _ in range(leads):
+            self.create()
+
+    def create(self) -> int:
+        number = max(self.leads, default=0) + 1
+        self.leads[number] = {"id": number, "created_time": self._tick(), "modified_time": self._tick()}
+        return number
+
+    def touch(self, number: int) -> None:
+        self.leads[number]["modified_time"] = self._tick()
+
+    def page(self, number: int) -> Page | None:
+        self.requests += 1
+        ordered = sorted(self.leads.values(), key=self.order)
+        start = (number - 1) * self.size
+        if number > 1 and start >= len(ordered):
+            return None
+        more = start + self.size < len(ordered)
+        rows: Any = [dict(lead) for lead in ordered[start : start + self.size]]
+        return Page(len(ordered), number + 1 if more else None, None, rows)
+
+    def read(self, end: NewEnd) -> NewEnd:
+        end.start()
+        while end.page is not None:
+            page = self.page(end.page)
+            if page is None:
+                end.gone()
+            else:
+                end.record(page)
+        return end
+
+    def _tick(self) -> str:
+        self.now += timedelta(seconds=1)
+        return self.now.isoformat()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("arrivals", [1, 5, 30, 90])
+def test_a_reading_that_joins_holds_every_lead_created_since_the_one_before(
+    order: str, arrivals: int
+) -> None:
+    listing = Listing(ORDERS[order], 150)
+    for number in random.Random(order).sample(range(1, 150), 60):  # noqa: S311
+        listing.touch(number)
+    end = listing.read(NewEnd())
+    assert end.ascending is (not order.startswith("-"))
+    for _ in range(3):
+        created = {listing.create() for _ in range(arrivals)}
+        assert listing.read(end).joined
+        assert created <= {lead["id"] for lead in end.leads}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_quiet_list_costs_one_request_a_reading(order: str) -> None:
+    listing = Listing(ORDERS[order], 150)
+    end = listing.read(NewEnd())
+    before = listing.requests
+    assert listing.read(end).joined
+    assert listing.requests - before == 1
+
+
+def test_more_arrivals_than_are_looked_at_are_told() -> None:
+    listing = Listing(ORDERS["-id"], 50)
+    end = listing.read(NewEnd())
+    for _ in range(500):
+        listing.create()
+    assert not listing.read(end).joined
+    listing.create()
+    assert listing.read(end).joined
+
+
+def test_a_list_without_an_order_says_so_and_never_joins() -> None:
+    shuffled = Listing(lambda lead: hash(("x", lead["id"] * 7919 % 101)), 150)
+    end = shuffled.read(NewEnd())
+    assert end.unordered
+    assert end.ascending is None
+    assert not shuffled.read(end).joined
+
+
+def test_a_changed_lead_is_no_bridge_to_what_was_seen() -> None:
+    listing = Listing(ORDERS["-modified_time"], 150)
+    end = listing.read(NewEnd())
+    for number in range(120, 141):
+        listing.touch(number)
+    assert listing.read(end).joined
+    assert {lead["id"] for lead in end.leads} >= set(range(120, 142))
+    for number in range(1, 151):
+        listing.touch(number)
+    assert len(listing.read(end).leads) == 150
+
+
+def test_a_list_that_shrank_is_read_from_its_new_end() -> None:
+    listing = Listing(ORDERS["id"], 150)
+    end = listing.read(NewEnd())
+    for number in range(1, 101):
+        del listing.leads[number]
+    new = listing.create()
+    assert listing.read(end).joined
+    assert new in {lead["id"] for lead in end.leads}
+
+
+def test_a_list_in_one_answer_is_whole_and_an_empty_one_too() -> None:
+    listing = Listing(ORDERS["id"], 0)
+    end = listing.read(NewEnd())
+    assert end.whole
+    assert end.joined
+    listing.create()
+    assert listing.read(end).whole
+
+
+def entries(*ids: int, at: int = 0) -> list[Entry]:
+    return [Entry(number, None, at + number) for number in ids]
+
+
+def test_leads_of_the_baseline_are_not_new_and_later_ones_are_new_once() -> None:
+    cursor = Cursor()
+    cursor.baseline(entries(10, 11, 12), whole=False)
+    assert cursor.take(entries(3, 11, 12, 13, 14)).new == [13, 14]
+    assert cursor.take(entries(12, 13, 14, 15)).new == [15]
+
+
+def test_a_lead_whose_id_shows_up_late_is_new() -> None:
+    cursor = Cursor()
+    cursor.baseline(entries(10, 11), whole=True)
+    assert cursor.take(entries(14)).new == [14]
+    assert cursor.take(entries(13, 14)).new == [13]
+
+
+def test_a_changed_lead_is_changed_once_and_a_new_one_is_not_changed() -> None:
+    cursor = Cursor()
+    cursor.baseline(entries(1, 2, 3), whole=True)
+    assert cursor.take([Entry(2, None, 900), *entries(3)]) == ([], [2])
+    assert cursor.take([Entry(2, None, 900), Entry(4, None, 901)]) == ([4], [])
+
+
+def test_a_stored_cursor_stays_small_and_knows_the_same() -> None:
+    cursor = Cursor()
+    cursor.baseline(entries(*range(1, 50_000)), whole=True)
+    stored = json.dumps(cursor.dump())
+    assert len(stored) < 25_000
+    again = Cursor.load(json.loads(stored))
+    assert again.joins(entries(49_999))
+    assert not again.joins([Entry(49_999, None, 1)])
+    assert again.take(entries(49_998, 49_999, 50_000)).new == [50_000]
+
+
+@pytest.mark.parametrize("data", [None, 7, {}, {"ids": 3, "changes": []}, {"ids": [[1]]}])
+def test_what_is_no_cursor_is_refused(data: Any) -> None:
+    with pytest.raises(ValueError, match="cursor"):
+        Cursor.load(data)
+
+
+@given(st.lists(st.lists(st.integers(1, 60), max_size=30), max_size=20))
+def test_over_any_readings_each_lead_is_new_at_most_once(readings: list[list[int]]) -> None:
+    cursor = Cursor(limit=10)
+    cursor.baseline([], whole=True)
+    reported: list[int] = []
+    for reading in readings:
+        reported += cursor.take(entries(*reading)).new
+        cursor = Cursor.load(json.loads(json.dumps(cursor.dump())), limit=10)
+    assert len(reported) == len(set(reported))
+    assert not reported or max(reported) == max(max(reading, default=0) for reading in readings)
+
+
+def test_an_entry_keeps_id_and_times_alone() -> None:
+    lead: Any = {"id": 5, "email": "someone@example.com", "modified_time": "1970-01-01T00:00:01+00:00"}
+    assert entry(lead) == Entry(5, None, 1_000_000)
