@@ -1,4 +1,4 @@
-"""A drifting list behind real HTTP: the answers of :class:`~tests.snapshot.drifting.DriftingList` as pages."""
+"""A drifting list behind real HTTP: pages of :class:`~tests.snapshot.drifting.DriftingList`."""
 
 from __future__ import annotations
 

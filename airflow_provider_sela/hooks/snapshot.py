@@ -21,10 +21,6 @@ from airflow_provider_sela.transport import Answer, CalledOffError, Run, Transpo
 
 ON_UNVERIFIED = ("fail", "warn")
 
-# A server stamps modified_time when it saves a lead and shows it when it commits: so many microseconds are
-# allowed for in between. More would have to be read again at the newest end of a list that is written to fast.
-_LATENESS = 250_000
-
 
 @dataclass(frozen=True)
 class ReadStats:
@@ -95,7 +91,7 @@ class LeadSnapshot:
         self._encode = encode
         self._redact = redact
         self._log = log
-        self._reading = Reading(page_size, lateness=_LATENESS)
+        self._reading = Reading(page_size)
         self._run = Run(transport.settings.retry_budget)
 
     def __enter__(self) -> LeadSnapshot:

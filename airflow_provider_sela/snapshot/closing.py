@@ -84,12 +84,17 @@ class Closing:
             for variant in record.evidence.variants(order)
         )
         plain = next(proofs)
-        if plain.gaps and all(self._unbridgeable(gap) for gap in plain.gaps):
+        if plain.gaps and all(gap.tied and self._fills_a_page(order, gap) for gap in plain.gaps):
             return next((proof for proof in proofs if not proof.gaps), plain)
         return plain
 
-    def _unbridgeable(self, gap: Gap) -> bool:
-        return gap.tied and (gap.ends in self._tries or gap.width >= self._record.cap)
+    def _fills_a_page(self, order: Order, gap: Gap) -> bool:
+        """Whether some response shows nothing but leads with the key that a gap is about."""
+        key = gap.ends[0]
+        return any(
+            len(seen.ids) > 1 and order.position(seen, 0) == order.position(seen, -1) == key
+            for seen in self._record.observations
+        )
 
     def _mend(self, proof: Proof) -> list[Window]:
         record = self._record

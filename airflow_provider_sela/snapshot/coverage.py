@@ -52,11 +52,6 @@ class Gap:
         return (self.below.high if self.below else BOTTOM, self.above.low if self.above else TOP)
 
     @property
-    def width(self) -> int:
-        """Ranks between the edges, as they were seen."""
-        return self.above.first - self.below.last if self.above and self.below else 0
-
-    @property
     def tied(self) -> bool:
         """Whether nothing but leads with one and the same key can be missing."""
         return self.ends[0] == self.ends[1]

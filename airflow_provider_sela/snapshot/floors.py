@@ -8,7 +8,8 @@ Two bounds are known to hold, and the smaller is taken, so that either may be wr
 
 * The newest key in the response: it was written before that moment. Wrong if that lead is dated into the
   future.
-* The newest ``Date`` header among answers that were complete before this request was sent. The response's
+* The newest ``Date`` header among answers that were complete before this request was sent, less the lateness
+  that is allowed for: a write that shows up later carries no earlier time than that. The response's
   own header will not do: it is written after the rows were taken, and a write may fall between. Wrong if the
   clock that writes the header is ahead of the one that dates the leads.
 """
@@ -30,13 +31,12 @@ class Floors:
     """
 
     def __init__(self, observations: Iterable[Observation], lateness: int) -> None:
-        self._lateness = lateness
         self._ended: list[int] = []
         self._dates: list[int] = []
         self._floors: list[int] = []
         for seen in sorted(observations, key=lambda each: each.ended):
             floor = self._own(seen)
-            date = MISSING if seen.date is None else seen.date
+            date = MISSING if seen.date is None else seen.date - lateness
             self._floors.append(max(floor, self._floors[-1]) if self._floors else floor)
             self._dates.append(max(date, self._dates[-1]) if self._dates else date)
             self._ended.append(seen.ended)
@@ -45,13 +45,13 @@ class Floors:
         """The highest floor known for a response: its own, or one of a response before it (every write after
         this one is also a write after that one). None if there is none."""
         floor = max(self._own(seen), self._before(self._floors, seen.started))
-        return None if floor == MISSING else floor - self._lateness
+        return None if floor == MISSING else floor
 
     @property
     def highest(self) -> int | None:
         """The floor of a request that is sent now."""
         floor = self._floors[-1] if self._floors else MISSING
-        return None if floor == MISSING else floor - self._lateness
+        return None if floor == MISSING else floor
 
     def _own(self, seen: Observation) -> int:
         return min(seen.newest, self._before(self._dates, seen.started))

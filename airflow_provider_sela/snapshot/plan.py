@@ -39,9 +39,17 @@ def cover(start: int, stop: int, cap: int, overlap: int) -> list[Window]:
 
 
 def around(start: int, stop: int, cap: int, overlap: int) -> list[Window]:
-    """Windows over the ranks from ``start`` to before ``stop``, with what room there is on both sides."""
-    room = max(overlap, (cap * 9 // 10 - (stop - start)) // 2)
-    return cover(start - room, stop + room, cap, overlap)
+    """Windows over the ranks from ``start`` to before ``stop``: the one that reaches furthest over both ends,
+    or as many as it takes."""
+    low, high = max(start - overlap, 0), stop + overlap
+    holding = [
+        window for size in range(cap, cap // 2, -1) if (window := Window(low // size + 1, size)).stop >= high
+    ]
+    if holding:
+        return [
+            max(holding, key=lambda window: (min(start - window.offset, window.stop - stop), window.stop))
+        ]
+    return cover(low, high, cap, overlap)
 
 
 def tail(count: int, cap: int) -> Window:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from airflow_provider_sela.snapshot.coverage import Gap, Stretch
 from airflow_provider_sela.snapshot.orders import Order
-from airflow_provider_sela.snapshot.pages import Window
+from airflow_provider_sela.snapshot.pages import Observation, Window
 from airflow_provider_sela.snapshot.plan import around
 from airflow_provider_sela.snapshot.proof import Proof
 
@@ -39,7 +39,7 @@ class Drift:
         else:
             self._slope, self._base = 0.0, (moves / weight if weight else 0.0)
 
-    def moved(self, rank: int, ticks: int) -> float:
+    def moved(self, rank: float, ticks: int) -> float:
         """Where a lead is likely to be so many ticks after it was seen at a rank."""
         return rank + (self._base + self._slope * rank) * ticks
 
@@ -67,8 +67,8 @@ def repairs(proof: Proof, gaps: Sequence[Gap], *, cap: int, overlap: int, count:
     tick = max(each.seen.ended for each in proof.stretches) + _TICKS
     planned: list[Repair] = []
     for gap in gaps:
-        first = drift.moved(gap.below.last, tick - gap.below.seen.ended) if gap.below else 0
-        last = drift.moved(gap.above.first, tick - gap.above.seen.ended) if gap.above else count
+        first = _now(gap.below, gap.below.last, proof, drift, tick) if gap.below else 0
+        last = _now(gap.above, gap.above.first, proof, drift, tick) if gap.above else count
         low, high = sorted(min(max(int(rank), 0), max(count - 1, 0)) for rank in (first, last))
         windows = [each for each in around(low, high + 1, cap, overlap) if each.offset < count]
         planned.append(Repair(gap, windows))
@@ -76,16 +76,35 @@ def repairs(proof: Proof, gaps: Sequence[Gap], *, cap: int, overlap: int, count:
     return planned
 
 
+def _now(edge: Stretch, rank: int, proof: Proof, drift: Drift, tick: int) -> float:
+    """Where a rank of a response is likely to be at a tick, by the newest response that shows one of its
+    leads in its place."""
+    latest, place = edge.seen.ended, float(rank)
+    for other in proof.stretches:
+        if other.seen.ended <= latest or other.low > edge.high or other.high < edge.low:
+            continue
+        shared = _shared(proof.order, edge.seen, other.seen)
+        if shared is not None:
+            one, again = shared
+            latest, place = other.seen.ended, rank + again - one
+    return drift.moved(place, tick - latest)
+
+
 def _moves(order: Order, stretches: Sequence[Stretch]) -> Iterator[tuple[int, int, int]]:
     """Rank, ranks moved and ticks passed, for one lead of each pair of neighbours, if its key is the same."""
     for one, other in pairwise(sorted(stretches, key=lambda each: each.low)):
         early, late = sorted((one.seen, other.seen), key=lambda seen: seen.ended)
-        if early is late:
-            continue
-        found = dict(zip(early.ids, range(len(early.ids)), strict=True))
-        for again, lead in enumerate(late.ids):
-            index = found.get(lead)
-            if index is not None and order.position(early, index) == order.position(late, again):
-                rank = early.window.offset + index
-                yield rank, late.window.offset + again - rank, late.ended - early.ended
-                break
+        shared = _shared(order, early, late)
+        if shared is not None and early is not late:
+            rank, again = shared
+            yield rank, again - rank, late.ended - early.ended
+
+
+def _shared(order: Order, one: Observation, other: Observation) -> tuple[int, int] | None:
+    """Both ranks of a lead that two responses show in its place, None if there is no such lead."""
+    found = dict(zip(one.ids, range(len(one.ids)), strict=True))
+    for again, lead in enumerate(other.ids):
+        index = found.get(lead)
+        if index is not None and order.position(one, index) == order.position(other, again):
+            return one.window.offset + index, other.window.offset + again
+    return None

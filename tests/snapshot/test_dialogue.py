@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_sela.snapshot import Entry, Reading, Response, Verdict, Window, observed_orders
+from airflow_provider_sela.snapshot.closing import Closing
+from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.verdict import Kind
-from tests.snapshot.drifting import HONEST, LIARS, DriftingList, Habits
+from tests.snapshot.drifting import HONEST, LIARS, Answer, DriftingList, Habits
 from tests.snapshot.simulation import read
 
 
@@ -105,6 +107,60 @@ def test_a_quiet_list_of_one_page_is_atomic_after_two_requests_and_an_empty_one_
     assert (str(outcome.verdict), outcome.stats.requests) == ("ATOMIC", 2)
     outcome = read(DriftingList("-id", leads=0))
     assert (str(outcome.verdict), outcome.stats.requests) == ("ATOMIC", 1)
+
+
+@pytest.mark.parametrize(("date", "spelled"), [(10**15, "PROVEN(id)"), (None, "CONVERGED(2)")])
+def test_every_order_that_is_left_must_be_proven(date: int | None, spelled: str) -> None:
+    """Leads that were never changed are sorted by each key; ``modified_time`` needs the Date header."""
+    leads = [Entry(lead, lead, lead) for lead in range(1, 121)]
+    reading, tick = Reading(20), 0
+    while reading.verdict is None:
+        for window in reading.wanted():
+            shown = leads[window.offset : window.stop]
+            reading.record(Response(window, shown, 120, window.stop < 120, date, tick, tick + 1))
+            tick += 2
+    assert str(reading.verdict) == spelled
+    assert ("no Date header" in reading.verdict.reason) is (date is None)
+
+
+def test_nothing_is_proven_before_the_server_has_kept_to_a_page_size() -> None:
+    record = Record(20)
+    leads = DriftingList("id", leads=30, cap=20)
+    for tick, window in enumerate((Window(1, 20), Window(2, 15), Window(2, 15))):
+        record.add(_respond(leads, window, 2 * tick))
+    closing = Closing(record, limit=100, lateness=0)
+    assert closing.wanted() == [Window(1, 10)]
+    record.add(_respond(leads, Window(1, 10), 6))
+    assert closing.wanted() != [Window(1, 10)]
+
+
+@pytest.mark.parametrize("order", HONEST)
+def test_a_list_that_shrinks_until_pages_are_gone_is_proven(order: str) -> None:
+    gone = 0
+    for seed in range(10):
+        habits = Habits(writes=3, update=0, silent=0, insert=0, delete=1)
+        leads = DriftingList(order, leads=600, cap=20, habits=habits, seed=seed)
+        answer = leads.answer
+
+        def counting(window: Window) -> Answer:
+            nonlocal gone
+            given = answer(window)  # noqa: B023
+            gone += given.gone
+            return given
+
+        leads.answer = counting  # type: ignore[method-assign]
+        outcome = read(leads, concurrency=(1, 8)[seed % 2], seed=seed)
+        assert outcome.verdict.proven, outcome
+        assert not outcome.lost
+    assert gone
+
+
+def test_a_page_that_is_gone_tells_how_long_the_list_is_at_most() -> None:
+    record = Record(20)
+    record.add(_respond(DriftingList("id", leads=100, cap=20), Window(1, 20), 0))
+    assert record.length == 100
+    record.gone(Response(Window(4, 20), (), 0, False, None, 2, 3, gone=True))
+    assert (record.length, record.requests) == (60, 2)
 
 
 def test_progress_is_told_against_the_latest_count() -> None:

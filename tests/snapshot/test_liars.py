@@ -49,6 +49,22 @@ def test_a_block_of_ties_wider_than_a_page_is_proven_if_ids_break_the_ties(order
     assert str(outcome.verdict) == f"PROVEN({order},{'-' if order[0] == '-' else ''}id)", outcome
 
 
+@pytest.mark.parametrize("order", ["created_time", "-created_time"])
+def test_ids_are_not_asked_to_break_ties_that_a_window_can_bridge(order: str) -> None:
+    for seed in range(5):
+        habits = Habits(grain=86_400 * 4 * SECOND)
+        leads = DriftingList(order, leads=600, cap=40, habits=habits, seed=seed)
+        assert str(read(leads, seed=seed).verdict) == f"PROVEN({order})"
+
+
+def test_whole_reads_that_keep_showing_leads_missed_before_are_unverified() -> None:
+    verdicts = [
+        read(DriftingList("rotating start", leads=800, cap=40, seed=seed), seed=seed).verdict
+        for seed in range(8)
+    ]
+    assert all(verdict.kind is Kind.UNVERIFIED and verdict.passes == 4 for verdict in verdicts)
+
+
 @pytest.mark.parametrize("order", HONEST)
 def test_a_server_that_ignores_page_size_is_never_proven_and_says_so(order: str) -> None:
     for seed in range(10):
