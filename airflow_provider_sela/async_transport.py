@@ -10,7 +10,7 @@ import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState
@@ -101,10 +101,11 @@ class AsyncTransport:
             pause = self.pacer.reserve(time.monotonic())
             while pause > 0:
                 await asyncio.sleep(pause)
-                pause = self.pacer.paused(time.monotonic())
+                # Where the server asked for a pause meanwhile, queue again: not all may start when it ends.
+                now = time.monotonic()
+                pause = self.pacer.reserve(now) if self.pacer.paused(now) else 0.0
             run.count(requests=1)
-            with clear_errors(self.settings):
-                status, headers, body = await self._get(params)
+            status, headers, body = await self._clear(params)
         error = error_for(status, headers, body, page=page)
         if error is not None:
             if isinstance(error, SelaUnavailableError) and error.retry_after is not None:
@@ -116,6 +117,15 @@ class AsyncTransport:
             else await asyncio.to_thread(decode_page, body, page)
         )
         return Answer(decoded, date_microseconds(headers.get("Date")))
+
+    async def _clear(self, params: Mapping[str, str]) -> tuple[int, httpx.Headers, bytes]:
+        """:meth:`_get`, with our errors for those of ``httpx``, which hold the request and its filters."""
+        try:
+            return await self._get(params)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
+            failure = _failure(error, self.settings)
+        # Raised outside the handler: a context would keep the original error and its URL.
+        raise failure
 
     async def _get(self, params: Mapping[str, str]) -> tuple[int, httpx.Headers, bytes]:
         body = bytearray()
@@ -137,19 +147,6 @@ class AsyncTransport:
 _LARGE = 1 << 16
 
 
-@contextmanager
-def clear_errors(settings: Settings) -> Iterator[None]:
-    """Replaces errors of ``httpx``, which hold the request with its filters, by our own."""
-    failure: SelaError | None = None
-    try:
-        yield
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
-        failure = _failure(error, settings)
-    # Raised outside the handler: a context would keep the original error and its URL.
-    if failure is not None:
-        raise failure
-
-
 def _failure(error: Exception, settings: Settings) -> SelaError:
     server = origin(settings.base_url)
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
@@ -158,7 +155,7 @@ def _failure(error: Exception, settings: Settings) -> SelaError:
             f"set extra 'verify' to its CA bundle"
         )
     if isinstance(error, httpx.ProxyError):
-        if "407" in str(error):
+        if str(error).startswith("407"):
             return SelaSetupError("the proxy wants credentials; put them into extra 'proxy'")
         return SelaUnavailableError("the proxy cannot be reached or refuses; check extra 'proxy'")
     if isinstance(error, httpx.ConnectTimeout):

@@ -69,7 +69,7 @@ class AsyncReading:
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
         async with self._atransport() as transport:
             walk, run = Walk(), Run(transport.settings.retry_budget)
-            size = page_size or transport.settings.page_size
+            size = transport.settings.page_size if page_size is None else page_size
             while walk.page is not None:
                 try:
                     answer = await transport.read(filters, walk.page, size, self.log, run=run)

@@ -94,6 +94,12 @@ async def test_each_fault_has_its_error_that_names_the_connection_and_hides_quer
         assert len(server.requests) == 1
 
 
+async def test_no_failure_leads_back_to_the_request_and_its_filters() -> None:
+    with FaultServer(faults.hang_up) as server, pytest.raises(SelaUnavailableError) as caught:
+        await ask(server)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
 async def test_a_server_that_drips_bytes_is_given_up() -> None:
     with FaultServer(faults.drip(0.02)) as server:
         started = time.monotonic()
