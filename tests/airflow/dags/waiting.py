@@ -11,7 +11,8 @@ from airflow_provider_sela.triggers.leads import SelaLeadsEventTrigger
 
 MODES: dict[str, dict[str, Any]] = {
     "poke": {"mode": "poke"},
-    "reschedule": {"mode": "reschedule"},
+    # A task that is due again before the scheduler has heard that it was put off is taken for lost.
+    "reschedule": {"mode": "reschedule", "poke_interval": 15},
     "deferrable": {"deferrable": True},
     "direct": {"deferrable": True, "start_from_trigger": True},
 }
