@@ -137,8 +137,9 @@ class LeadSnapshot:
         stats = self.stats
         reason = f" ({self.verdict.reason})" if self.verdict.reason else ""
         self._log.info(
-            "Sela: read %d leads, verdict %s%s, %d requests, %d retries, %d gaps repaired, %.1f s",
-            stats.leads, self.verdict, reason, stats.requests, stats.retries, stats.repaired, stats.seconds,
+            "Sela: read %d leads, verdict %s%s, %d requests, %d retries, %d gaps repaired, %d passes, %.1f s",
+            stats.leads, self.verdict, reason, stats.requests, stats.retries, stats.repaired, stats.passes,
+            stats.seconds,
         )  # fmt: skip
         if stats.rejected:
             self._log.warning("Sela: %d results have no usable id and are kept as rejects", stats.rejected)

@@ -52,8 +52,8 @@ class SelaLeadsOperator(SelaReadOperator):
     delete files in that folder.
 
     The XCom with ``path`` is a dictionary: ``path``, ``verdict``, ``read``, ``nulled``, ``rejected``,
-    ``requests``, ``retries``, ``seconds``, and ``new``, ``changed``, ``unchanged``, ``deleted``, which are
-    None because a file is replaced and not compared.
+    ``requests``, ``retries``, ``repaired``, ``passes``, ``seconds``, and ``new``, ``changed``, ``unchanged``,
+    ``deleted``, which are None because a file is replaced and not compared.
 
     :param path: an ``ObjectStoragePath``, its URL or a local path (templated); default None: XCom.
     :param conn_id: Airflow connection of the storage (templated); default: the one in ``path``, if any.
@@ -114,6 +114,8 @@ class SelaLeadsOperator(SelaReadOperator):
                 "rejected": stats.rejected,
                 "requests": stats.requests,
                 "retries": stats.retries,
+                "repaired": stats.repaired,
+                "passes": stats.passes,
             }
             facts = {name: value for name, value in result.items() if value is not None}
             facts |= {"proven": snapshot.verdict.proven, "started": stats.started.isoformat()}

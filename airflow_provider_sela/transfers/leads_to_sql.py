@@ -33,7 +33,8 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
 
     The XCom is one flat dict, which is logged as well: ``table``, ``verdict``, ``read``, ``new``,
     ``changed``, ``unchanged``, ``deleted``, ``nulled`` (malformed values, whose raw form is in the column
-    ``extra``), ``rejected``, ``requests``, ``retries`` and ``seconds``.
+    ``extra``), ``rejected``, ``requests``, ``retries``, ``repaired`` (gaps between pages that were read
+    again), ``passes`` (over the whole list) and ``seconds``.
 
     :param conn_id: Airflow connection of the database: DuckDB, SQLite, PostgreSQL, MySQL or MariaDB, or any
         other whose hook is a ``DbApiHook``.
@@ -165,5 +166,8 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
             verdict=stats.verdict,
             requests=stats.requests,
             retries=stats.retries,
+            repaired=stats.repaired,
+            passes=stats.passes,
+            reason=snapshot.verdict.reason,
             gone=gone,
         )

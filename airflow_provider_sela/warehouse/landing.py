@@ -87,6 +87,8 @@ def _land(engine: Engine, spool: Spool, load: Load, mode: Mode, schema: Schema) 
         "rejected": spool.rejected,
         "requests": load.requests,
         "retries": load.retries,
+        "repaired": load.repaired,
+        "passes": load.passes,
     }
     engine.insert(engine.table(schema.rejects), REJECTS.fields, _new_rejects(engine, spool, load, schema))
     engine.insert(engine.table(schema.loads), LOADS.fields, [_loads_row(engine, spool, load, mode, result)])
@@ -101,6 +103,7 @@ def _loads_row(engine: Engine, spool: Spool, load: Load, mode: Mode, result: dic
         target_key(engine),
         str(mode),
         load.verdict,
+        load.reason or None,
         engine.moment(load.started),
         engine.moment(datetime.now(UTC)),
         None if newest is None else engine.moment(newest),

@@ -67,7 +67,8 @@ class Mode(StrEnum):
 LOADS_TABLE = "_sela_loads"
 REJECTS_TABLE = "_sela_rejects"
 COUNTS = (
-    "read", "new", "changed", "unchanged", "deleted", "nulled", "rejected", "requests", "retries",
+    "read", "new", "changed", "unchanged", "deleted", "nulled", "rejected", "requests", "retries", "repaired",
+    "passes",
 )  # fmt: skip
 LOADS = Layout(
     (
@@ -75,6 +76,7 @@ LOADS = Layout(
         Field("target", Kind.TEXT),
         Field("mode", Kind.TEXT),
         Field("verdict", Kind.TEXT),
+        Field("reason", Kind.TEXT),
         Field("started", Kind.TIMESTAMP),
         Field("finished", Kind.TIMESTAMP),
         Field("watermark", Kind.TIMESTAMP),
@@ -101,6 +103,9 @@ class Load:
     :param verdict: how far the read is known to be complete.
     :param requests: requests that the read sent.
     :param retries: how many of them were sent again.
+    :param repaired: gaps between pages that the read closed by further requests.
+    :param passes: whole passes over the list, 1 where one was enough.
+    :param reason: why the verdict is no stronger; empty for a proof.
     :param gone: ids of leads that are confirmed to be deleted.
     """
 
@@ -109,6 +114,9 @@ class Load:
     verdict: str = "UNVERIFIED"
     requests: int = 0
     retries: int = 0
+    repaired: int = 0
+    passes: int = 1
+    reason: str = ""
     gone: Sequence[int] = field(default=(), repr=False)
 
 

@@ -20,7 +20,7 @@ from airflow_provider_sela.exceptions import (
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.testing import Request, Response, SelaApi, sample_lead
 from tests.drifting_api import DriftingApi, plain_requests
-from tests.snapshot.drifting import HONEST, LIARS, DriftingList, Habits
+from tests.snapshot.drifting import HONEST, LIARS, SECOND, DriftingList, Habits
 
 
 @pytest.fixture
@@ -44,6 +44,37 @@ def test_no_lead_is_lost_while_the_list_is_written_to(
     with DriftingApi(drifting) as api, hook_of(api).snapshot(concurrency=concurrency) as snapshot:
         assert str(snapshot.verdict).startswith("PROVEN(")
         assert drifting.stable <= {lead["id"] for lead in snapshot}
+
+
+HARD = {
+    "times that are late": (Habits(writes=4, late=200_000), False),
+    "times in the future": (Habits(writes=4, future=0.05), False),
+    "ties": (Habits(writes=4, grain=60 * SECOND), False),
+    "ties in another order each time": (Habits(writes=1, grain=60 * SECOND), True),
+    "all writes between count and rows": (Habits(writes=4, between=1.0), False),
+    "nothing but deletes": (Habits(writes=4, update=0, silent=0, insert=0), False),
+    "nothing but silent updates": (Habits(writes=4, update=0, insert=0, delete=0), False),
+}
+
+
+@pytest.mark.parametrize("order", ["-id", "created_time", "modified_time", "-modified_time"])
+@pytest.mark.parametrize("kind", HARD)
+def test_whatever_is_called_proven_is_complete(
+    kind: str, order: str, hook_of: Callable[..., SelaHook]
+) -> None:
+    habits, shuffled = HARD[kind]
+    drifting = DriftingList(order, leads=700, habits=habits, shuffled_ties=shuffled, seed=11)
+    with DriftingApi(drifting) as api, hook_of(api).snapshot(on_unverified="warn") as snapshot:
+        lost = drifting.stable - {lead["id"] for lead in snapshot}
+    assert not (snapshot.verdict.proven and lost)
+    assert snapshot.verdict.proven or snapshot.verdict.reason
+
+
+def test_all_threads_keep_one_budget_of_requests_per_second(hook_of: Callable[..., SelaHook]) -> None:
+    with SelaApi(leads=700, max_page_size=50) as api:
+        begun = time.monotonic()
+        with hook_of(api, requests_per_second=25).snapshot(concurrency=8) as snapshot:
+            assert time.monotonic() - begun >= (snapshot.stats.requests - 1) / 25
 
 
 @pytest.mark.parametrize("order", LIARS[:1] + LIARS[2:])

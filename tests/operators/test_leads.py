@@ -25,7 +25,7 @@ from tests.files.s3 import S3Store
 
 RESULT = [
     "path", "verdict", "read", "new", "changed", "unchanged", "deleted", "nulled", "rejected", "requests",
-    "retries", "seconds",
+    "retries", "repaired", "passes", "seconds",
 ]  # fmt: skip
 
 

@@ -16,6 +16,8 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from airflow_provider_sela.exceptions import SelaTargetUnavailableError
 from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
+from tests.drifting_api import DriftingApi
+from tests.snapshot.drifting import DriftingList
 from tests.warehouse.databases import DuckDB
 
 SALT = "a salt of many characters"
@@ -37,7 +39,7 @@ def test_leads_land_and_the_counts_are_the_result(
     assert result.pop("requests") == len(api.requests)
     assert result == {
         "table": "leads", "verdict": "PROVEN(id)", "read": 250, "new": 250, "changed": 0, "unchanged": 0,
-        "deleted": 0, "nulled": 5, "rejected": 0, "retries": 0,
+        "deleted": 0, "nulled": 5, "rejected": 0, "retries": 0, "repaired": 0, "passes": 1,
     }  # fmt: skip
     assert [row["id"] for row in warehouse.table()] == list(api.leads)
     json.dumps(result)
@@ -201,3 +203,17 @@ def test_a_database_that_cannot_be_opened_may_be_retried(
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(missing))
     with pytest.raises(SelaTargetUnavailableError, match="connection 'warehouse': cannot open the database"):
         load()
+
+
+def test_the_books_say_why_a_read_is_no_proof_and_what_it_took(
+    warehouse: DuckDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drifting = DriftingList("id", leads=300, cap=50, honours_page_size=False)
+    with DriftingApi(drifting) as api:
+        connection = {**api.connection, "extra": {"page_size": 20}}
+        monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(connection))
+        result = load()
+    (books,) = warehouse.table("_sela_loads", "run_id")
+    assert (result["verdict"], result["passes"]) == ("CONVERGED(2)", 2)
+    assert (books["verdict"], books["passes"], books["repaired"]) == ("CONVERGED(2)", 2, result["repaired"])
+    assert "page_size" in books["reason"]

@@ -40,7 +40,8 @@ def load_leads(
 ) -> dict[str, Any]:
     """Spool leads and land them, as the operator does; each load starts later than the one before."""
     engine = engine_for(conn_id, table)
-    load = Load(run_id, started or START + timedelta(seconds=next(_TICKS)), "ATOMIC", 3, 1, gone)
+    began = started or START + timedelta(seconds=next(_TICKS))
+    load = Load(run_id, began, "ATOMIC", requests=3, retries=1, gone=gone)
     with Spool(engine.encode()) as spool:
         for item in leads:
             spool.add(item)

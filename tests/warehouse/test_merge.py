@@ -27,7 +27,7 @@ def test_every_lead_lands_with_every_field_typed(database: Database) -> None:
     result = load_leads(leads, run_id="first", started=moment(1))
     assert result == {
         "verdict": "ATOMIC", "read": 250, "new": 250, "changed": 0, "unchanged": 0, "deleted": 0,
-        "nulled": 5, "rejected": 0, "requests": 3, "retries": 1,
+        "nulled": 5, "rejected": 0, "requests": 3, "retries": 1, "repaired": 0, "passes": 1,
     }  # fmt: skip
     rows = database.table()
     assert [landed(row) for row in rows] == [expected(item) for item in leads]
@@ -98,9 +98,9 @@ def test_the_books_are_kept_beside_the_rows(database: Database) -> None:
     assert books.pop("finished") > moment(2)
     assert books.pop("watermark") == max(expected(item)["modified_time"] for item in sample_leads(5))
     assert books == {
-        "run_id": "scheduled__1", "target": "leads", "mode": "merge", "verdict": "ATOMIC",
+        "run_id": "scheduled__1", "target": "leads", "mode": "merge", "verdict": "ATOMIC", "reason": None,
         "started": moment(2), "read": 5, "new": 5, "changed": 0, "unchanged": 0, "deleted": 0,
-        "nulled": 0, "rejected": 0, "requests": 3, "retries": 1,
+        "nulled": 0, "rejected": 0, "requests": 3, "retries": 1, "repaired": 0, "passes": 1,
     }  # fmt: skip
 
 
