@@ -77,15 +77,7 @@ class AsyncTransport:
         params = page_params(filters, page, page_size)
 
         def before_sleep(state: RetryCallState) -> None:
-            error = state.outcome.exception() if state.outcome else None
-            run.count(retries=1, waited=state.upcoming_sleep)
-            log.warning(
-                "Sela page %d: %s; attempt %d in %.1f s",
-                page,
-                error,
-                state.attempt_number + 1,
-                state.upcoming_sleep,
-            )
+            run.retried(page, state, log)
 
         retrying = AsyncRetrying(
             **retry_options(max_attempts or settings.max_attempts, run.budget, before_sleep)

@@ -51,6 +51,17 @@ class Run:
             self.retries += retries
             self.waited += waited
 
+    def retried(self, page: int, state: RetryCallState, log: logging.Logger) -> None:
+        """Count and tell a retry that is about to be waited for."""
+        self.count(retries=1, waited=state.upcoming_sleep)
+        log.warning(
+            "Sela page %d: %s; attempt %d in %.1f s",
+            page,
+            state.outcome.exception() if state.outcome else None,
+            state.attempt_number + 1,
+            state.upcoming_sleep,
+        )
+
     def sleep(self, seconds: float) -> None:
         """Sleep, but no longer than the read lasts."""
         if self.called_off.wait(seconds):
@@ -131,16 +142,9 @@ class Transport:
 
         def before_sleep(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
-            run.count(retries=1, waited=state.upcoming_sleep)
             if isinstance(error, SelaUnavailableError) and error.retry_after is not None:
                 self.pacer.pause(time.monotonic(), error.retry_after)
-            self._log.warning(
-                "Sela page %d: %s; attempt %d in %.1f s",
-                page,
-                error,
-                state.attempt_number + 1,
-                state.upcoming_sleep,
-            )
+            run.retried(page, state, self._log)
 
         retrying = Retrying(
             **retry_options(max_attempts or settings.max_attempts, run.budget, before_sleep), sleep=run.sleep

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -48,10 +48,6 @@ class ReadStats:
     passes: int
     seconds: float
     started: datetime
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, for XCom and logs."""
-        return {**asdict(self), "seconds": round(self.seconds, 3), "started": self.started.isoformat()}
 
 
 class LeadSnapshot:
