@@ -15,6 +15,7 @@ Rooms, each importing only from those above it::
     passes      whole reads, where nothing can be proven
     verdict     the outcome and its spelling
     reading     the dialogue
+    spreading   the same dialogue over processes that share no clock
 
 No I/O, no clock, no Airflow.
 """
@@ -22,6 +23,10 @@ No I/O, no clock, no Airflow.
 from airflow_provider_sela.snapshot.orders import observed_orders
 from airflow_provider_sela.snapshot.pages import Entry, Response, Window
 from airflow_provider_sela.snapshot.reading import Reading
+from airflow_provider_sela.snapshot.spreading import OtherReadingError, divide, resume
 from airflow_provider_sela.snapshot.verdict import Kind, Stats, Verdict
 
-__all__ = ["Entry", "Kind", "Reading", "Response", "Stats", "Verdict", "Window", "observed_orders"]
+__all__ = [
+    "Entry", "Kind", "OtherReadingError", "Reading", "Response", "Stats", "Verdict", "Window", "divide",
+    "observed_orders", "resume",
+]  # fmt: skip

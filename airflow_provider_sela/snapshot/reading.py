@@ -7,9 +7,8 @@
         for window in reading.wanted():          # in any order, at the same time
             reading.record(read(window))         # in any order
 
-The same answers recorded in the same order give the same windows. So a read can be spread over processes: one
-takes :meth:`Reading.wanted` until it names more than one window (after one or two single requests) and hands
-those out; a last process gives all answers, the first ones included, to a new ``Reading`` and goes on.
+The same answers recorded in the same order give the same windows, so a read can be spread over processes: see
+``spreading``.
 
 It passes through these stages, forwards only:
 

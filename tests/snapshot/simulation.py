@@ -1,13 +1,17 @@
-"""Drives a reading against a drifting list, with several requests out at a time and no threads."""
+"""Drives a reading against a drifting list, with several requests out at a time and no threads.
+
+Either one process reads, or one plans, several read parts, and a last one goes on from what they found.
+"""
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import count
 
-from airflow_provider_sela.snapshot import Reading, Response, Stats, Verdict, Window
-from tests.snapshot.drifting import DriftingList
+from airflow_provider_sela.snapshot import Reading, Response, Stats, Verdict, Window, divide, resume
+from tests.snapshot.drifting import SECOND, DriftingList
 
 
 @dataclass(frozen=True)
@@ -35,29 +39,110 @@ def read(
 ) -> Outcome:
     """Read a list to a verdict; answers arrive in random order."""
     chance = random.Random(seed)  # noqa: S311
-    reading = Reading(page_size, lateness=lateness)
+    reader = _Reader(leads, Reading(page_size, lateness=lateness))
+    reader.finish([], count(), concurrency=concurrency, chance=chance, max_requests=max_requests)
+    return reader.outcome()
+
+
+def spread_read(
+    leads: DriftingList,
+    *,
+    parts: int,
+    lost: float = 0.0,
+    pause: int = 0,
+    concurrency: int = 1,
+    seed: int = 0,
+    page_size: int = 1000,
+    lateness: int = 250_000,
+    max_requests: int = 20_000,
+) -> Outcome:
+    """Read a list in parts to a verdict.
+
+    Parts are read at different speeds, and some only when others have ended.
+
+    :param parts: parts at most.
+    :param lost: share of the parts whose answers are lost after they were read.
+    :param pause: writes, one a second, before the last process begins, as when it is retried much later.
+    """
+    chance = random.Random(seed)  # noqa: S311
+    planner = _Reader(leads, Reading(page_size, lateness=lateness))
+    first: list[Response] = []
     clock = count()
-    waiting: list[Window] = []
-    out: list[tuple[Window, int]] = []
-    seen: set[int] = set()
-    for _ in range(max_requests):
-        waiting.extend(reading.wanted())
-        while waiting and len(out) < concurrency:
-            out.append((waiting.pop(0), next(clock)))
-        if not out:
-            break
-        window, started = out.pop(chance.randrange(len(out)))
-        answer = leads.answer(window)
-        seen.update(entry.id for entry in answer.entries)
-        reading.record(
-            Response(
-                window, answer.entries, answer.count, answer.has_next, answer.date, started, next(clock),
-                answer.gone,
-            )
+    windows = planner.reading.wanted()
+    while len(windows) == 1:
+        first.append(planner.take(planner.ask(windows[0]), next(clock), next(clock)))
+        windows = planner.reading.wanted()
+    found = _read_parts(planner, divide(windows, parts), lost, concurrency, chance)
+    for _ in range(pause):
+        leads.now += SECOND
+        leads.write()
+    last = _Reader(leads, Reading(page_size, lateness=lateness))
+    waiting, tick = resume(last.reading, first, found, last.take)
+    last.finish(waiting, count(tick), concurrency=concurrency, chance=chance, max_requests=max_requests)
+    return last.outcome()
+
+
+def _read_parts(
+    reader: _Reader, runs: list[list[Window]], lost: float, concurrency: int, chance: random.Random
+) -> list[Response]:
+    found: list[list[Response]] = [[] for _ in runs]
+    speeds = [chance.choice((1, 1, 1, 10, 1000)) for _ in runs]
+    while any(runs):
+        number = chance.choices(
+            range(len(runs)), [bool(run) * speed for run, speed in zip(runs, speeds, strict=True)]
+        )[0]
+        window = runs[number].pop(chance.randrange(min(len(runs[number]), concurrency)))
+        found[number].append(reader.ask(window))
+    kept = [response for answers in found if chance.random() >= lost for response in answers]
+    return chance.sample(kept, len(kept))
+
+
+class _Reader:
+    """One process: a reading, and the ids that it was given."""
+
+    def __init__(self, leads: DriftingList, reading: Reading) -> None:
+        self.leads = leads
+        self.reading = reading
+        self.seen: set[int] = set()
+
+    def ask(self, window: Window) -> Response:
+        """Ask for a window; nobody has told the time yet."""
+        answer = self.leads.answer(window)
+        return Response(
+            window, answer.entries, answer.count, answer.has_next, answer.date, 0, 0, answer.gone
         )  # fmt: skip
-    if reading.verdict is None:
-        raise AssertionError(f"no verdict after {reading.stats.requests} requests")
-    return Outcome(reading.verdict, reading.stats, frozenset(leads.stable - seen))
+
+    def take(self, response: Response, started: int, ended: int) -> Response:
+        """Record an answer."""
+        self.seen.update(entry.id for entry in response.entries)
+        self.reading.record(replace(response, started=started, ended=ended))
+        return response
+
+    def finish(
+        self,
+        waiting: list[Window],
+        clock: Iterator[int],
+        *,
+        concurrency: int,
+        chance: random.Random,
+        max_requests: int,
+    ) -> None:
+        """Read to a verdict."""
+        out: list[tuple[Window, int]] = []
+        for _ in range(max_requests):
+            waiting.extend(self.reading.wanted())
+            while waiting and len(out) < concurrency:
+                out.append((waiting.pop(0), next(clock)))
+            if not out:
+                break
+            window, started = out.pop(chance.randrange(len(out)))
+            self.take(self.ask(window), started, next(clock))
+        if self.reading.verdict is None:
+            raise AssertionError(f"no verdict after {self.reading.stats.requests} requests")
+
+    def outcome(self) -> Outcome:
+        assert self.reading.verdict is not None
+        return Outcome(self.reading.verdict, self.reading.stats, frozenset(self.leads.stable - self.seen))
 
 
 def walk(leads: DriftingList, *, page_size: int = 1000) -> tuple[int, frozenset[int]]:

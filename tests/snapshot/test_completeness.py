@@ -11,12 +11,12 @@ import random
 import pytest
 
 from tests.snapshot.drifting import HONEST, SECOND, DriftingList, Habits
-from tests.snapshot.simulation import Outcome, read, walk
+from tests.snapshot.simulation import Outcome, read, spread_read, walk
 
 SWEEP = int(os.environ.get("SELA_SWEEP", "1"))
 
 
-def _hostile(seed: int) -> tuple[Outcome, DriftingList]:
+def _hostile(seed: int, *, spread: bool = False) -> Outcome:
     """A small list in a random honest order, written to in every way the model knows."""
     chance = random.Random(seed)  # noqa: S311
     cap = chance.choice((8, 20, 50))
@@ -44,14 +44,28 @@ def _hostile(seed: int) -> tuple[Outcome, DriftingList]:
     concurrency = chance.choice((1, 2, 4, 16))
     page_size = chance.choice((cap, 3 * cap, 1000))
     lateness = late + (grain if grain > 1 else 0)
-    return read(leads, concurrency=concurrency, seed=seed, page_size=page_size, lateness=lateness), leads
+    if not spread:
+        return read(leads, concurrency=concurrency, seed=seed, page_size=page_size, lateness=lateness)
+    return spread_read(
+        leads,
+        parts=chance.choice((1, 2, 5, 16)),
+        lost=chance.choice((0, 0, 0.3, 1)),
+        pause=chance.choice((0, 0, 5, 200)) if habits.writes else 0,
+        concurrency=concurrency,
+        seed=seed,
+        page_size=page_size,
+        lateness=lateness,
+    )
 
 
-@pytest.mark.parametrize("block", range(12))
-def test_no_lead_that_existed_throughout_is_missing_from_a_proven_read(block: int) -> None:
+@pytest.mark.parametrize(
+    ("spread", "block"),
+    [*((False, block) for block in range(12)), *((True, block) for block in range(6))],
+)
+def test_no_lead_that_existed_throughout_is_missing_from_a_proven_read(spread: bool, block: int) -> None:
     proven = 0
     for seed in range(block * 100 * SWEEP, (block + 1) * 100 * SWEEP):
-        outcome, _ = _hostile(seed)
+        outcome = _hostile(seed, spread=spread)
         assert not (outcome.lost and outcome.verdict.proven), (seed, outcome)
         assert bool(outcome.verdict.reason) is not outcome.verdict.proven, (seed, outcome)
         proven += outcome.verdict.proven
