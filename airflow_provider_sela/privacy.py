@@ -6,12 +6,14 @@ Applied to a lead before its first byte reaches a disk, and to results without a
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.leads import EXTRA, LEAD_FIELDS, Kind, canonical_json
+
+Redact = Callable[[Any], Any]
 
 _KINDS = dict(LEAD_FIELDS)
 
@@ -62,6 +64,14 @@ class Privacy:
 
     def __bool__(self) -> bool:
         return bool(self.exclude or self.hashed or self.drop_metadata or self.keep_metadata is not None)
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """The rules as plain data, the salt among them: the same for the same outcome."""
+        return {
+            name: sorted(value) if isinstance(value, Collection) and not isinstance(value, str) else value
+            for name, value in vars(self).items()
+        }
 
     def __call__(self, item: Any) -> Any:
         """A copy of a lead without what must not be written; anything else than an object becomes None."""

@@ -82,7 +82,7 @@ class Publication:
         run: str | None = None,
         attempt: int = 1,
     ) -> None:
-        self._fs, self._name = _resolve(path, conn_id)
+        self._fs, self._name = storage(path, conn_id)
         self.url: str = self._fs.unstrip_protocol(self._name)
         self._run = run or uuid.uuid4().hex[:12]
         self._attempt = attempt
@@ -181,7 +181,7 @@ class Publication:
         except SelaError:
             raise
         except Exception as error:  # noqa: BLE001 (every storage library raises its own)
-            failure = _target_error(self.url + companion, error)
+            failure = storage_error(self.url + companion, error)
         # Outside the handler, so that the cause, which may quote what was written, is not attached.
         raise failure
 
@@ -208,7 +208,12 @@ class _Sink(io.BufferedIOBase):
         return view.nbytes
 
 
-def _resolve(path: ObjectStoragePath | str, conn_id: str | None) -> tuple[Any, str]:
+def storage(path: ObjectStoragePath | str, conn_id: str | None = None) -> tuple[Any, str]:
+    """The file system of a path, and the path's name there.
+
+    :raises SelaRequestError: no installed package serves the path's scheme.
+    :raises SelaSetupError: the package that does lacks a dependency, or its connection cannot be used.
+    """
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     try:
@@ -230,16 +235,20 @@ def _resolve(path: ObjectStoragePath | str, conn_id: str | None) -> tuple[Any, s
     raise failure
 
 
-def _target_error(url: str, error: Exception) -> SelaTargetError:
+def storage_error(url: str, error: Exception, *, doing: str = "written") -> SelaTargetError:
+    """What to tell of a failure of a storage library, whose own words may quote what was written.
+
+    :param doing: what the place cannot be: written or read.
+    """
     code = getattr(error, "errno", None) or next(
         (code for kind, code in _CODES.items() if isinstance(error, kind)), None
     )
     if code in _FULL:
-        return SelaTargetUnavailableError(f"{url} cannot be written: the disk is full, make room there")
+        return SelaTargetUnavailableError(f"{url} cannot be {doing}: the disk is full, make room there")
     if code in _REFUSED:
-        return SelaTargetError(f"{url} cannot be written: {_REFUSED[code]}")
+        return SelaTargetError(f"{url} cannot be {doing}: {_REFUSED[code]}")
     name = errno.errorcode.get(code) if isinstance(code, int) else None
     reason = f"{type(error).__name__} {name}" if name else type(error).__name__
     return SelaTargetUnavailableError(
-        f"{url} cannot be written ({reason}): if trying again does not help, check the storage connection"
+        f"{url} cannot be {doing} ({reason}): if trying again does not help, check the storage connection"
     )

@@ -31,7 +31,6 @@ class Line(NamedTuple):
 
 
 Encode = Callable[[Lead], Line]
-Redact = Callable[[Any], Any]
 
 
 class _Place(NamedTuple):
@@ -61,22 +60,17 @@ class Spool:
     version of an id replaces the first unless its ``modified_time`` is older.
 
     :param encode: makes the line of a lead.
-    :param redact: leaves out what must not reach a disk, from leads and rejects alike, before anything else
-        sees them; default: nothing.
     :param directory: folder whose disk is used; default: the system's temporary folder (``TMPDIR``).
     :raises SelaSetupError: the disk is full or cannot be written.
     """
 
-    def __init__(
-        self, encode: Encode = lead_line, directory: str | None = None, *, redact: Redact | None = None
-    ) -> None:
+    def __init__(self, encode: Encode = lead_line, directory: str | None = None) -> None:
         self._encode = encode
-        self._redact = redact
         self._directory = directory
         self._index: dict[int, bytes] = {}
         self._rejected: set[bytes] = set()
         self._superseded = False
-        with _disk_errors():
+        with disk_errors():
             self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 (open until close)
             self._rejects = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115
 
@@ -118,9 +112,15 @@ class Spool:
 
     def add(self, lead: Lead) -> bool:
         """Take a lead; True if its id was not known before."""
-        line = self._encode(lead if self._redact is None else self._redact(lead))
-        key = lead["id"]
-        modified = microseconds(lead.get("modified_time")) or 0
+        return self.keep(lead, microseconds(lead.get("modified_time")))
+
+    def keep(self, lead: Lead, modified: int | None) -> bool:
+        """Take a lead of which ``modified_time`` may have been left out.
+
+        :param modified: its time all the same, microseconds since the epoch; None if the API gave none.
+        """
+        line = self._encode(lead)
+        key, modified = lead["id"], modified or 0
         digest = blake2b(line.data, digest_size=16).digest()
         new = key not in self._index
         if not new:
@@ -131,7 +131,7 @@ class Spool:
                 self._index[key] = known._replace(modified=modified).packed()
                 return False
             self._superseded = True
-        with _disk_errors():
+        with disk_errors():
             offset = self._file.tell()
             self._file.write(line.data + b"\n")
         self._index[key] = _Place(modified, digest, offset, len(line.data), line.nulled).packed()
@@ -139,11 +139,11 @@ class Spool:
 
     def reject(self, item: Any) -> None:
         """Take a result without a usable id, so that it is kept and counted."""
-        data = canonical_json(item if self._redact is None else self._redact(item)).encode()
+        data = canonical_json(item).encode()
         digest = blake2b(data, digest_size=16).digest()
         if digest not in self._rejected:
             self._rejected.add(digest)
-            with _disk_errors():
+            with disk_errors():
                 self._rejects.write(data + b"\n")
 
     def lines(self) -> Iterator[bytes]:
@@ -152,7 +152,7 @@ class Spool:
 
     def lines_by_id(self) -> Iterator[bytes]:
         """The same lines by ascending id: leads read again come in the same order."""
-        with _disk_errors():
+        with disk_errors():
             self._file.flush()
         for key in sorted(self._index):
             place = self._place(key)
@@ -160,7 +160,7 @@ class Spool:
 
     def reject_lines(self) -> Iterator[bytes]:
         """The line of each reject: JSON as the API sent it."""
-        with _disk_errors():
+        with disk_errors():
             return _lines(_path(self._rejects))
 
     def seal(self) -> str:
@@ -168,7 +168,7 @@ class Spool:
 
         The path is good in this process only, and until the next ``add``.
         """
-        with _disk_errors():
+        with disk_errors():
             if self._superseded:
                 self._compact()
             return _path(self._file)
@@ -211,7 +211,11 @@ def _lines(path: str) -> Iterator[bytes]:
 
 
 @contextmanager
-def _disk_errors() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
+    """Say in words what the local disk refuses.
+
+    :raises SelaSetupError: it does.
+    """
     try:
         yield
     except OSError as error:

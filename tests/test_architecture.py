@@ -20,8 +20,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "redaction", "snapshot", "privacy", "newest", "patience",
     ),
     (
-        "session", "transport", "async_transport", "spool", "hooks", "files", "publishing", "warehouse",
-        "lineage", "assets", "retry",
+        "session", "transport", "async_transport", "spool", "replies", "parts", "sharing", "hooks", "files",
+        "publishing", "warehouse", "lineage", "assets", "retry",
     ),
     ("triggers",),
     ("operators", "transfers", "sensors"),
@@ -44,7 +44,14 @@ MODULES = {
 #: What users import in the files that Airflow parses again and again.
 DAG_MODULES = [
     name
-    for name in ("hooks.sela", "operators.leads", "transfers.leads_to_sql", "sensors.leads", "triggers.leads")
+    for name in (
+        "hooks.sela",
+        "operators.leads",
+        "operators.parts",
+        "transfers.leads_to_sql",
+        "sensors.leads",
+        "triggers.leads",
+    )
     if name in MODULES
 ]
 

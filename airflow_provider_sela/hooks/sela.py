@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
@@ -15,12 +15,16 @@ from airflow_provider_sela.hooks.asynchronous import AsyncReading
 from airflow_provider_sela.hooks.form import form_widgets
 from airflow_provider_sela.hooks.snapshot import LeadSnapshot
 from airflow_provider_sela.leads import Lead, has_external_id
+from airflow_provider_sela.privacy import Redact
 from airflow_provider_sela.progress import Progress
 from airflow_provider_sela.session import SelaSession
 from airflow_provider_sela.settings import HIDDEN_FIELDS, PLACEHOLDERS, RELABELING, Settings
-from airflow_provider_sela.spool import Encode, Redact, lead_line
+from airflow_provider_sela.spool import Encode, lead_line
 from airflow_provider_sela.transport import Run, Transport
 from airflow_provider_sela.walk import Walk
+
+if TYPE_CHECKING:
+    from airflow_provider_sela.parts import Parts
 
 
 class SelaHook(AsyncReading, BaseHook):
@@ -139,6 +143,7 @@ class SelaHook(AsyncReading, BaseHook):
         on_unverified: str = "fail",
         encode: Encode = lead_line,
         redact: Redact | None = None,
+        parts: Parts | None = None,
     ) -> LeadSnapshot:
         """Read the whole list and establish whether the read was complete.
 
@@ -157,6 +162,8 @@ class SelaHook(AsyncReading, BaseHook):
         :param encode: makes the spooled line of a lead; default: the lead as the API sent it.
         :param redact: leaves out what must not be written, from leads and rejects, before anything reaches a
             disk; default: nothing. See :class:`~airflow_provider_sela.privacy.Privacy`.
+        :param parts: what other tasks have read of this list, to go on from; default: nothing. Its
+            ``page_size`` is then taken.
         """
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
         return LeadSnapshot(
@@ -168,6 +175,7 @@ class SelaHook(AsyncReading, BaseHook):
             encode=encode,
             redact=redact,
             log=self.log,
+            parts=parts,
         )
 
     def test_connection(self) -> tuple[bool, str]:

@@ -1,23 +1,25 @@
-"""The verified read over HTTP: drives the dialogue of :mod:`airflow_provider_sela.snapshot` with threads."""
+"""The verified read over HTTP: :mod:`airflow_provider_sela.snapshot` says what to read, threads read it."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sela.exceptions import SelaIncompleteError, SelaPageGoneError, SelaRequestError
-from airflow_provider_sela.leads import microseconds
+from airflow_provider_sela.exceptions import SelaIncompleteError, SelaRequestError
+from airflow_provider_sela.hooks.crew import Crew
+from airflow_provider_sela.privacy import Redact
 from airflow_provider_sela.progress import Progress
-from airflow_provider_sela.snapshot import Entry, Reading, Response, Verdict, Window
-from airflow_provider_sela.spool import Encode, Redact, Spool
-from airflow_provider_sela.transport import Answer, CalledOffError, Run, Transport
+from airflow_provider_sela.replies import Reply
+from airflow_provider_sela.snapshot import OtherReadingError, Reading, Verdict, Window, resume
+from airflow_provider_sela.spool import Encode, Spool
+from airflow_provider_sela.transport import Run, Transport
+
+if TYPE_CHECKING:
+    from airflow_provider_sela.parts import Parts
 
 ON_UNVERIFIED = ("fail", "warn")
 
@@ -34,8 +36,8 @@ class ReadStats:
     :param retries: requests that were sent again.
     :param repaired: gaps between pages that were read again.
     :param passes: whole passes over the list, 1 where one was enough.
-    :param seconds: duration.
-    :param started: when the first request was about to be sent.
+    :param seconds: duration, in the task that ended it.
+    :param started: when the first request was about to be sent, in whichever task.
     """
 
     verdict: str
@@ -75,6 +77,7 @@ class LeadSnapshot:
         encode: Encode,
         redact: Redact | None,
         log: logging.Logger,
+        parts: Parts | None = None,
     ) -> None:
         if on_unverified not in ON_UNVERIFIED:
             raise SelaRequestError(
@@ -87,11 +90,14 @@ class LeadSnapshot:
         self._encode = encode
         self._redact = redact
         self._log = log
-        self._reading = Reading(page_size)
+        self._plan = parts.plan if parts else None
+        self._parts = parts
+        self._page_size = self._plan.page_size if self._plan else page_size
+        self._reading = Reading(self._page_size)
         self._run = Run(transport.settings.retry_budget)
 
     def __enter__(self) -> LeadSnapshot:
-        self.spool = Spool(self._encode, redact=self._redact)
+        self.spool = Spool(self._encode)
         try:
             self._read()
         except BaseException:
@@ -110,8 +116,10 @@ class LeadSnapshot:
 
     def _read(self) -> None:
         started, clock = datetime.now(UTC), time.monotonic()
-        crew = _Crew(self._transport, self._filters, self._reading, self.spool, self._run)
-        crew.work(self._concurrency, Progress(self._log))
+        windows, tick = self._resume()
+        crew = Crew(self._transport, self._filters, self._run, self._redact)
+        work = _Verified(self._reading, self.spool)
+        crew.work(work, self._concurrency, Progress(self._log), windows=windows, tick=tick)
         verdict = self._reading.verdict
         assert verdict is not None  # noqa: S101 (the crew works until there is one)
         self.verdict = verdict
@@ -125,9 +133,29 @@ class LeadSnapshot:
             repaired=self._reading.repaired,
             passes=self._reading.passes,
             seconds=time.monotonic() - clock,
-            started=started,
+            started=self._plan.started if self._plan else started,
         )
         self._tell()
+
+    def _resume(self) -> tuple[list[Window], int]:
+        """Take what other tasks have read; returns what is then out, and the tick at which to go on."""
+        parts = self._parts
+        if parts is None or self._plan is None:
+            return [], 0
+        self._run.count(requests=parts.requests, retries=parts.retries)
+        try:
+            windows, tick = resume(
+                self._reading, parts.first(), parts.divided(), _Verified(self._reading, self.spool).take
+            )
+        except OtherReadingError:
+            # What was taken is kept: it was read after the start. Only the proof begins again.
+            self._log.warning("Sela: the read was planned by another version of this package: read again")
+            self._reading = Reading(self._page_size)
+            return [], 0
+        self._log.info(
+            "Sela: %d leads were read by other tasks, %d windows are missing", len(self.spool), len(windows)
+        )
+        return windows, tick
 
     def _tell(self) -> None:
         stats = self.stats
@@ -146,109 +174,31 @@ class LeadSnapshot:
             self._log.warning("Sela: completeness could not be established%s", reason)
 
 
-class _Crew:
-    """Threads that read what the dialogue wants, and hand in what they read, one at a time.
+class _Verified:
+    """What a crew works on: a reading until it has its verdict, and the leads on disk."""
 
-    The threads are daemons, and nobody waits for a request that is no longer needed: a task that is killed or
-    times out ends at once, not after the HTTP time-out.
-    """
-
-    def __init__(
-        self, transport: Transport, filters: Mapping[str, str], reading: Reading, spool: Spool, run: Run
-    ) -> None:
-        self._transport = transport
-        self._filters = filters
+    def __init__(self, reading: Reading, spool: Spool) -> None:
         self._reading = reading
         self._spool = spool
-        self._run = run
-        self._clock = count()
-        self._windows: deque[Window] = deque()
-        self._expected: int | None = None
-        self._failure: BaseException | None = None
-        self._changed = threading.Condition()
 
-    def work(self, size: int, progress: Progress) -> None:
-        """Read until there is a verdict; raises the first failure."""
-        threads = [threading.Thread(target=self._member, name=f"sela-{n}", daemon=True) for n in range(size)]
-        for thread in threads:
-            thread.start()
-        try:
-            with self._changed:
-                while not self._over():
-                    self._changed.wait(1)
-                    progress.tell(pages=self._run.requests, leads=len(self._spool), expected=self._expected)
-        finally:
-            self._run.called_off.set()
-            with self._changed:
-                self._changed.notify_all()
-        if self._failure is not None:
-            raise self._failure
-        for thread in threads:
-            thread.join()
+    @property
+    def over(self) -> bool:
+        return self._reading.verdict is not None
 
-    def _over(self) -> bool:
-        return self._failure is not None or self._reading.verdict is not None or self._run.called_off.is_set()
+    @property
+    def leads(self) -> int:
+        return len(self._spool)
 
-    def _member(self) -> None:
-        try:
-            while (window := self._next()) is not None:
-                started = next(self._clock)
-                answer = self._ask(window)
-                self._hand_in(window, answer, started)
-        except CalledOffError:
-            pass
-        except BaseException as error:  # noqa: BLE001 (told to the task's own thread, which raises it)
-            with self._changed:
-                self._failure = self._failure or error
-                self._changed.notify_all()
-        finally:
-            self._transport.release()
+    @property
+    def expected(self) -> int | None:
+        return self._reading.expected
 
-    def _next(self) -> Window | None:
-        with self._changed:
-            while not self._over():
-                if not self._windows:
-                    self._windows.extend(self._reading.wanted())
-                if self._windows:
-                    return self._windows.popleft()
-                self._changed.wait()
-        return None
+    def wanted(self) -> list[Window]:
+        return self._reading.wanted()
 
-    def _ask(self, window: Window) -> Answer | None:
-        try:
-            return self._transport.read(self._filters, window.page, window.page_size, run=self._run)
-        except SelaPageGoneError:
-            return None
-
-    def _hand_in(self, window: Window, answer: Answer | None, started: int) -> None:
-        with self._changed:
-            if self._over():
-                return
-            if answer is not None:
-                self._expected = answer.page.count
-                for lead in answer.page.leads:
-                    self._spool.add(lead)
-                for item in answer.page.rejects:
-                    self._spool.reject(item)
-            self._reading.record(_response(window, answer, started, next(self._clock)))
-            self._changed.notify_all()
-
-
-def _response(window: Window, answer: Answer | None, started: int, ended: int) -> Response:
-    if answer is None:
-        return Response(window, (), 0, False, None, started, ended, gone=True)
-    entries = [
-        Entry(lead["id"], microseconds(lead.get("created_time")), microseconds(lead.get("modified_time")))
-        for lead in answer.page.leads
-    ]
-    page = answer.page
-    return Response(
-        window,
-        entries,
-        page.count,
-        page.next_page is not None,
-        answer.date,
-        started,
-        ended,
-        rejected=len(page.rejects),
-    )
+    def take(self, reply: Reply, started: int, ended: int) -> None:
+        for entry, lead in zip(reply.entries, reply.leads, strict=True):
+            self._spool.keep(lead, entry.modified)
+        for item in reply.rejects:
+            self._spool.reject(item)
+        self._reading.record(reply.response(started, ended))

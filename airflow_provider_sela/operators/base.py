@@ -1,31 +1,39 @@
-"""What every operator that reads leads shares: filters, connection, and which failures a retry can mend."""
+"""What every operator that asks for leads shares, and which failures a retry can mend."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, Context
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook, BaseOperator, Context
 
+from airflow_provider_sela.api import lead_filters
 from airflow_provider_sela.exceptions import SelaError, SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.hooks.snapshot import LeadSnapshot
-from airflow_provider_sela.spool import Encode, Redact, lead_line
+from airflow_provider_sela.parts import Parts, asked_of
+from airflow_provider_sela.privacy import Privacy
+from airflow_provider_sela.spool import Encode, lead_line
 
 
-class SelaReadOperator(BaseOperator):
-    """Base of the operators that read leads; use one of its subclasses.
+class SelaBaseOperator(BaseOperator):
+    """Base of the operators that ask for leads; use one of their subclasses.
 
     :param email: read only leads with this e-mail address (templated).
     :param external_id: read only leads with this id in the customer's own CRM (templated).
     :param phone_number: read only leads with this phone number, E.164 such as ``+18042221111`` (templated).
     :param user: read only leads of this user, an integer (templated).
     :param page_size: leads per request; default: the connection's. The server may return fewer (templated).
-    :param on_unverified: what to do when completeness could not be established: ``fail`` (default, because a
-        table that silently lacks leads is worse than a late one) or ``warn`` (templated).
-    :param sela_conn_id: Airflow connection of type ``sela`` (templated).
+    :param exclude_fields: fields that are not written; ``extra`` stands for all that are not documented
+        (templated, as are all that follow).
+    :param hash_fields: text fields of which a salted hash is written.
+    :param salt_conn_id: connection whose Password is the salt; needed with ``hash_fields``.
+    :param keep_metadata: the only keys of ``metadata`` that are written; default: all.
+    :param drop_metadata: keys of ``metadata`` that are not written.
+    :param sela_conn_id: Airflow connection of type ``sela``.
     """
 
     template_fields: Sequence[str] = (
@@ -34,7 +42,11 @@ class SelaReadOperator(BaseOperator):
         "phone_number",
         "user",
         "page_size",
-        "on_unverified",
+        "exclude_fields",
+        "hash_fields",
+        "salt_conn_id",
+        "keep_metadata",
+        "drop_metadata",
         "sela_conn_id",
     )
 
@@ -46,7 +58,11 @@ class SelaReadOperator(BaseOperator):
         phone_number: str | None = None,
         user: int | str | None = None,
         page_size: int | None = None,
-        on_unverified: str = "fail",
+        exclude_fields: Collection[str] = (),
+        hash_fields: Collection[str] = (),
+        salt_conn_id: str | None = None,
+        keep_metadata: Collection[str] | None = None,
+        drop_metadata: Collection[str] = (),
         sela_conn_id: str = SelaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -56,7 +72,11 @@ class SelaReadOperator(BaseOperator):
         self.phone_number = phone_number
         self.user = user
         self.page_size = page_size
-        self.on_unverified = on_unverified
+        self.exclude_fields = exclude_fields
+        self.hash_fields = hash_fields
+        self.salt_conn_id = salt_conn_id
+        self.keep_metadata = keep_metadata
+        self.drop_metadata = drop_metadata
         self.sela_conn_id = sela_conn_id
 
     @cached_property
@@ -74,21 +94,17 @@ class SelaReadOperator(BaseOperator):
             "user": self.user,
         }
 
-    def snapshot(self, encode: Encode = lead_line, redact: Redact | None = None) -> LeadSnapshot:
-        """The verified read of this task's leads; a context manager."""
-        return self.hook.snapshot(
-            **self.filters,
-            page_size=self._page_size(),
-            on_unverified=self.on_unverified,
-            encode=encode,
-            redact=redact,
+    @cached_property
+    def privacy(self) -> Privacy:
+        """What of a lead must not be written."""
+        salt = BaseHook.get_connection(self.salt_conn_id).password if self.salt_conn_id else None
+        return Privacy(
+            exclude=self.exclude_fields,
+            hashed=self.hash_fields,
+            salt=salt or "",
+            keep_metadata=self.keep_metadata,
+            drop_metadata=self.drop_metadata,
         )
-
-    def _page_size(self) -> int | None:
-        try:
-            return None if self.page_size is None else int(self.page_size)
-        except ValueError:
-            raise SelaRequestError("page_size is not a whole number") from None
 
     def execute(self, context: Context) -> Any:
         """Run the task; failures that no retry can mend fail it at once."""
@@ -101,6 +117,76 @@ class SelaReadOperator(BaseOperator):
     def load(self, context: Context) -> Any:
         """Do the subclass's work and return the task's XCom."""
         raise NotImplementedError
+
+    def _page_size(self) -> int | None:
+        return None if self.page_size is None else whole_number("page_size", self.page_size)
+
+
+class SelaReadOperator(SelaBaseOperator):
+    """Base of the operators that read leads and verify that they have them all.
+
+    :param on_unverified: what to do when completeness could not be established: ``fail`` (default, because a
+        table that silently lacks leads is worse than a late one) or ``warn`` (templated).
+    :param parts: what other tasks have read, as ``parts=read.output``: see
+        :class:`~airflow_provider_sela.operators.parts.SelaReadPartOperator`. Default: this task reads all.
+        Filters, privacy options and connection must be those of the other tasks; ``page_size`` is taken from
+        them (templated).
+
+    The other parameters: see :class:`SelaBaseOperator`.
+    """
+
+    template_fields: Sequence[str] = (*SelaBaseOperator.template_fields, "on_unverified", "parts")
+
+    def __init__(self, *, on_unverified: str = "fail", parts: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.on_unverified = on_unverified
+        self.parts = parts
+
+    def snapshot(self, encode: Encode = lead_line) -> LeadSnapshot:
+        """The verified read of this task's leads; a context manager."""
+        return self.hook.snapshot(
+            **self.filters,
+            page_size=self._page_size(),
+            on_unverified=self.on_unverified,
+            encode=encode,
+            redact=self.privacy or None,
+            parts=self.found_parts,
+        )
+
+    @cached_property
+    def found_parts(self) -> Parts | None:
+        """What other tasks have read, as far as it is found."""
+        if self.parts is None:
+            return None
+        asked = asked_of(self.hook.settings, lead_filters(**self.filters), self.privacy)
+        return Parts(self.parts, asked, self.log)
+
+    def execute(self, context: Context) -> Any:
+        """Run the task, then remove what other tasks have read for it."""
+        result = super().execute(context)
+        if self.found_parts is not None:
+            self.found_parts.remove()
+        return result
+
+
+def whole_number(name: str, value: object) -> int:
+    """A parameter that a template may have made a text.
+
+    :raises SelaRequestError: it is no whole number.
+    """
+    try:
+        return int(str(value))
+    except ValueError:
+        raise SelaRequestError(f"{name} is not a whole number") from None
+
+
+def attempt_of(context: Context) -> tuple[str | None, int]:
+    """What attempts of this task run have in common, as part of a file name, and the number of this one."""
+    ti = context.get("ti")
+    if ti is None:
+        return None, 1
+    key = "\0".join((ti.dag_id, ti.task_id, ti.run_id, str(ti.map_index)))
+    return blake2b(key.encode(), digest_size=6).hexdigest(), ti.try_number
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Context
@@ -13,7 +12,7 @@ from airflow.providers.common.compat.sdk import Context
 from airflow_provider_sela.exceptions import SelaLimitError, SelaRequestError
 from airflow_provider_sela.files import LeadFile
 from airflow_provider_sela.leads import Lead
-from airflow_provider_sela.operators.base import SelaReadOperator
+from airflow_provider_sela.operators.base import SelaReadOperator, attempt_of
 from airflow_provider_sela.spool import Line, lead_line
 
 if TYPE_CHECKING:
@@ -61,7 +60,8 @@ class SelaLeadsOperator(SelaReadOperator):
     :raises SelaLimitError: more leads than an XCom may carry.
     :raises SelaTargetError: the file cannot be written.
 
-    Filters and the other parameters: see :class:`~airflow_provider_sela.operators.base.SelaReadOperator`.
+    Filters, privacy options and the other parameters: see
+    :class:`~airflow_provider_sela.operators.base.SelaReadOperator` and its base.
     """
 
     template_fields: Sequence[str] = (
@@ -99,7 +99,7 @@ class SelaLeadsOperator(SelaReadOperator):
 
     def _to_file(self, path: ObjectStoragePath | str, context: Context) -> dict[str, Any]:
         started = time.monotonic()
-        run, attempt = _attempt(context)
+        run, attempt = attempt_of(context)
         with (
             LeadFile(path, conn_id=self.conn_id, run=run, attempt=attempt) as file,
             self.snapshot(file.encode) as snapshot,
@@ -154,11 +154,3 @@ _REMEDY = (
     "are too much for an XCom: give SelaLeadsOperator a path, use SelaLeadsToSqlOperator, "
     "or narrow the filters"
 )
-
-
-def _attempt(context: Context) -> tuple[str | None, int]:
-    ti = context.get("ti")
-    if ti is None:
-        return None, 1
-    key = "\0".join((ti.dag_id, ti.task_id, ti.run_id, str(ti.map_index)))
-    return blake2b(key.encode(), digest_size=6).hexdigest(), ti.try_number

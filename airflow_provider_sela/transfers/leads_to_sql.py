@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook, Context
+from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.operators.base import SelaReadOperator
-from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.deletes import deletes_cap, gone_leads
 from airflow_provider_sela.warehouse.landing import check, land, scrubbed
@@ -49,11 +48,9 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         they return. With filters, or in the modes ``append`` and ``replace``, only ``ignore`` makes sense.
     :param max_deletes: the load fails, with nothing written, where more leads than this are gone: a number,
         or a share of the table. Default: 0.1, since more is rather a wrong account than a clean-up.
-    :param exclude_fields: fields that are not written; ``extra`` stands for all that are not documented.
-    :param hash_fields: text fields of which a salted hash is written.
-    :param salt_conn_id: connection whose Password is the salt; needed with ``hash_fields``.
-    :param keep_metadata: the only keys of ``metadata`` that are written; default: all.
-    :param drop_metadata: keys of ``metadata`` that are not written.
+
+    Filters, privacy options and the other parameters: see
+    :class:`~airflow_provider_sela.operators.base.SelaReadOperator` and its base.
     """
 
     template_fields: Sequence[str] = (
@@ -65,11 +62,6 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         "add_columns",
         "deletes",
         "max_deletes",
-        "exclude_fields",
-        "hash_fields",
-        "salt_conn_id",
-        "keep_metadata",
-        "drop_metadata",
     )
 
     def __init__(
@@ -82,11 +74,6 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         add_columns: bool = True,
         deletes: str = "ignore",
         max_deletes: int | float | str = 0.1,
-        exclude_fields: Collection[str] = (),
-        hash_fields: Collection[str] = (),
-        salt_conn_id: str | None = None,
-        keep_metadata: Collection[str] | None = None,
-        drop_metadata: Collection[str] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -97,23 +84,18 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         self.add_columns = add_columns
         self.deletes = deletes
         self.max_deletes = max_deletes
-        self.exclude_fields = exclude_fields
-        self.hash_fields = hash_fields
-        self.salt_conn_id = salt_conn_id
-        self.keep_metadata = keep_metadata
-        self.drop_metadata = drop_metadata
 
     def load(self, context: Context) -> dict[str, Any]:
         """Read, land, and return the counts."""
         clock = time.monotonic()
-        mode, privacy = self._mode(), self._privacy()
+        mode = self._mode()
         engine = engine_for(self.conn_id, self.table)
         allowed = {"create": bool(self.create_table), "add": bool(self.add_columns)}
         # A target that does not fit is refused before the first request, not after the last.
         with engine:
             check(engine, mode, **allowed)
-        with self.snapshot(engine.encode(), redact=privacy or None) as snapshot:
-            gone = self._gone(engine, mode, snapshot, privacy)
+        with self.snapshot(engine.encode()) as snapshot:
+            gone = self._gone(engine, mode, snapshot)
             load = self._load(context, snapshot, gone)
             with engine:
                 counts = land(engine, snapshot.spool, load, mode, **allowed)
@@ -135,17 +117,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
                 raise SelaRequestError("deletes='mark' needs a read without filters: leave the filters out")
         return mode
 
-    def _privacy(self) -> Privacy:
-        salt = BaseHook.get_connection(self.salt_conn_id).password if self.salt_conn_id else None
-        return Privacy(
-            exclude=self.exclude_fields,
-            hashed=self.hash_fields,
-            salt=salt or "",
-            keep_metadata=self.keep_metadata,
-            drop_metadata=self.drop_metadata,
-        )
-
-    def _gone(self, engine: Engine, mode: Mode, snapshot: LeadSnapshot, privacy: Privacy) -> list[int]:
+    def _gone(self, engine: Engine, mode: Mode, snapshot: LeadSnapshot) -> list[int]:
         if self.deletes == "ignore":
             return []
         if not snapshot.verdict.proven:
@@ -154,7 +126,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         with engine:
             if engine.columns(engine.target) is None:
                 return []
-            hidden = {*privacy.exclude, *privacy.hashed}
+            hidden = {*self.privacy.exclude, *self.privacy.hashed}
             cap = deletes_cap(self.max_deletes)
             return scrubbed(lambda: gone_leads(engine, mode, snapshot.spool, self.hook, cap, hidden))
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.privacy import Privacy
-from airflow_provider_sela.spool import Spool
 
 SALT = "sixteen characters and more"
 LEAD: dict[str, Any] = {
@@ -73,17 +71,6 @@ def test_a_reject_is_redacted_too() -> None:
     privacy = Privacy(exclude=["email"])
     assert privacy({"email": "ada@example.com", "status": "NEW"}) == {"status": "NEW"}
     assert privacy(["ada@example.com"]) is None
-
-
-def test_nothing_that_is_hidden_reaches_the_disk() -> None:
-    privacy = Privacy(exclude=["email"], hashed=["phone_number"], salt=SALT, drop_metadata=["ssn"])
-    with Spool(redact=privacy) as spool:
-        spool.add(LEAD)  # type: ignore[arg-type]
-        spool.reject({"email": "ada@example.com", "phone_number": "+18045550123"})
-        written = Path(spool.seal()).read_bytes() + b"".join(spool.reject_lines())
-    assert b"first_name" in written
-    for hidden in (b"ada@", b"8045550123", b"000-00", SALT.encode()):
-        assert hidden not in written
 
 
 def test_the_salt_is_in_no_repr() -> None:
