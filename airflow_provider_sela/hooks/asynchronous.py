@@ -18,7 +18,6 @@ from airflow_provider_sela.exceptions import (
 )
 from airflow_provider_sela.leads import Lead, has_external_id
 from airflow_provider_sela.settings import Settings
-from airflow_provider_sela.transport import Run
 from airflow_provider_sela.walk import Walk
 
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ class AsyncReading:
         """Stream leads page by page, each once; as :meth:`.SelaHook.iter_leads`."""
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
         async with self._atransport() as transport:
+            from airflow_provider_sela.transport import Run
+
             walk, run = Walk(), Run(transport.settings.retry_budget)
             size = transport.settings.page_size if page_size is None else page_size
             while walk.page is not None:

@@ -13,18 +13,19 @@ from airflow_provider_sela.api import lead_filters
 from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError
 from airflow_provider_sela.hooks.asynchronous import AsyncReading
 from airflow_provider_sela.hooks.form import form_widgets
-from airflow_provider_sela.hooks.snapshot import LeadSnapshot
 from airflow_provider_sela.leads import Lead, has_external_id
 from airflow_provider_sela.privacy import Redact
 from airflow_provider_sela.progress import Progress
-from airflow_provider_sela.session import SelaSession
 from airflow_provider_sela.settings import HIDDEN_FIELDS, PLACEHOLDERS, RELABELING, Settings
 from airflow_provider_sela.spool import Encode, lead_line
-from airflow_provider_sela.transport import Run, Transport
 from airflow_provider_sela.walk import Walk
 
+# Importing requests takes longer than everything else that a DAG file imports of us: only reading does it.
 if TYPE_CHECKING:
+    from airflow_provider_sela.hooks.snapshot import LeadSnapshot
     from airflow_provider_sela.parts import Parts
+    from airflow_provider_sela.session import SelaSession
+    from airflow_provider_sela.transport import Transport
 
 
 class SelaHook(AsyncReading, BaseHook):
@@ -67,6 +68,8 @@ class SelaHook(AsyncReading, BaseHook):
     @cached_property
     def transport(self) -> Transport:
         """Where this hook's requests go out."""
+        from airflow_provider_sela.transport import Transport
+
         return Transport(self.settings, self.log)
 
     def get_conn(self) -> SelaSession:
@@ -165,6 +168,8 @@ class SelaHook(AsyncReading, BaseHook):
         :param parts: what other tasks have read of this list, to go on from; default: nothing. Its
             ``page_size`` is then taken.
         """
+        from airflow_provider_sela.hooks.snapshot import LeadSnapshot
+
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
         return LeadSnapshot(
             self.transport,
@@ -189,6 +194,8 @@ class SelaHook(AsyncReading, BaseHook):
         return True, f"Sela answered in {milliseconds:.0f} ms; this token sees {answer.page.count} leads"
 
     def _walk(self, filters: dict[str, str], page_size: int) -> Iterator[Lead]:
+        from airflow_provider_sela.transport import Run
+
         walk, run = Walk(), Run(self.settings.retry_budget)
         progress = Progress(self.log)
         while walk.page is not None:

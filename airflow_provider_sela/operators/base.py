@@ -6,17 +6,19 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook, BaseOperator, Context
 
 from airflow_provider_sela.api import lead_filters
 from airflow_provider_sela.exceptions import SelaError, SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.hooks.snapshot import LeadSnapshot
-from airflow_provider_sela.parts import Parts, asked_of
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.spool import Encode, lead_line
+
+if TYPE_CHECKING:
+    from airflow_provider_sela.hooks.snapshot import LeadSnapshot
+    from airflow_provider_sela.parts import Parts
 
 
 class SelaBaseOperator(BaseOperator):
@@ -158,6 +160,8 @@ class SelaReadOperator(SelaBaseOperator):
         """What other tasks have read, as far as it is found."""
         if self.parts is None:
             return None
+        from airflow_provider_sela.parts import Parts, asked_of
+
         asked = asked_of(self.hook.settings, lead_filters(**self.filters), self.privacy)
         return Parts(self.parts, asked, self.log)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_sela.exceptions import SelaLimitError, SelaRequestError
-from airflow_provider_sela.files import LeadFile
 from airflow_provider_sela.leads import Lead
 from airflow_provider_sela.operators.base import SelaReadOperator, attempt_of
 from airflow_provider_sela.spool import Line, lead_line
@@ -98,6 +97,8 @@ class SelaLeadsOperator(SelaReadOperator):
         return leads
 
     def _to_file(self, path: ObjectStoragePath | str, context: Context) -> dict[str, Any]:
+        from airflow_provider_sela.files import LeadFile
+
         started = time.monotonic()
         run, attempt = attempt_of(context)
         with (

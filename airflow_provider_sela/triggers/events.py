@@ -8,13 +8,15 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable
 from contextlib import aclosing
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_sela.api import lead_filters
 from airflow_provider_sela.exceptions import SelaRequestError
-from airflow_provider_sela.newest import Cursor
+
+if TYPE_CHECKING:
+    from airflow_provider_sela.newest import Cursor
 
 try:
     from airflow.triggers.base import BaseEventTrigger
@@ -129,6 +131,7 @@ class SelaLeadsEventTrigger(BaseEventTrigger):
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         """Events for the leads that this watcher has not reported."""
         await asyncio.to_thread(import_module, "airflow_provider_sela.triggers.watching")
+        from airflow_provider_sela.newest import Cursor
         from airflow_provider_sela.triggers.watching import whole_reading
 
         kwargs = self.serialize()[1]
@@ -180,6 +183,8 @@ class SelaLeadsEventTrigger(BaseEventTrigger):
             except Exception as error:  # noqa: BLE001 (whatever Airflow's API raises; beginning anew loses leads)
                 log.warning("Sela: the state of the watch cannot be read yet (%s)", type(error).__name__)
                 await asyncio.sleep(self.poll_interval * random.uniform(1, 1.1))  # noqa: S311
+        from airflow_provider_sela.newest import Cursor
+
         try:
             return None if data is None else Cursor.load(data)
         except ValueError:
