@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any
 
 import pendulum
@@ -10,8 +11,10 @@ import pendulum
 
 def run(name: str, **conf: Any) -> Any:
     """Run the DAG of ``example_dags/<name>.py`` once with ``conf``; gives its finished DAG run."""
-    module = importlib.import_module(f"example_dags.{name}")
-    return module.dag.test(logical_date=pendulum.now("UTC"), run_conf=conf)
+    dag = importlib.import_module(f"example_dags.{name}").dag
+    # Airflow 2 calls the logical date by its old name.
+    date = "logical_date" if "logical_date" in inspect.signature(dag.test).parameters else "execution_date"
+    return dag.test(**{date: pendulum.now("UTC")}, run_conf=conf)
 
 
 def state(dag_run: Any) -> str:

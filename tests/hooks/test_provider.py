@@ -101,6 +101,8 @@ def test_the_form_of_old_airflow_offers_each_extra() -> None:
     """Drawn with Flask-AppBuilder, which Airflow below 3 has and newer ones may have."""
     fields = pytest.importorskip("wtforms.fields")
     pytest.importorskip("flask_appbuilder")
+    if not isinstance(fields.IntegerField, type):
+        pytest.skip("Airflow 3.1 and 3.2 put mocks in the place of WTForms")
     widgets = SelaHook.get_connection_form_widgets()
     assert list(widgets) == [item.name for item in EXTRA_FIELDS]
     for item in EXTRA_FIELDS:
