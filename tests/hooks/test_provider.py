@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+from contextlib import suppress
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -21,6 +22,11 @@ def manager() -> Any:
 
     if not [point for point in entry_points(group="apache_airflow_provider") if "sela" in point.value]:
         pytest.fail("install the package first: the entry point is part of what is tested")
+    with suppress(ImportError):
+        from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+
+        # The API server of 3.0 to 3.2 puts mocks in the place of Flask-AppBuilder before it draws a form.
+        HookMetaService.hook_meta_data()
     return ProvidersManager()
 
 
@@ -94,7 +100,9 @@ def test_the_user_interface_of_this_airflow_draws_each_extra(manager: Any) -> No
     assert drawn.standard_fields.host.placeholder == "https://api.trysela.com"
     assert drawn.standard_fields.port is None or not drawn.standard_fields.port.hidden
     for item in EXTRA_FIELDS:
-        assert drawn.extra_fields[item.name]["schema"]["type"][0] == item.kind
+        # Forms drawn from WTForms (below 3.2) know no number with a fraction.
+        kinds = {item.kind, "string"} if item.kind == "number" else {item.kind}
+        assert drawn.extra_fields[item.name]["schema"]["type"][0] in kinds
 
 
 def test_the_form_of_old_airflow_offers_each_extra() -> None:

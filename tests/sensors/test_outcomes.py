@@ -39,7 +39,7 @@ def outcomes() -> dict[str, dict[str, Any]]:
     """What became of each task."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     ended = subprocess.run(
-        [sys.executable, SCRIPT], env=environment, capture_output=True, text=True, timeout=240, check=False
+        [sys.executable, SCRIPT], env=environment, capture_output=True, text=True, timeout=900, check=False
     )
     lines = [line for line in ended.stdout.splitlines() if line.startswith("OUTCOMES ")]
     assert lines, (ended.stdout + ended.stderr)[-3000:]
