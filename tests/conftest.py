@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 _HOME = tempfile.TemporaryDirectory(prefix="sela-tests-")
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -22,6 +23,10 @@ os.environ.update(
     AIRFLOW__CORE__ALLOWED_DESERIALIZATION_CLASSES="airflow.* airflow_provider_sela.*",
     no_proxy="*",
 )
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 if TYPE_CHECKING:
     from airflow_provider_sela.hooks.sela import SelaHook
