@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 #: Releases after this day are not seen, so that none of them can break what was right yesterday.
 RELEASED_BEFORE = "2026-11-20"
 AT_ONCE = 2
-TOOLS = ("jsonschema", "pytest>=8", "pytest-asyncio>=0.24")
+TOOLS = ("hypothesis", "jsonschema", "pytest>=8", "pytest-asyncio>=0.24")
 
 #: Discovery and form, the example DAGs, the sensor in each mode, the triggers.
 TESTS = (
