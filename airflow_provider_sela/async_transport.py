@@ -22,12 +22,13 @@ from airflow_provider_sela.exceptions import (
     SelaSetupError,
     SelaUnavailableError,
 )
+from airflow_provider_sela.failures import DRIP_FACTOR, Symptom, failure, unreadable_bundle
 from airflow_provider_sela.pacing import Pacer, retry_options
 from airflow_provider_sela.redaction import redact_library_logs
 from airflow_provider_sela.session import user_agent
 from airflow_provider_sela.settings import Settings
 from airflow_provider_sela.status import date_microseconds, error_for
-from airflow_provider_sela.transport import DRIP_FACTOR, MAX_BODY_BYTES, Answer, Run
+from airflow_provider_sela.transport import MAX_BODY_BYTES, Answer, Run
 
 
 class TokenAuth(httpx.Auth):
@@ -97,7 +98,7 @@ class AsyncTransport:
                 now = time.monotonic()
                 pause = self.pacer.reserve(now) if self.pacer.paused(now) else 0.0
             run.count(requests=1)
-            status, headers, body = await self._clear(params)
+            status, headers, body = await self._get(params)
         error = error_for(status, headers, body, page=page)
         if error is not None:
             if isinstance(error, SelaUnavailableError) and error.retry_after is not None:
@@ -110,65 +111,48 @@ class AsyncTransport:
         )
         return Answer(decoded, date_microseconds(headers.get("Date")))
 
-    async def _clear(self, params: Mapping[str, str]) -> tuple[int, httpx.Headers, bytes]:
-        """:meth:`_get`, with our errors for those of ``httpx``, which hold the request and its filters."""
-        try:
-            return await self._get(params)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
-            failure = _failure(error, self.settings)
-        # Raised outside the handler: a context would keep the original error and its URL.
-        raise failure
-
     async def _get(self, params: Mapping[str, str]) -> tuple[int, httpx.Headers, bytes]:
-        body = bytearray()
-        url = self.settings.base_url + LEADS_PATH
-        async with (
-            asyncio.timeout(DRIP_FACTOR * self.settings.timeout),
-            self._client.stream("GET", url, params=params) as response,
-        ):
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    raise SelaResponseError(
-                        f"the answer is larger than {MAX_BODY_BYTES >> 20} MB: lower extra 'page_size'"
-                    )
-        return response.status_code, response.headers, bytes(body)
+        """One answer, with our errors for those of ``httpx``, which hold the request and its filters."""
+        begun = False
+        try:
+            async with (
+                asyncio.timeout(DRIP_FACTOR * self.settings.timeout),
+                self._client.stream("GET", self.settings.base_url + LEADS_PATH, params=params) as response,
+            ):
+                begun = True
+                return response.status_code, response.headers, await _body(response)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
+            told = failure(_symptom(error, begun), error, self.settings)
+        # Raised outside the handler: a context would keep the original error and its URL.
+        raise told
+
+
+async def _body(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise SelaResponseError(
+                f"the answer is larger than {MAX_BODY_BYTES >> 20} MB: lower extra 'page_size'"
+            )
+    return bytes(body)
 
 
 #: Bytes from which an answer is decoded in a thread: 64 KB of JSON take about a millisecond of the loop.
 _LARGE = 1 << 16
 
 
-def _failure(error: Exception, settings: Settings) -> SelaError:
-    server = origin(settings.base_url)
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
-        return SelaSetupError(
-            f"the TLS certificate of {server} is not trusted; if a company authority signed it, "
-            f"set extra 'verify' to its CA bundle"
-        )
+def _symptom(error: Exception, begun: bool) -> Symptom:
     if isinstance(error, httpx.ProxyError):
-        if str(error).startswith("407"):
-            return SelaSetupError("the proxy wants credentials; put them into extra 'proxy'")
-        return SelaUnavailableError("the proxy cannot be reached or refuses; check extra 'proxy'")
+        return Symptom.PROXY_CREDENTIALS if str(error).startswith("407") else Symptom.PROXY
     if isinstance(error, httpx.ConnectTimeout):
-        return SelaUnavailableError(
-            f"no connection to {server} within {settings.timeout:g} s; check Host, port and firewall"
-        )
+        return Symptom.UNREACHED
     if isinstance(error, httpx.TimeoutException | TimeoutError):
-        return SelaUnavailableError(
-            f"{server} did not answer within {settings.timeout:g} s; raise extra 'timeout'"
-        )
-    if isinstance(error, httpx.RemoteProtocolError | httpx.DecodingError):
-        return SelaUnavailableError(f"the answer of {server} was cut off")
-    if isinstance(error, httpx.NetworkError | OSError):
-        return SelaUnavailableError(f"the connection to {server} failed or was dropped; check Host and port")
-    return SelaSetupError(f"no request can be sent to {server}: check Host and extras")
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+        return Symptom.SILENT
+    if begun:
+        return Symptom.CUT_OFF
+    broken = httpx.NetworkError | httpx.RemoteProtocolError | OSError
+    return Symptom.DROPPED if isinstance(error, broken) else Symptom.UNSENDABLE
 
 
 class _Shared:
@@ -217,9 +201,7 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
             return ssl.create_default_context(cafile=settings.verify)
         return httpx.create_ssl_context()
     except (OSError, ValueError):
-        raise SelaSetupError(
-            f"connection {settings.conn_id!r}: the CA bundle of extra 'verify' cannot be read"
-        ) from None
+        raise SelaSetupError(f"connection {settings.conn_id!r}: {unreadable_bundle()}") from None
 
 
 def _client(settings: Settings, verify: ssl.SSLContext) -> httpx.AsyncClient:

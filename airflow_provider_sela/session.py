@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import ssl
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, TypeVar
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from urllib3.exceptions import DecodeError, HTTPError, NameResolutionError, ProtocolError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow_provider_sela import __version__
 from airflow_provider_sela.api import origin
-from airflow_provider_sela.exceptions import SelaError, SelaSetupError, SelaUnavailableError
+from airflow_provider_sela.deadline import BoundedAdapter
+from airflow_provider_sela.exceptions import SelaError
+from airflow_provider_sela.failures import Symptom, failure, unreadable_bundle
 from airflow_provider_sela.settings import Settings
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class SelaSession(requests.Session):
         self.headers["User-Agent"] = user_agent("requests")
         self.headers["Accept"] = "application/json"
         for scheme in ("https://", "http://"):
-            self.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=settings.concurrency))
+            self.mount(scheme, BoundedAdapter(pool_connections=1, pool_maxsize=settings.concurrency))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         if kwargs.get("timeout") is None:
@@ -94,58 +94,23 @@ def with_clear_errors(settings: Settings, call: Callable[[], T]) -> T:
     """
     try:
         return call()
-    except (requests.RequestException, HTTPError, OSError) as error:
-        failure = _failure(error, settings)
-    raise failure
+    except (requests.RequestException, HTTPError) as error:
+        told: SelaError = failure(_symptom(error), error, settings)
+    except OSError:
+        told = unreadable_bundle()
+    raise told
 
 
-def _failure(error: Exception, settings: Settings) -> SelaError:
-    server = origin(settings.base_url)
-    causes = list(_causes(error))
-    tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
-    if tls is not None and not isinstance(tls, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return _tls_failure(tls, server)
+def _symptom(error: Exception) -> Symptom:
     if isinstance(error, requests.exceptions.ProxyError):
-        if any("Tunnel connection failed: 407" in str(cause) for cause in causes if type(cause) is OSError):
-            return SelaSetupError("the proxy wants credentials; put them into extra 'proxy'")
-        return SelaUnavailableError("the proxy cannot be reached or refuses; check extra 'proxy'")
-    if any(isinstance(cause, NameResolutionError) for cause in causes):
-        return SelaUnavailableError(f"the name of {server} cannot be resolved; check Host and DNS")
+        # The words of http.client, which has no error of its own for this.
+        refused = "Tunnel connection failed: 407" in str(error)
+        return Symptom.PROXY_CREDENTIALS if refused else Symptom.PROXY
     if isinstance(error, requests.ConnectTimeout):
-        return SelaUnavailableError(
-            f"no connection to {server} within {settings.timeout:g} s; check Host, port and firewall"
-        )
+        return Symptom.UNREACHED
     if isinstance(error, requests.Timeout | ReadTimeoutError):
-        return SelaUnavailableError(
-            f"{server} did not answer within {settings.timeout:g} s; raise extra 'timeout'"
-        )
-    if isinstance(error, DecodeError | ProtocolError):
-        return SelaUnavailableError(f"the answer of {server} was cut off")
-    if isinstance(error, requests.ConnectionError | HTTPError):
-        return SelaUnavailableError(f"the connection to {server} failed or was dropped; check Host and port")
-    if isinstance(error, requests.RequestException):
-        return SelaSetupError(f"no request can be sent to {server}: check Host and extras")
-    return SelaSetupError("the CA bundle of extra 'verify' cannot be read")
-
-
-def _tls_failure(error: ssl.SSLError, server: str) -> SelaSetupError:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return SelaSetupError(
-            f"the TLS certificate of {server} is not trusted ({error.verify_message.rstrip('.')}); if a "
-            f"company authority signed it, set extra 'verify' to its CA bundle"
-        )
-    return SelaSetupError(
-        f"no TLS with {server} ({error.reason or 'unknown reason'}): check that Host speaks https at this "
-        f"port, and that extra 'verify' names a CA bundle"
-    )
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    queue: list[Any] = [error]
-    while queue:
-        item = queue.pop()
-        if isinstance(item, BaseException) and id(item) not in seen:
-            seen.add(id(item))
-            queue += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
-            yield item
+        return Symptom.SILENT
+    if isinstance(error, HTTPError):
+        # requests wraps what fails before the answer begins; its body is read past it.
+        return Symptom.CUT_OFF
+    return Symptom.DROPPED if isinstance(error, requests.ConnectionError) else Symptom.UNSENDABLE

@@ -22,8 +22,6 @@ from airflow_provider_sela.status import date_microseconds, error_for
 _CHUNK = 1 << 16
 #: Largest answer that is read: far above any page of leads, far below what would hurt a worker.
 MAX_BODY_BYTES = 256 << 20
-#: A whole answer may take this many time-outs: a server that drips bytes must not hold a task for ever.
-DRIP_FACTOR = 10
 
 
 class CalledOffError(Exception):
@@ -170,22 +168,19 @@ class Transport:
         return Answer(decode_page(body, page), date_microseconds(response.headers.get("Date")))
 
     def _get(self, params: Mapping[str, str]) -> tuple[requests.Response, bytes]:
-        deadline = time.monotonic() + DRIP_FACTOR * self.settings.timeout
         response = self.session.get(self.settings.base_url + LEADS_PATH, params=params, stream=True)
         try:
-            return response, self._body(response, deadline)
+            return response, _body(response)
         finally:
             response.close()
 
-    def _body(self, response: requests.Response, deadline: float) -> bytes:
-        body = bytearray()
-        # read1 gives what has arrived; iter_content waits for a whole chunk, however slowly it drips.
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise SelaResponseError(
-                    f"the answer is larger than {MAX_BODY_BYTES >> 20} MB: lower extra 'page_size'"
-                )
-            if time.monotonic() > deadline:
-                raise requests.ReadTimeout
-        return bytes(body)
+
+def _body(response: requests.Response) -> bytes:
+    body = bytearray()
+    while chunk := response.raw.read1(_CHUNK, decode_content=True):
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise SelaResponseError(
+                f"the answer is larger than {MAX_BODY_BYTES >> 20} MB: lower extra 'page_size'"
+            )
+    return bytes(body)

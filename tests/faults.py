@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 import socket
 import ssl
 import struct
@@ -258,3 +259,23 @@ def drip(interval: float) -> Act:
             wire.send(b" ")
 
     return act
+
+
+def drip_headers(interval: float) -> Act:
+    """Send one header that never ends, byte by byte, each well within the client's time-out."""
+
+    def act(wire: Wire, request: Received) -> None:
+        wire.send(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        while not wire.closing.wait(interval):
+            wire.send(b"x")
+
+    return act
+
+
+def broken_record(wire: Wire, request: Received) -> None:
+    """Send half a body over TLS, then bytes that are no TLS."""
+    body = page_body([{"id": 1}])
+    wire.send(http(200, body)[: -len(body) // 2])
+    with socket.socket(fileno=os.dup(wire.socket.fileno())) as below:
+        below.sendall(b"\x00" * 64)
+    wire.closing.wait(30)

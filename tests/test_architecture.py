@@ -20,7 +20,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "redaction", "snapshot", "privacy", "newest", "patience",
     ),
     (
-        "session", "transport", "async_transport", "spool", "replies", "parts", "sharing", "hooks", "files",
+        "failures", "deadline", "session", "transport", "async_transport", "spool", "hooks", "files",
+        "replies", "parts", "sharing",
         "publishing", "warehouse", "lineage", "assets", "retry",
     ),
     ("triggers",),

@@ -58,14 +58,14 @@ async def ask(server: FaultServer, **extra: Any) -> Answer:
 
 
 FAULTS: list[tuple[Act, type[SelaError], str]] = [
-    (faults.hang_up, SelaUnavailableError, "cut off|dropped"),
+    (faults.hang_up, SelaUnavailableError, "dropped"),
     (faults.reset, SelaUnavailableError, "dropped"),
     (faults.truncated, SelaUnavailableError, "cut off"),
     (faults.truncated_unannounced, SelaResponseError, "not valid JSON"),
     (faults.truncated_chunked, SelaUnavailableError, "cut off"),
     (faults.not_gzip, SelaUnavailableError, "cut off"),
     (faults.truncated_gzip, SelaResponseError, "not valid JSON"),
-    (faults.reset_in_body, SelaUnavailableError, "dropped"),
+    (faults.reset_in_body, SelaUnavailableError, "cut off"),
     (faults.silent, SelaUnavailableError, "did not answer"),
     (faults.silent_in_body, SelaUnavailableError, "did not answer"),
     (faults.reply(401, b'{"detail":"Invalid token."}'), SelaAuthenticationError, "Password"),
