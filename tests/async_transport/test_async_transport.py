@@ -109,6 +109,17 @@ async def test_a_server_that_drips_bytes_is_given_up() -> None:
         assert time.monotonic() - started < 5
 
 
+async def test_a_redirect_that_repeats_the_query_does_not_bring_it_into_a_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    location = f"http://elsewhere.example/api/leads/?email={SECRET}"
+    with FaultServer(faults.reply(302, b"", Location=location)) as server, pytest.raises(SelaSetupError):
+        await ask(server)
+    assert "receive_response_headers.complete" in caplog.text
+    assert SECRET not in caplog.text
+
+
 async def test_an_answer_without_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(async_transport, "MAX_BODY_BYTES", 1 << 16)
     with (

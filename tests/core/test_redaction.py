@@ -16,6 +16,20 @@ def test_a_filter_is_left_out_of_library_logs(name: str, caplog: pytest.LogCaptu
     assert caplog.messages == ['"GET https://api.trysela.com/api/leads/?…" 200 None']
 
 
+def test_what_a_server_answers_is_left_out_of_httpcores_traces(caplog: pytest.LogCaptureFixture) -> None:
+    redact_library_logs()
+    caplog.set_level(logging.DEBUG, logger="httpcore.http11")
+    log = logging.getLogger("httpcore.http11")
+    log.debug("receive_response_headers.complete return_value=(302, [(b'Location', b'/?email=ada')])")
+    log.debug("receive_response_headers.failed exception=RemoteProtocolError('illegal line: ada')")
+    log.debug("send_request_headers.started request=<Request [b'GET']>")
+    assert caplog.messages == [
+        "receive_response_headers.complete return_value=…",
+        "receive_response_headers.failed exception=RemoteProtocolError…",
+        "send_request_headers.started request=<Request [b'GET']>",
+    ]
+
+
 def test_other_lines_of_the_libraries_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     redact_library_logs()
     caplog.set_level(logging.DEBUG, logger="urllib3.connectionpool")
