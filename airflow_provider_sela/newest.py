@@ -12,6 +12,7 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from airflow_provider_sela.api import Page
+from airflow_provider_sela.exceptions import SelaPageGoneError
 from airflow_provider_sela.leads import Lead, microseconds
 from airflow_provider_sela.snapshot.orders import Evidence
 from airflow_provider_sela.snapshot.pages import Entry, Observation, Response, Window
@@ -53,6 +54,7 @@ class NewEnd:
         self._count = 0
         self._size = 0
         self._pages: set[int] = set()
+        self._gone = False
 
     @property
     def ascending(self) -> bool | None:
@@ -79,7 +81,7 @@ class NewEnd:
     def start(self) -> None:
         """Begin a reading."""
         self.leads, self._pages = [], set()
-        self.joined = self.whole = False
+        self.joined = self.whole = self._gone = False
         self._baseline = not self._known
         self.page = self._last() if self.ascending and self._size else 1
 
@@ -101,7 +103,15 @@ class NewEnd:
             self._remember()
 
     def gone(self) -> None:
-        """The wanted page does not exist: the list shrank."""
+        """The wanted page does not exist: the list shrank, and is read from page 1.
+
+        :raises SelaPageGoneError: for the second time in one reading, although page 1 counts leads for it.
+        """
+        if self._gone:
+            raise SelaPageGoneError(
+                f"HTTP 404 for page {self.page}, while page 1 counts leads for it: look again later"
+            )
+        self._gone = True
         self.leads, self._pages, self.joined = [], set(), False
         self.page = 1
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airflow_provider_sela.api import Page
-from airflow_provider_sela.exceptions import SelaResponseError
+from airflow_provider_sela.exceptions import SelaPageGoneError, SelaResponseError
 from airflow_provider_sela.leads import Lead
 
 _BLOCK = 256
@@ -44,6 +44,7 @@ class Walk:
         self.rejected = 0
         self._rows = 0
         self._seen = IdSet()
+        self._doubted: int | None = None
 
     def record(self, page: Page) -> Iterator[Lead]:
         """Take an answer and give its leads that were not seen before.
@@ -51,6 +52,10 @@ class Walk:
         :raises SelaResponseError: the server repeats itself without end.
         """
         fresh = [lead for lead in page.leads if self._seen.add(lead["id"])]
+        if self.page == 1 and self._doubted is not None:
+            # Asked only because a later page was gone: that page exists if this one counts leads for it.
+            self.page = self._doubted if (self._doubted - 1) * page.rows < page.count else None
+            return self._taken(page, fresh)
         self._rows += page.rows
         if page.next_page is not None and not fresh and max(self._rows, page.next_page - 1) >= page.count:
             raise SelaResponseError(
@@ -58,11 +63,21 @@ class Walk:
                 f"results: reading on would never end"
             )
         self.page = page.next_page
+        return self._taken(page, fresh)
+
+    def gone(self) -> None:
+        """The wanted page does not exist: page 1 must tell whether the list became shorter.
+
+        :raises SelaPageGoneError: it did not, and the page is not there a second time either.
+        """
+        if self.page == self._doubted:
+            raise SelaPageGoneError(
+                f"HTTP 404 for page {self.page} twice, while page 1 counts leads for it: run it again"
+            )
+        self._doubted, self.page = self.page, 1
+
+    def _taken(self, page: Page, fresh: list[Lead]) -> Iterator[Lead]:
         self.count = page.count
         self.rejected += len(page.rejects)
         self.leads += len(fresh)
         return iter(fresh)
-
-    def end(self) -> None:
-        """The wanted page is gone: the list shrank, and nothing follows."""
-        self.page = None

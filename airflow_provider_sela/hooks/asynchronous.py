@@ -75,8 +75,8 @@ class AsyncReading:
                 try:
                     answer = await transport.read(filters, walk.page, size, self.log, run=run)
                 except SelaPageGoneError:
-                    walk.end()
-                    break
+                    walk.gone()
+                    continue
                 for lead in walk.record(answer.page):
                     yield lead
             if walk.rejected:

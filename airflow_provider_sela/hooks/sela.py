@@ -202,8 +202,8 @@ class SelaHook(AsyncReading, BaseHook):
             try:
                 answer = self.transport.read(filters, walk.page, page_size, run=run)
             except SelaPageGoneError:
-                walk.end()
-                break
+                walk.gone()
+                continue
             yield from walk.record(answer.page)
             progress.tell(pages=run.requests, leads=walk.leads, expected=walk.count)
         if walk.rejected:

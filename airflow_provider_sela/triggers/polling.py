@@ -157,7 +157,8 @@ class Poller:
                     max_attempts=1,
                 )
             except SelaPageGoneError:
-                break
+                walk.gone()
+                continue
             self._offer(walk.record(answer.page))
         in_turn = waiter.unasked >= POINT_QUERY_EVERY - 1
         # Waiters that came together do not ask again together.

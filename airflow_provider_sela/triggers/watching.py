@@ -123,7 +123,8 @@ async def _whole(filters: Mapping[str, str], transport: AsyncTransport, log: log
         try:
             answer = await transport.read(filters, walk.page, transport.settings.page_size, log, run=run)
         except SelaPageGoneError:
-            break
+            walk.gone()
+            continue
         entries += [entry(lead) for lead in walk.record(answer.page)]
     return Reading(entries, True, True, began)
 

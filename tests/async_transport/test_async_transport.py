@@ -250,6 +250,16 @@ async def test_a_list_that_shrinks_under_the_reader_ends_the_walk(api: SelaApi, 
     async for lead in hook.aiter_leads(page_size=100):
         seen.append(lead["id"])
         if len(seen) == 100:
-            for number in range(28000, 28200):
+            for number in range(28100, 28250):
                 api.delete(number)
-    assert len(seen) == 100
+    assert seen == list(api.leads)
+    assert [request.status for request in api.requests] == [200, 404, 200]
+
+
+async def test_one_404_in_the_middle_of_a_list_loses_nothing(api: SelaApi, hook: SelaHook) -> None:
+    seen = []
+    async for lead in hook.aiter_leads(page_size=100):
+        seen.append(lead["id"])
+        if len(seen) == 100:
+            api.answer_next(404)
+    assert seen == list(api.leads)

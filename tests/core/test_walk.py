@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_sela.api import Page
-from airflow_provider_sela.exceptions import SelaResponseError
+from airflow_provider_sela.exceptions import SelaPageGoneError, SelaResponseError
 from airflow_provider_sela.leads import Lead
 from airflow_provider_sela.walk import IdSet, Walk
 
@@ -39,11 +39,33 @@ def test_a_lead_that_appears_on_two_pages_is_given_once() -> None:
     assert walk.leads == 3
 
 
-def test_a_walk_whose_page_is_gone_has_ended() -> None:
+def test_a_walk_whose_page_is_gone_ends_if_page_1_says_that_the_list_is_shorter() -> None:
     walk = Walk()
     ids(walk, page(9, 2, 1, 2))
-    walk.end()
+    ids(walk, page(9, 3, 3, 4))
+    walk.gone()
+    assert walk.page == 1
+    assert ids(walk, page(4, 2, 5, 2)) == [5]
+    assert (walk.page, walk.count, walk.leads) == (None, 4, 5)
+
+
+def test_a_page_that_is_gone_once_is_read_when_page_1_counts_leads_for_it() -> None:
+    walk = Walk()
+    ids(walk, page(3, 2, 1, 2))
+    walk.gone()
+    assert ids(walk, page(3, 2, 1, 2)) == []
+    assert walk.page == 2
+    assert ids(walk, page(3, None, 3)) == [3]
     assert walk.page is None
+
+
+def test_a_page_that_stays_gone_although_page_1_counts_leads_for_it_is_an_error() -> None:
+    walk = Walk()
+    ids(walk, page(3, 2, 1, 2))
+    walk.gone()
+    ids(walk, page(3, 2, 1, 2))
+    with pytest.raises(SelaPageGoneError, match="404 for page 2 twice"):
+        walk.gone()
 
 
 def test_rejects_are_counted() -> None:

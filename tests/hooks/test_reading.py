@@ -13,12 +13,13 @@ import pytest
 
 from airflow_provider_sela.exceptions import (
     SelaAuthenticationError,
+    SelaPageGoneError,
     SelaRequestError,
     SelaResponseError,
     SelaSetupError,
 )
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.testing import SelaApi
+from airflow_provider_sela.testing import SelaApi, drf
 from tests.faults import FaultServer, Received, Wire, http, page_body, pages, reply
 
 HookTo = Callable[..., SelaHook]
@@ -91,7 +92,23 @@ def test_a_list_that_shrinks_in_the_middle_ends_the_walk(hook: SelaHook, api: Se
     for key in list(api.leads)[100:]:
         api.delete(key)
     assert ids(first) + ids(stream) == list(api.leads)
-    assert [request.status for request in api.requests] == [200, 404]
+    assert [request.status for request in api.requests] == [200, 404, 200]
+
+
+def test_one_404_in_the_middle_of_a_list_loses_nothing(hook: SelaHook, api: SelaApi) -> None:
+    stream = hook.iter_leads(page_size=100)
+    first = [next(stream) for _ in range(100)]
+    api.answer_next(404)
+    assert ids(first) + ids(stream) == list(api.leads)
+
+
+def test_a_404_that_stays_in_the_middle_of_a_list_is_no_end(hook: SelaHook, api: SelaApi) -> None:
+    respond = api.respond
+    api.respond = lambda request: (  # type: ignore[method-assign]
+        drf.typical(404) if request.query["page"] != "1" else respond(request)
+    )
+    with pytest.raises(SelaPageGoneError, match="run it again"):
+        ids(hook.iter_leads(page_size=100))
 
 
 def test_a_lead_that_is_pushed_onto_the_next_page_is_given_once(hook: SelaHook, api: SelaApi) -> None:

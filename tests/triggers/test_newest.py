@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_sela.api import Page
+from airflow_provider_sela.exceptions import SelaPageGoneError
 from airflow_provider_sela.newest import Cursor, NewEnd, entry
 from airflow_provider_sela.snapshot.pages import Entry
 
@@ -94,6 +95,21 @@ def test_a_quiet_list_costs_one_request_a_reading(order: str) -> None:
     before = listing.requests
     assert listing.read(end).joined
     assert listing.requests - before == 1
+
+
+def test_a_page_that_stays_gone_although_it_is_counted_ends_the_reading() -> None:
+    listing = Listing(ORDERS["id"], 150)
+    end = listing.read(NewEnd())
+    end.start()
+    end.gone()
+    assert end.page == 1
+    first = listing.page(1)
+    assert first is not None
+    end.record(first)
+    assert end.page != 1
+    with pytest.raises(SelaPageGoneError, match="look again later"):
+        end.gone()
+    assert listing.read(end).joined
 
 
 def test_more_arrivals_than_are_looked_at_are_told() -> None:
