@@ -16,6 +16,7 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState
 
 from airflow_provider_sela.api import LEADS_PATH, decode_page, origin, page_params
+from airflow_provider_sela.certificates import load_client_certificate
 from airflow_provider_sela.exceptions import (
     SelaError,
     SelaResponseError,
@@ -198,10 +199,16 @@ async def shared_transport(settings: Settings) -> AsyncIterator[AsyncTransport]:
 def _ssl_context(settings: Settings) -> ssl.SSLContext:
     try:
         if isinstance(settings.verify, str):
-            return ssl.create_default_context(cafile=settings.verify)
-        return httpx.create_ssl_context()
+            context = ssl.create_default_context(cafile=settings.verify)
+        else:
+            context = httpx.create_ssl_context()
     except (OSError, ValueError):
         raise SelaSetupError(f"connection {settings.conn_id!r}: {unreadable_bundle()}") from None
+    try:
+        load_client_certificate(context, settings)
+    except SelaSetupError as error:
+        raise SelaSetupError(f"connection {settings.conn_id!r}: {error}") from None
+    return context
 
 
 def _client(settings: Settings, verify: ssl.SSLContext) -> httpx.AsyncClient:

@@ -18,6 +18,12 @@ DRIP_FACTOR = 10
 # What a connection that merely broke looks like to TLS, and what it says while it waits for more bytes.
 _NOT_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
+# What a server says (RFC 8446, section 6.2) that got no client certificate, or one that it does not accept.
+_REFUSALS = (
+    "CERTIFICATE_REQUIRED", "BAD_CERTIFICATE", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED",
+    "CERTIFICATE_EXPIRED", "CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "DECRYPT_ERROR",
+)  # fmt: skip
+
 
 class Symptom(Enum):
     """What an HTTP library saw; each library's transport says which of its errors mean which."""
@@ -77,8 +83,14 @@ def _tls_failure(error: ssl.SSLError, server: str) -> SelaSetupError:
             f"the TLS certificate of {server} is not trusted ({error.verify_message.rstrip('.')}); if a "
             f"company authority signed it, set extra 'verify' to its CA bundle"
         )
+    reason = error.reason or ""
+    if "_ALERT_" in reason and reason.endswith(_REFUSALS):
+        return SelaSetupError(
+            f"{server} wants a client certificate and does not accept what it got: check extras "
+            f"'client_cert' and 'client_key'"
+        )
     return SelaSetupError(
-        f"no TLS with {server} ({error.reason or 'unknown reason'}): check that Host speaks https at this "
+        f"no TLS with {server} ({reason or 'unknown reason'}): check that Host speaks https at this "
         f"port, and that extra 'verify' names a CA bundle"
     )
 

@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow_provider_sela import __version__
 from airflow_provider_sela.api import origin
+from airflow_provider_sela.certificates import ClientCertificateAdapter
 from airflow_provider_sela.deadline import BoundedAdapter
 from airflow_provider_sela.exceptions import SelaError
 from airflow_provider_sela.failures import Symptom, failure, unreadable_bundle
@@ -37,7 +38,10 @@ class TokenAuth(AuthBase):
 class SelaSession(requests.Session):
     """A session with a time-out for every request and no redirects unless they are asked for.
 
+    Token and client certificate are for the connection's own origin only.
+
     :param settings: the connection.
+    :raises SelaSetupError: the client certificate cannot be used.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -49,8 +53,12 @@ class SelaSession(requests.Session):
             self.proxies = {"http": settings.proxy, "https": settings.proxy}
         self.headers["User-Agent"] = user_agent("requests")
         self.headers["Accept"] = "application/json"
+        pool: dict[str, Any] = {"pool_connections": 1, "pool_maxsize": settings.concurrency}
         for scheme in ("https://", "http://"):
-            self.mount(scheme, BoundedAdapter(pool_connections=1, pool_maxsize=settings.concurrency))
+            self.mount(scheme, BoundedAdapter(**pool))
+        if settings.client_cert is not None:
+            scheme, _, rest = settings.base_url.partition("://")
+            self.mount(f"{scheme}://{rest.partition('/')[0]}/", ClientCertificateAdapter(settings, **pool))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         if kwargs.get("timeout") is None:

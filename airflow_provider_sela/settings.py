@@ -75,6 +75,14 @@ EXTRA_FIELDS = (
     ExtraField(
         "verify", "string", None, "CA bundle", "File of certificate authorities; empty: the usual ones."
     ),
+    ExtraField(
+        "client_cert",
+        "string",
+        None,
+        "Client certificate",
+        "File with a client certificate, PEM, for a server that wants one; it may hold the key too.",
+    ),
+    ExtraField("client_key", "string", None, "Client key", "File with the certificate's key, PEM."),
     ExtraField("proxy", "string", None, "Proxy", "Proxy URL; empty: the proxy of the environment."),
 )
 DEFAULT_PAGE_SIZE = 100
@@ -98,6 +106,8 @@ class Settings:
     concurrency: int
     requests_per_second: float | None
     verify: str | bool
+    client_cert: str | None
+    client_key: str | None
     proxy: str | None = field(repr=False)
 
     @classmethod
@@ -121,6 +131,8 @@ class Settings:
                 concurrency=values["concurrency"],
                 requests_per_second=values["requests_per_second"],
                 verify=values["verify"] or True,
+                client_cert=_client_cert(values),
+                client_key=values["client_key"],
                 proxy=_proxy(values["proxy"]),
             )
         except SelaSetupError as error:
@@ -213,6 +225,15 @@ def _base_url(connection: Connection) -> str:
         )
     path = parts.path.rstrip("/").removesuffix("/api/leads").removesuffix("/api")
     return base.removesuffix(":443" if base.startswith("https") else ":80") + path
+
+
+def _client_cert(values: Mapping[str, Any]) -> str | None:
+    certificate: str | None = values["client_cert"]
+    if certificate is None and values["client_key"] is not None:
+        raise SelaSetupError(
+            "extra 'client_key' (Client key): it is of no use without its certificate in extra 'client_cert'"
+        )
+    return certificate
 
 
 def _proxy(url: str | None) -> str | None:

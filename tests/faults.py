@@ -108,7 +108,7 @@ class FaultServer:
         # A client that goes away in the middle is what many of these tests are about.
         with contextlib.suppress(OSError):
             if self._tls is not None:
-                connection = self._tls.wrap_socket(connection, server_side=True)
+                connection = handshake(connection, self._tls)
             with connection:
                 wire = Wire(connection, self._closing)
                 while (request := read_request(connection)) is not None:
@@ -123,6 +123,23 @@ class FaultServer:
     def _next(self) -> Act:
         with self._lock:
             return self.acts.pop(0) if len(self.acts) > 1 else self.acts[0]
+
+
+def handshake(connection: socket.socket, tls: ssl.SSLContext) -> ssl.SSLSocket:
+    """The server's side of a TLS handshake; a client that is turned away can read why."""
+    wrapped = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+    try:
+        wrapped.do_handshake()
+    except ssl.SSLError:
+        # Closed with the client's first request unread, it would reset, and the reason were lost.
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(wrapped, socket.SHUT_WR)
+            wrapped.settimeout(2)
+            while socket.socket.recv(wrapped, 65536):
+                pass
+        wrapped.close()
+        raise
+    return wrapped
 
 
 def read_request(connection: socket.socket) -> Received | None:

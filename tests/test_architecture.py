@@ -20,9 +20,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "redaction", "snapshot", "privacy", "newest", "patience",
     ),
     (
-        "failures", "deadline", "session", "transport", "async_transport", "spool", "hooks", "files",
-        "replies", "parts", "sharing",
-        "publishing", "warehouse", "lineage", "assets", "retry",
+        "certificates", "session", "transport", "async_transport", "spool", "hooks", "files", "publishing",
+        "warehouse", "lineage", "assets", "retry", "failures", "deadline", "replies", "parts", "sharing",
     ),
     ("triggers",),
     ("operators", "transfers", "sensors"),

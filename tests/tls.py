@@ -1,4 +1,4 @@
-"""A certificate authority of our own, and a server certificate for 127.0.0.1 that it signed."""
+"""A certificate authority of our own, and the certificates that it signed, of servers and of clients."""
 
 from __future__ import annotations
 
@@ -32,22 +32,36 @@ class Authority:
         signed = certificate.sign(self._key, hashes.SHA256())
         self.bundle.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
 
-    def server(self, address: str = "127.0.0.1", days: int = 1) -> ssl.SSLContext:
-        """Context of a server for ``address``, with a certificate that ends in ``days``."""
-        key = ec.generate_private_key(ec.SECP256R1())
+    def server(
+        self, address: str = "127.0.0.1", days: int = 1, *, clients: Authority | None = None
+    ) -> ssl.SSLContext:
+        """Context of a server for ``address``, with a certificate that ends in ``days``.
+
+        :param clients: who must have signed a client's certificate; None asks for no certificate.
+        """
         names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
-        certificate = _builder(_name("Sela test server"), self._name, key, days).add_extension(
-            names, critical=False
-        )
-        chain = self._folder / "server.pem"
-        signed = certificate.sign(self._key, hashes.SHA256())
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        chain.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(chain)
+        context.load_cert_chain(*self.issue("server", names, days=days))
+        if clients is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(clients.bundle)
         return context
+
+    def issue(
+        self, name: str, *extensions: x509.ExtensionType, days: int = 1, password: bytes | None = None
+    ) -> tuple[Path, Path]:
+        """Files with a certificate and its key; a password encrypts the key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = _builder(_name(f"Sela test {name}"), self._name, key, days)
+        for extension in extensions:
+            builder = builder.add_extension(extension, critical=False)
+        certificate_file, key_file = self._folder / f"{name}.pem", self._folder / f"{name}.key"
+        signed = builder.sign(self._key, hashes.SHA256())
+        certificate_file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+        hidden = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+        private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, hidden)
+        key_file.write_bytes(private)
+        return certificate_file, key_file
 
 
 def _name(text: str) -> x509.Name:

@@ -44,7 +44,7 @@ def test_a_walk_whose_page_is_gone_ends_if_page_1_says_that_the_list_is_shorter(
     ids(walk, page(9, 2, 1, 2))
     ids(walk, page(9, 3, 3, 4))
     walk.gone()
-    assert walk.page == 1
+    assert (walk.page, walk.leads) == (1, 4)
     assert ids(walk, page(4, 2, 5, 2)) == [5]
     assert (walk.page, walk.count, walk.leads) == (None, 4, 5)
 
