@@ -26,10 +26,10 @@ from airflow_provider_sela.exceptions import (
 from airflow_provider_sela.failures import DRIP_FACTOR, Symptom, failure, unreadable_bundle
 from airflow_provider_sela.pacing import Pacer, retry_options
 from airflow_provider_sela.redaction import redact_library_logs
-from airflow_provider_sela.session import user_agent
+from airflow_provider_sela.session import ACCEPT, user_agent
 from airflow_provider_sela.settings import Settings
 from airflow_provider_sela.status import date_microseconds, error_for
-from airflow_provider_sela.transport import MAX_BODY_BYTES, Answer, Run
+from airflow_provider_sela.transport import MAX_BODY_BYTES, Answer, Run, check_encoding
 
 
 class TokenAuth(httpx.Auth):
@@ -129,6 +129,7 @@ class AsyncTransport:
 
 
 async def _body(response: httpx.Response) -> bytes:
+    check_encoding(response.headers)
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
@@ -222,5 +223,5 @@ def _client(settings: Settings, verify: ssl.SSLContext) -> httpx.AsyncClient:
         limits=httpx.Limits(
             max_connections=settings.concurrency, max_keepalive_connections=settings.concurrency
         ),
-        headers={"User-Agent": user_agent("httpx"), "Accept": "application/json"},
+        headers={"User-Agent": user_agent("httpx"), **ACCEPT},
     )

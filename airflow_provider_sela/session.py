@@ -19,6 +19,10 @@ from airflow_provider_sela.exceptions import SelaError
 from airflow_provider_sela.failures import Symptom, failure, unreadable_bundle
 from airflow_provider_sela.settings import Settings
 
+#: What is asked for, and the one packing that is unpacked.
+ACCEPT_ENCODING = "gzip"
+ACCEPT = {"Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING}
+
 T = TypeVar("T")
 
 
@@ -52,7 +56,7 @@ class SelaSession(requests.Session):
         if settings.proxy:
             self.proxies = {"http": settings.proxy, "https": settings.proxy}
         self.headers["User-Agent"] = user_agent("requests")
-        self.headers["Accept"] = "application/json"
+        self.headers.update(ACCEPT)
         pool: dict[str, Any] = {"pool_connections": 1, "pool_maxsize": settings.concurrency}
         for scheme in ("https://", "http://"):
             self.mount(scheme, BoundedAdapter(**pool))

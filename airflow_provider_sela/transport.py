@@ -15,13 +15,28 @@ from airflow_provider_sela.api import LEADS_PATH, Page, decode_page, page_params
 from airflow_provider_sela.exceptions import SelaError, SelaResponseError, SelaUnavailableError
 from airflow_provider_sela.pacing import Budget, Pacer, retry_options
 from airflow_provider_sela.redaction import redact_library_logs
-from airflow_provider_sela.session import SelaSession, with_clear_errors
+from airflow_provider_sela.session import ACCEPT_ENCODING, SelaSession, with_clear_errors
 from airflow_provider_sela.settings import Settings
 from airflow_provider_sela.status import date_microseconds, error_for
 
 _CHUNK = 1 << 16
-#: Largest answer that is read: far above any page of leads, far below what would hurt a worker.
-MAX_BODY_BYTES = 256 << 20
+#: Largest answer that is read, unpacked: 10,000 leads, the largest ``page_size`` there is, of 6.5 KB each.
+MAX_BODY_BYTES = 64 << 20
+
+
+def check_encoding(headers: Mapping[str, str]) -> None:
+    """Refuse an answer that is packed otherwise than asked for, before a byte of it is unpacked.
+
+    One layer of gzip grows a block a thousandfold at most, which the bound on the body catches in time. Two
+    layers, or Brotli or Zstandard, grow it a millionfold, and not every version of the libraries unpacks
+    in steps.
+
+    :raises SelaResponseError: neither plain nor gzip.
+    """
+    if headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", "gzip", ""):
+        raise SelaResponseError(
+            f"the answer is packed otherwise than asked for ({ACCEPT_ENCODING}): check any proxy on the way"
+        )
 
 
 class CalledOffError(Exception):
@@ -176,6 +191,7 @@ class Transport:
 
 
 def _body(response: requests.Response) -> bytes:
+    check_encoding(response.headers)
     body = bytearray()
     while chunk := response.raw.read1(_CHUNK, decode_content=True):
         body += chunk

@@ -12,9 +12,12 @@ from airflow_provider_sela.settings import Settings
 from airflow_provider_sela.transport import Run, Transport
 from tests.core.test_settings import Fields
 from tests.faults import FaultServer
+from tests.hooks.transports import read
 
 if TYPE_CHECKING:
     from airflow_provider_sela.hooks.sela import SelaHook
+
+__all__ = ["read"]
 
 Connect = Callable[..., Transport]
 

@@ -2,58 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_sela.async_transport import shared_transport
 from airflow_provider_sela.exceptions import SelaError, SelaSetupError
 from airflow_provider_sela.settings import Settings
-from airflow_provider_sela.transport import Answer, Transport
 from tests.core.test_settings import Fields
 from tests.faults import FaultServer, page_body, reply
 from tests.hooks.conftest import Connect
+from tests.hooks.transports import Read
 from tests.proxy import Proxy
 from tests.tls import Authority
 
 GOOD = reply(200, page_body([{"id": 1}]))
-LOG = logging.getLogger(__name__)
-
-Read = Callable[..., Answer]
-
-
-def read_with_requests(settings: Settings) -> Answer:
-    transport = Transport(settings, LOG)
-    try:
-        return transport.read({}, 1, 100)
-    finally:
-        transport.close()
-
-
-def read_with_httpx(settings: Settings) -> Answer:
-    async def ask() -> Answer:
-        async with shared_transport(settings) as transport:
-            return await transport.read({}, 1, 100, LOG)
-
-    return asyncio.run(ask())
-
-
-@pytest.fixture(params=[read_with_requests, read_with_httpx], ids=["requests", "httpx"])
-def read(request: pytest.FixtureRequest) -> Read:
-    """Reads page 1 of a server; keyword arguments are extras of the connection."""
-
-    def page(server: FaultServer | str, **extra: Any) -> Answer:
-        url = server if isinstance(server, str) else server.url
-        fields = Fields(host=url, password="fault-token", extra=json.dumps({"timeout": 5} | extra))
-        answer: Answer = request.param(Settings.of(fields))
-        return answer
-
-    return page
 
 
 @pytest.fixture

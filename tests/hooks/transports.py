@@ -1,0 +1,53 @@
+"""Both transports behind one name, for promises that both keep."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import Any, Protocol
+
+import pytest
+
+from airflow_provider_sela.async_transport import shared_transport
+from airflow_provider_sela.settings import Settings
+from airflow_provider_sela.transport import Answer, Transport
+from tests.core.test_settings import Fields
+from tests.faults import FaultServer
+
+LOG = logging.getLogger(__name__)
+
+
+class Read(Protocol):
+    """Reads page 1 of a server; keyword arguments are extras of the connection."""
+
+    def __call__(self, server: FaultServer | str, **extra: Any) -> Answer: ...
+
+
+def read_with_requests(settings: Settings) -> Answer:
+    transport = Transport(settings, LOG)
+    try:
+        return transport.read({}, 1, 100)
+    finally:
+        transport.close()
+
+
+def read_with_httpx(settings: Settings) -> Answer:
+    async def ask() -> Answer:
+        async with shared_transport(settings) as transport:
+            return await transport.read({}, 1, 100, LOG)
+
+    return asyncio.run(ask())
+
+
+@pytest.fixture(params=[read_with_requests, read_with_httpx], ids=["requests", "httpx"])
+def read(request: pytest.FixtureRequest) -> Read:
+    """Each transport in turn."""
+
+    def page(server: FaultServer | str, **extra: Any) -> Answer:
+        url = server if isinstance(server, str) else server.url
+        fields = Fields(host=url, password="fault-token", extra=json.dumps({"timeout": 5} | extra))
+        answer: Answer = request.param(Settings.of(fields))
+        return answer
+
+    return page

@@ -1,0 +1,3 @@
+from tests.hooks.transports import read
+
+__all__ = ["read"]
