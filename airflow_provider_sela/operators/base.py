@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from airflow_provider_sela.parts import Parts
 
 
+class TaskKilledError(BaseException):
+    """The task was told to end. No ``Exception``, so that nothing on the way out takes it for its own."""
+
+
 class SelaBaseOperator(BaseOperator):
     """Base of the operators that ask for leads; use one of their subclasses.
 
@@ -37,6 +41,8 @@ class SelaBaseOperator(BaseOperator):
     :param drop_metadata: keys of ``metadata`` that are not written.
     :param sela_conn_id: Airflow connection of type ``sela``.
     """
+
+    _loading = False
 
     template_fields: Sequence[str] = (
         "email",
@@ -112,9 +118,20 @@ class SelaBaseOperator(BaseOperator):
         """Run the task; failures that no retry can mend fail it at once."""
         with failing_fast():
             try:
+                self._loading = True
                 return self.load(context)
             finally:
+                self._loading = False
                 self.hook.close()
+
+    def on_kill(self) -> None:
+        """End at once: what was begun is undone on the way out.
+
+        Airflow 3 calls this from its signal handler and then waits 5 seconds before it kills the process,
+        which would leave a half-written file in the target's folder.
+        """
+        if self._loading:
+            raise TaskKilledError("the task was told to end")
 
     def load(self, context: Context) -> Any:
         """Do the subclass's work and return the task's XCom."""
