@@ -1,4 +1,4 @@
-"""Lets docstrings, written in reStructuredText as Airflow's are, read well as Markdown. Used by mkdocs.yml."""
+"""Lets docstrings, written in reStructuredText as Airflow's are, read well as Markdown; see mkdocs.yml."""
 
 from __future__ import annotations
 

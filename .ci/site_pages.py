@@ -1,7 +1,7 @@
 """Makes the pages under docs/, which are written for any viewer of Markdown, into a site.
 
-A link that leaves docs/, such as ``../example_dags/sela_wait_for_lead.py``, works where the repository is at hand.
-On the site it leads to a page that shows that file. Used by mkdocs.yml.
+A link that leaves docs/, such as ``../example_dags/sela_wait_for_lead.py``, works where the repository is at
+hand. On the site it leads to a page that shows that file. See mkdocs.yml.
 """
 
 from __future__ import annotations
