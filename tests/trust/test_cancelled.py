@@ -67,9 +67,9 @@ class Task:
 
     def reads(self) -> bool:
         """Wait until it is in the middle of its work."""
-        return eventually(lambda: len(self.api.requests) > 1 or self.process.poll() is not None, 90)
+        return eventually(lambda: len(self.api.requests) > 1 or self.process.poll() is not None, 240)
 
-    def output(self, seconds: float = 90) -> str:
+    def output(self, seconds: float = 240) -> str:
         """What it printed until its end."""
         return self.process.communicate(timeout=seconds)[0]
 
