@@ -30,7 +30,8 @@ class Spread:
         """Plan the read."""
         given = {"max_parts": 4, "path": self.url, **self.arguments, **arguments}
         operator = SelaPlanPartsOperator(task_id="plan", **given)
-        return self._pushed(operator.execute(self._context("plan", attempt=attempt)))
+        parts: list[Any] = self._pushed(operator.execute(self._context("plan", attempt=attempt)))
+        return parts
 
     def read(self, part: Any, *, attempt: int = 1, **arguments: Any) -> Any:
         """Read a part."""
