@@ -57,8 +57,7 @@ if CopyOperator is not None:
             schema="raw",
             table="sela_leads",
             stage="raw.sela_leads",
-            prefix="{{ ts_nodash }}",
-            files=["leads.parquet"],
+            files=["{{ ts_nodash }}/leads.parquet"],
             file_format="(TYPE = PARQUET, USE_LOGICAL_TYPE = TRUE)",
             copy_options=(
                 "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE INCLUDE_METADATA = (source_file = METADATA$FILENAME)"

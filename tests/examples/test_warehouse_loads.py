@@ -1,6 +1,6 @@
 """The examples that end with a warehouse's own load operator, where its provider is installed.
 
-``uv run --with apache-airflow-providers-google --with apache-airflow-providers-snowflake pytest tests/examples``
+``uv run --with apache-airflow-providers-google,apache-airflow-providers-snowflake pytest tests/examples``
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def test_snowflake_is_told_to_copy_what_was_written() -> None:
     _render(write)
     _render(copy)
     # The stage raw.sela_leads stands for s3://my-bucket/sela/.
-    assert str(write.path) == f"s3://my_aws@my-bucket/sela/{copy.prefix}/{copy.files[0]}"
+    assert str(write.path) == f"s3://my_aws@my-bucket/sela/{copy.files[0]}"
     assert "TYPE = PARQUET" in copy.file_format
     assert copy.upstream_task_ids == {"is_proven"}
 
@@ -94,3 +94,4 @@ def test_bigquery_is_told_to_load_what_was_written() -> None:
 
 def _render(task: Any) -> None:
     task.render_template_fields({"ts_nodash": "20260102T000000", "params": {}})
+    assert "{{" not in str({name: getattr(task, name, None) for name in ("path", "files", "source_objects")})
