@@ -21,6 +21,7 @@ _ENGINES = {
     "duckdb": ("duckdb", "DuckDBEngine", "airflow-provider-sela[duckdb]"),
     "mysql": ("mysql", "MySQLEngine", "airflow-provider-sela[mysql]"),
     "postgres": ("postgres", "PostgresEngine", "airflow-provider-sela[postgres]"),
+    "snowflake": ("snowflake", "SnowflakeEngine", "airflow-provider-sela[snowflake]"),
     "sqlite": ("sqlite", "SQLiteEngine", "apache-airflow-providers-sqlite"),
 }
 

@@ -39,28 +39,34 @@ class Schema:
         :raises SelaTargetError: a table is missing or does not fit; the message names it, the column and the
             remedy.
         """
-        self._run(apply=False)
-        self._check_mode()
+        existing = self._run(apply=False)
+        if existing[self.loads] and existing[self._engine.target]:
+            self._check_mode()
 
     def apply(self) -> None:
         """Create tables and columns that are missing; raises as :meth:`check`."""
         self._run(apply=True)
 
-    def _run(self, *, apply: bool) -> None:
-        tables = ((self._engine.target, self._mode.layout), (self.loads, LOADS), (self.rejects, REJECTS))
+    def _run(self, *, apply: bool) -> dict[TableName, dict[str, Column] | None]:
+        engine = self._engine
+        tables = [(engine.target, self._mode.layout), (self.loads, LOADS), (self.rejects, REJECTS)]
+        for companion, layout in engine.companions.items():
+            tables.append((beside(engine.target, engine.fold(companion)), layout))
+        found = {name: engine.columns(name) for name, _ in tables}
         for name, layout in tables:
-            existing = self._engine.columns(name)
+            existing = found[name]
             if existing is None:
                 if not self._create:
                     raise SelaTargetError(
                         f"there is no table {_spelled(name)}: create it, or set create_table"
                     )
                 if apply:
-                    self._engine.create(name, layout)
+                    engine.create(name, layout)
                 continue
             for field in self._missing(name, layout, existing):
                 if apply:
-                    self._engine.add_column(name, field)
+                    engine.add_column(name, field)
+        return found
 
     def _missing(self, name: TableName, layout: Layout, existing: dict[str, Column]) -> list[Field]:
         complaints = [*self._conflicts(layout, existing), *_unfillable(layout, existing)]
@@ -82,8 +88,6 @@ class Schema:
 
     def _check_mode(self) -> None:
         """A table of one mode is not fit for another, and its columns do not show it."""
-        if self._engine.columns(self.loads) is None or self._engine.columns(self._engine.target) is None:
-            return
         text = self._engine.column
         rows = self._engine.select(
             f"SELECT DISTINCT {text('mode')} FROM {self._engine.table(self.loads)}"

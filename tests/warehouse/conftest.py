@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.warehouse import servers
-from tests.warehouse.databases import Database, DuckDB, MariaDB, OtherPostgres, Postgres, SQLite
+from tests.warehouse.databases import Database, DuckDB, MariaDB, OtherPostgres, Postgres, Snowflake, SQLite
 
 CONN_ID = "warehouse"
 _SERIAL = count()
@@ -27,12 +27,19 @@ def mariadb_port() -> Iterator[int]:
         yield port
 
 
+@pytest.fixture(scope="session")
+def snowflake_server() -> Iterator[tuple[int, Path]]:
+    with servers.snowflake() as server:
+        yield server
+
+
 @pytest.fixture(
     params=[
         "duckdb",
         "sqlite",
         pytest.param("postgres", marks=pytest.mark.server),
         pytest.param("mariadb", marks=pytest.mark.server),
+        pytest.param("snowflake", marks=pytest.mark.server),
         pytest.param("generic", marks=pytest.mark.server),
     ]
 )
@@ -41,6 +48,10 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
     made = make(request, tmp_path)
     monkeypatch.setenv("AIRFLOW__PROVIDERS_ODBC__ALLOW_DRIVER_IN_EXTRA", "True")
     monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", json.dumps(made.connection))
+    if isinstance(made, Snowflake):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(made.authority))
+        # Which cloud a worker runs in is asked for at each login, for a second where there is none.
+        monkeypatch.setenv("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true")
     return made
 
 
@@ -57,6 +68,9 @@ def make(request: pytest.FixtureRequest, folder: Path) -> Database:
         case "generic":
             servers.odbc_driver("PostgreSQL Unicode", "odbc-postgresql")
             return OtherPostgres(request.getfixturevalue("postgres_port"), schema)
+        case "snowflake":
+            port, authority = request.getfixturevalue("snowflake_server")
+            return Snowflake(port, authority, schema)
         case "mariadb":
             return MariaDB(request.getfixturevalue("mariadb_port"), schema)
         case "mariadb-connector":

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,9 @@ class Database(ABC):
                 {name: plain(name, value) for name, value in zip(names, row, strict=True)}
                 for row in cursor.fetchall()
             ]
+
+    def bury(self) -> None:  # noqa: B027 (most servers see the end of a client)
+        """Have the sessions of killed processes ended, where the server does not do so by itself."""
 
     def tables(self) -> set[str]:
         return {row[0].lower() for row in self.rows(self.catalogue)}
@@ -221,3 +226,46 @@ class MariaDB(Database):
         return MySQLdb.connect(
             host="127.0.0.1", port=self.port, user="root", db=self.schema, charset="utf8mb4"
         )
+
+
+class Snowflake(Database):
+    """An emulation of Snowflake that the real connector speaks to."""
+
+    name = "snowflake"
+    text, bigint, timestamp, narrow, json_type = (
+        "VARCHAR", "BIGINT", "TIMESTAMP_TZ", "NUMBER(9, 0)", "VARIANT",
+    )  # fmt: skip
+    transactional_ddl = False
+
+    def __init__(self, port: int, authority: Path, schema: str) -> None:
+        self.port, self.authority, self.schema = port, authority, schema
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        extra = {"account": "sela", "database": "SELA", "warehouse": "LOADING"}
+        return {
+            "conn_type": "snowflake",
+            "login": "sela",
+            "password": "sela",
+            "schema": self.schema,
+            "extra": {**extra, "host": "127.0.0.1", "port": self.port},
+        }
+
+    def connect(self) -> Any:
+        import snowflake.connector
+
+        return snowflake.connector.connect(
+            user="sela",
+            password="sela",
+            schema=self.schema,
+            account="sela",
+            database="SELA",
+            host="127.0.0.1",
+            port=self.port,
+        )
+
+    def bury(self) -> None:
+        context = ssl.create_default_context(cafile=str(self.authority))
+        with closing(HTTPSConnection("127.0.0.1", self.port, context=context)) as server:
+            server.request("POST", "/bury")
+            assert server.getresponse().status == 200

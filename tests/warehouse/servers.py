@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+from tests.tls import Authority
 
 START_WITHIN = 60.0
 
@@ -99,6 +102,20 @@ def mariadb() -> Iterator[int]:
 
 
 @contextmanager
+def snowflake() -> Iterator[tuple[int, Path]]:
+    """An emulation of Snowflake over HTTPS; gives the port and the file with its authority's certificate."""
+    driver("fakesnow", "airflow.providers.snowflake")
+    port = free_port()
+    with _folder("snowflake", None) as folder:
+        authority = Authority(folder)
+        authority.server()
+        script = str(Path(__file__).with_name("snowflake_server.py"))
+        command = ["env", f"TMPDIR={folder}", sys.executable, script, str(port), str(folder / "server.pem")]
+        with _serving(command, None, lambda: _listens(port)):
+            yield port, authority.bundle
+
+
+@contextmanager
 def _folder(prefix: str, user: str | None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=f"sela-{prefix}-", ignore_cleanup_errors=True) as name:
         if user is not None:
@@ -131,6 +148,13 @@ def _serving(command: Sequence[str], user: str | None, answers: Callable[[], boo
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    return False
 
 
 def _postgres_answers(port: int) -> bool:

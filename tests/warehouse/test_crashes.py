@@ -23,7 +23,11 @@ CHANGED = [{**item, "status": "LOST"} for item in LEADS[50:]] + [lead(99_999)]
 
 
 def environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW")}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("AIRFLOW", "REQUESTS_", "SNOWFLAKE_"))
+    }
 
 
 def state(database: Database) -> tuple[list[Any], ...]:

@@ -29,6 +29,14 @@ def chain(error: BaseException | None) -> list[BaseException]:
     return found
 
 
+def only_one_of_each_email(database: Database) -> None:
+    """Make a rule that the table's rows can break."""
+    if database.name == "snowflake":
+        pytest.skip("Snowflake enforces NOT NULL only, which is refused before; see the next test")
+    prefix = "(100)" if database.name == "mariadb" else ""
+    database.run(f"CREATE UNIQUE INDEX only_one ON leads (email{prefix})")
+
+
 def assert_nothing_leaked(error: BaseException, *outputs: str) -> None:
     assert chain(error) == [error]
     for text in (str(error), repr(error), "".join(traceback.format_exception(error)), *outputs):
@@ -46,8 +54,7 @@ def test_a_row_that_breaks_a_rule_of_the_table_is_not_quoted(
     database: Database, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     load_leads([])
-    prefix = "(100)" if database.name == "mariadb" else ""
-    database.run(f"CREATE UNIQUE INDEX only_one ON leads (email{prefix})")
+    only_one_of_each_email(database)
     with pytest.raises(SelaTargetUnavailableError, match="nothing was written") as caught:
         load_leads([lead(1, email=PLANTED), lead(2, email=PLANTED)])
     assert_nothing_leaked(caught.value, caplog.text, *capfd.readouterr())
@@ -77,8 +84,7 @@ def test_a_value_that_cannot_be_staged_is_not_quoted(
 
 def test_the_failure_names_its_class_and_code(database: Database) -> None:
     load_leads([])
-    prefix = "(100)" if database.name == "mariadb" else ""
-    database.run(f"CREATE UNIQUE INDEX only_one ON leads (email{prefix})")
+    only_one_of_each_email(database)
     expected = {
         "duckdb": r"ConstraintException",
         "sqlite": r"sqlite3.IntegrityError \(SQLITE_CONSTRAINT_UNIQUE\)",

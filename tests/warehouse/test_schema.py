@@ -40,13 +40,15 @@ def test_a_missing_column_is_added(database: Database) -> None:
 
 def test_a_missing_column_is_refused_where_none_may_be_added(database: Database) -> None:
     database.run(f"CREATE TABLE leads (id {database.bigint}, email {database.text})")
-    with pytest.raises(SelaTargetError, match=r"table leads: has no column phone_number, .* set add_columns"):
+    with pytest.raises(
+        SelaTargetError, match=r"(?i)table leads: has no column phone_number, .* set add_columns"
+    ):
         load_leads(sample_leads(2), add=False)
     assert database.rows("SELECT COUNT(*) FROM leads") == [(0,)]
 
 
 def test_a_missing_table_is_refused_where_none_may_be_created(database: Database) -> None:
-    with pytest.raises(SelaTargetError, match="there is no table leads: create it, or set create_table"):
+    with pytest.raises(SelaTargetError, match=r"(?i)there is no table leads: create it, or set create_table"):
         load_leads(sample_leads(2), create=False)
     assert database.tables() == set()
 
@@ -93,6 +95,8 @@ def test_a_table_of_somebody_else_with_fitting_columns_is_used(database: Databas
 def test_names_that_need_quotes_work(database: Database, table: str) -> None:
     if database.name == "mariadb" and "🏡" in table:
         pytest.skip("MariaDB's identifiers stop at the basic multilingual plane")
+    if database.name == "snowflake" and "'" in table:
+        pytest.skip("the emulation of Snowflake breaks on a quote in a name")
     load_leads(sample_leads(2), table=table)
     assert load_leads(sample_leads(3), table=table)["new"] == 1
     name = table.replace('"', database.quote) if table.startswith('"') else table
@@ -106,7 +110,8 @@ def test_a_table_in_another_schema_has_its_books_there(database: Database) -> No
     schema = f"other_{getattr(database, 'schema', 'x')}"
     database.run(f"CREATE SCHEMA {schema}")
     load_leads(sample_leads(2), table=f"{schema}.leads")
-    assert load_leads(sample_leads(3), table=f'"{schema}"."leads"')["new"] == 1
+    fold = engine_for("warehouse", "leads").fold
+    assert load_leads(sample_leads(3), table=f'"{fold(schema)}"."{fold("leads")}"')["new"] == 1
     assert database.rows(f"SELECT COUNT(*) FROM {schema}.leads") == [(3,)]
     assert database.rows(f"SELECT COUNT(*) FROM {schema}._sela_loads") == [(2,)]
     assert "leads" not in database.tables()
@@ -115,7 +120,7 @@ def test_a_table_in_another_schema_has_its_books_there(database: Database) -> No
 def test_two_tables_share_the_books(database: Database) -> None:
     load_leads(sample_leads(2), table="leads_a")
     load_leads(sample_leads(2), table="leads_b", mode=Mode.HISTORY)
-    targets = database.rows("SELECT target FROM _sela_loads")
+    targets = database.rows("SELECT LOWER(target) FROM _sela_loads")
     assert sorted(targets) == [("leads_a",), ("leads_b",)]
 
 
