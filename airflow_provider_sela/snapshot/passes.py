@@ -12,7 +12,8 @@ class Pass:
 
     A pass is *clean* if it shows no lead that existed when the first one began and that no pass before had
     shown, and if it came to the end of the list. A lead counts as created since only if it says so itself, a
-    second after the first answer's ``Date``; in doubt it existed, and the pass is not clean.
+    second after the first answer's ``Date``; in doubt it existed, and the pass is not clean. Leads that the
+    server counts and never shows are told by :meth:`hidden`.
 
     :param count: length of the list when it was last heard of.
     :param size: leads on a page.
@@ -27,6 +28,8 @@ class Pass:
         self, count: int, size: int, *, backwards: bool = False, since: int | None = None, done: int = 0
     ) -> None:
         self._missed = 0
+        self._counted: int | None = None
+        self._rejected = 0
         self.endless = False
         self._since = since
         self._size = size
@@ -39,9 +42,18 @@ class Pass:
     def clean(self) -> bool:
         return not self._missed and not self.endless
 
+    def hidden(self, known: int) -> int:
+        """Leads that existed during the whole pass, as the lowest count says, beyond those that were shown.
+
+        :param known: distinct leads in all responses so far.
+        """
+        return max((self._counted or 0) - self._rejected - known, 0)
+
     def record(self, seen: Observation, unknown: set[int]) -> list[Window]:
         """Take a response and the ids in it that no response before had shown; returns what to read on."""
         created = dict(zip(seen.ids, seen.column("created_time"), strict=True))
+        self._counted = seen.count if self._counted is None else min(self._counted, seen.count)
+        self._rejected += seen.rows - len(seen.ids)
         self._missed += sum(1 for lead in unknown if not self._since_then(created[lead]))
         if not seen.has_next or seen.window.page < self._pages:
             return []

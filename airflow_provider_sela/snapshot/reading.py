@@ -138,13 +138,14 @@ class Reading:
 
         If n leads more were added than deleted between its count and its rows, the last n are cut off. If
         none of its leads is new, then all of those that were added, n or more, are among the n cut off, so
-        nothing else is.
+        nothing else is. Fewer rows than it counts mean that leads were deleted in between, or that the server
+        hides some: another response tells.
         """
         observations = self._record.observations
         if not observations or observations[-1].window.page > 1 or observations[-1].has_next:
             return False
         last = observations[-1]
-        return last.short or not self._record.shows_unknown(last, last.started)
+        return not last.short and not self._record.shows_unknown(last, last.started)
 
     def _after_probe(self) -> list[Window]:
         record = self._record
@@ -213,10 +214,13 @@ class Reading:
 
     def _after_pass(self) -> list[Window]:
         self.passes += 1
-        if self.passes > 1 and self._pass.clean:
+        hidden = self._pass.hidden(len(self._record.known))
+        if self.passes > 1 and self._pass.clean and not hidden:
             self.verdict = Verdict(Kind.CONVERGED, passes=self.passes, reason=self._reason)
         elif self.passes >= self._max_passes or self._pass.endless:
-            self.verdict = Verdict(Kind.UNVERIFIED, passes=self.passes, reason=self._reason)
+            counted = f"the server counts {hidden} leads more than it shows"
+            reason = counted if hidden and self._pass.clean else self._reason
+            self.verdict = Verdict(Kind.UNVERIFIED, passes=self.passes, reason=reason)
         else:
             return self._next_pass()
         return []

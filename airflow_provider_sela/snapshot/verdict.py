@@ -24,7 +24,8 @@ class Verdict:
       the field in brackets (``-`` is newest first, as in Django). The order was observed in every response;
       from outside it cannot be proved.
     * ``CONVERGED(3)``: the third whole read showed no lead that the first two had missed. Not a proof.
-    * ``UNVERIFIED``: even the last whole read showed leads that those before it had missed.
+    * ``UNVERIFIED``: even the last whole read showed leads that those before it had missed, or the server
+      counts leads that it never shows.
 
     :param kind: the strength.
     :param order: order under which the read is proven, empty for the others.

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +19,7 @@ from airflow_provider_sela.exceptions import (
     SelaUnavailableError,
 )
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.testing import Request, Response, SelaApi, sample_lead
+from airflow_provider_sela.testing import Request, Response, SelaApi, drf, sample_lead
 from tests.drifting_api import DriftingApi, plain_requests
 from tests.snapshot.drifting import HONEST, LIARS, SECOND, DriftingList, Habits
 
@@ -114,6 +115,33 @@ def test_a_list_that_fits_in_one_page_is_atomic(api: SelaApi, hook: SelaHook) ->
     with hook.snapshot(external_id="id_in_your_crm_28000") as snapshot:
         assert str(snapshot.verdict) == "ATOMIC"
         assert [lead["id"] for lead in snapshot] == [28000]
+
+
+class Shallow(SelaApi):
+    """Counts every lead, and gives nobody a page after the first."""
+
+    def respond(self, request: Request) -> Response:
+        return super().respond(request) if request.query["page"] == "1" else drf.typical(404)
+
+
+class Unlinked(SelaApi):
+    """Counts every lead, and names no next page."""
+
+    def paginate(self, *args: Any) -> drf.Page:
+        return replace(super().paginate(*args), next=None)
+
+
+@pytest.mark.parametrize("server", [Shallow, Unlinked])
+def test_leads_that_are_counted_and_never_shown_are_missed(
+    server: type[SelaApi], hook_of: Callable[..., SelaHook]
+) -> None:
+    """Neither is one answer the whole list, nor has a read converged that brings nothing new."""
+    with (
+        server(leads=60, max_page_size=20) as api,
+        pytest.raises(SelaIncompleteError, match="the server counts 40 leads more than it shows"),
+        hook_of(api).snapshot(),
+    ):
+        pass
 
 
 def test_an_empty_list_is_atomic_and_empty(hook_of: Callable[..., SelaHook]) -> None:
