@@ -67,7 +67,7 @@ def failure(symptom: Symptom, error: BaseException, settings: Settings) -> SelaE
             Symptom.UNREACHED: f"no connection to {server} within {seconds} s; check Host, port and firewall",
             Symptom.SILENT: f"{server} did not answer within {seconds} s; raise extra 'timeout'",
             Symptom.DROPPED: f"the connection to {server} failed or was dropped; check Host and port",
-            Symptom.CUT_OFF: f"the answer of {server} was cut off",
+            Symptom.CUT_OFF: f"the answer of {server} was cut off; if it stays so, lower extra 'page_size'",
         }[symptom]
     )
 

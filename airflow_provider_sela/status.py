@@ -24,6 +24,9 @@ from airflow_provider_sela.exceptions import (
 #: Failures of the moment: the request may succeed if it is sent again.
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
+_OUTAGE = "the server cannot answer for now"
+_MOMENTS = {429: "too many requests for this token, lower extra 'requests_per_second'"}
+
 # The sentences that Django REST Framework itself writes; any other text may quote what we sent.
 _SAFE_DETAILS = frozenset(
     {
@@ -81,7 +84,7 @@ def error_for(status: int, headers: Mapping[str, str], body: bytes, *, page: int
     if status in TRANSIENT_STATUSES:
         kind = SelaRateLimitError if status == 429 else SelaUnavailableError
         return kind(
-            f"HTTP {status}: the server cannot answer for now",
+            f"HTTP {status}: {_MOMENTS.get(status, _OUTAGE)}; run it again later",
             retry_after=retry_after(headers.get("Retry-After")),
         )
     if 300 <= status < 400:

@@ -65,6 +65,11 @@ class Walk:
         self.page = page.next_page
         return self._taken(page, fresh)
 
+    @property
+    def missing(self) -> int:
+        """Leads that the server counted last, beyond those that were shown."""
+        return max((self.count or 0) - self.leads - self.rejected, 0)
+
     def gone(self) -> None:
         """The wanted page does not exist: page 1 must tell whether the list became shorter.
 

@@ -79,8 +79,7 @@ class AsyncReading:
                     continue
                 for lead in walk.record(answer.page):
                     yield lead
-            if walk.rejected:
-                self.log.warning("Sela: %d results had no usable id and were left out", walk.rejected)
+            self._tell_end(walk)
 
     async def afind_leads(self, external_id: str) -> list[Lead]:
         """All leads with exactly this ``external_id``, oldest id first; as :meth:`.SelaHook.find_leads`."""
@@ -100,6 +99,16 @@ class AsyncReading:
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
         async with self._atransport() as transport:
             return (await transport.read(filters, 1, 1, self.log)).page.count
+
+    def _tell_end(self, walk: Walk) -> None:
+        """Say what a walk that has ended did not give."""
+        if walk.rejected:
+            self.log.warning("Sela: %d results had no usable id and were left out", walk.rejected)
+        if walk.missing:
+            self.log.warning(
+                "Sela: the server counts %d leads more than it showed; a snapshot would read them again",
+                walk.missing,
+            )
 
     @asynccontextmanager
     async def _atransport(self) -> AsyncIterator[AsyncTransport]:

@@ -206,5 +206,4 @@ class SelaHook(AsyncReading, BaseHook):
                 continue
             yield from walk.record(answer.page)
             progress.tell(pages=run.requests, leads=walk.leads, expected=walk.count)
-        if walk.rejected:
-            self.log.warning("Sela: %d results had no usable id and were left out", walk.rejected)
+        self._tell_end(walk)

@@ -111,6 +111,16 @@ def test_a_404_that_stays_in_the_middle_of_a_list_is_no_end(hook: SelaHook, api:
         ids(hook.iter_leads(page_size=100))
 
 
+def test_a_walk_that_ends_before_the_servers_count_says_so(
+    hook: SelaHook, api: SelaApi, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    api.answer_next(200, body={"count": 250, "next": None, "previous": None, "results": [{"id": 1}]})
+    assert ids(hook.iter_leads()) == [1]
+    assert "counts 249 leads more than it showed" in caplog.text + "".join(capfd.readouterr())
+    ids(hook.iter_leads())
+    assert "more than it showed" not in "".join(capfd.readouterr())
+
+
 def test_a_lead_that_is_pushed_onto_the_next_page_is_given_once(hook: SelaHook, api: SelaApi) -> None:
     stream = hook.iter_leads(page_size=100)
     seen = ids([next(stream) for _ in range(100)])
@@ -239,7 +249,9 @@ def test_a_test_of_the_connection_does_not_retry_and_does_not_raise(hook_to: Hoo
     with FaultServer(reply(503)) as server:
         works, message = hook_to(server).test_connection()
     assert (works, len(server.requests)) == (False, 1)
-    assert message == "connection 'sela_default': HTTP 503: the server cannot answer for now"
+    assert (
+        message == "connection 'sela_default': HTTP 503: the server cannot answer for now; run it again later"
+    )
 
 
 def test_a_test_of_a_wrong_connection_says_which_field(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,10 @@ def test_a_retry_is_told_in_the_log_with_page_error_and_wait(
     with FaultServer(reply(429, Retry_After="3"), GOOD) as server:
         connect(server).read({}, 1, 100)
     [line] = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert line.getMessage() == "Sela page 1: HTTP 429: the server cannot answer for now; attempt 2 in 3.0 s"
+    assert line.getMessage() == (
+        "Sela page 1: HTTP 429: too many requests for this token, lower extra 'requests_per_second'; "
+        "run it again later; attempt 2 in 3.0 s"
+    )
 
 
 def test_retry_after_is_obeyed_in_seconds_of_the_real_clock(connect: Connect) -> None:
