@@ -10,15 +10,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypedDict
 
+import msgspec
+
 from airflow_provider_sela.exceptions import SelaResponseError
 
+# Writes a lead six times faster than json, in the same bytes but for the exponents of floats (1e16, 1e+16).
+_SORTED = msgspec.json.Encoder(order="sorted")
+_PLAIN = msgspec.json.Encoder()
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _INT64 = 2**63
 _EXACT_IN_FLOAT = 2**53
 _DIGITS = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
@@ -128,16 +134,18 @@ def lead_row(lead: Mapping[str, Any]) -> Row:
     """Turn a lead into typed values; never fails because of a bad value."""
     values: dict[str, int | str | bool | None] = {}
     invalid: dict[str, Any] = {}
-    for name, kind in LEAD_FIELDS:
-        raw = lead.get(name)
+    get = lead.get
+    for name, kind, convert in _COLUMNS:
+        raw = get(name)
         if raw is None:
             values[name] = None
             continue
-        value = _CONVERTERS[kind](raw)
-        if value is None or (kind is Kind.TEXT and value != raw and isinstance(raw, str)):
+        values[name] = value = convert(raw)
+        if value is None or (kind is Kind.TEXT and value is not raw and isinstance(raw, str)):
             invalid[name] = raw
-        values[name] = value
-    extra = {name: value for name, value in lead.items() if name not in _NAMES}
+    extra: dict[str, Any] = {}
+    if lead.keys() != _NAMES:
+        extra = {name: value for name, value in lead.items() if name not in _NAMES}
     nulled = len(invalid)
     if invalid:
         if "_invalid" in extra:
@@ -151,8 +159,10 @@ def content_hash(values: Mapping[str, Any]) -> str:
     """32 hexadecimal digits that change when, and only when, the content does.
 
     A change cannot be told from ``modified_time``: the vendor's framework has writes that do not touch it.
+
+    :param values: those of a :class:`Row`. Their order counts, their names do not.
     """
-    return blake2b(canonical_json(values).encode(), digest_size=16).hexdigest()
+    return blake2b(_PLAIN.encode(list(values.values())), digest_size=16).hexdigest()
 
 
 def canonical_json(value: object) -> str:
@@ -163,6 +173,14 @@ def canonical_json(value: object) -> str:
     :raises SelaResponseError: nested hundreds of levels deep, beyond what Python can write.
     """
     try:
+        text = _SORTED.encode(value).decode()
+    except (UnicodeEncodeError, RecursionError):
+        return _canonical_json(value)
+    return _canonical_json(value) if "\\u0000" in text else text
+
+
+def _canonical_json(value: object) -> str:
+    try:
         text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     except RecursionError:
         raise SelaResponseError("a lead is nested too deeply to be written as JSON") from None
@@ -172,10 +190,15 @@ def canonical_json(value: object) -> str:
 def microseconds(value: object) -> int | None:
     """A timestamp of the API as microseconds since the epoch, None where it is missing or malformed."""
     moment = _moment(value)
-    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
+    if moment is None:
+        return None
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _integer(raw: object) -> int | None:
+    if type(raw) is int and -_INT64 <= raw < _INT64:
+        return raw
     if isinstance(raw, float):
         raw = int(raw) if raw.is_integer() and abs(raw) < _EXACT_IN_FLOAT else None
     elif isinstance(raw, str):
@@ -187,7 +210,7 @@ def _integer(raw: object) -> int | None:
 
 def _text(raw: object) -> str | None:
     if isinstance(raw, str):
-        return _UNSTORABLE.sub("\ufffd", raw)
+        return raw if raw.isprintable() else _UNSTORABLE.sub("\ufffd", raw)
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         return str(raw)
     return None
@@ -205,18 +228,29 @@ def _boolean(raw: object) -> bool | None:
 
 def _moment(raw: object) -> datetime | None:
     # Stricter than pendulum.parse on purpose: that one reads "12:30" as today and a date as UTC midnight.
-    if not isinstance(raw, str):
-        return None
     try:
-        moment = datetime.fromisoformat(raw)
-        return None if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+        moment = datetime.fromisoformat(raw)  # type: ignore[arg-type]
+        if not 1 < moment.year < 9999:
+            moment.astimezone(UTC)  # must be possible too
+    except (ValueError, OverflowError, TypeError):
         return None
+    return None if moment.tzinfo is None else moment
 
 
-def _timestamp(raw: object) -> str | None:
+def _timestamp(raw: Any) -> str | None:
     moment = _moment(raw)
-    return None if moment is None else moment.isoformat(timespec="microseconds")
+    if moment is None:
+        return None
+    # As the API writes it, 2025-02-28T15:09:03.139554-08:00. Few hours are distinct, and looking one up takes
+    # a third of the time of converting the moment.
+    if len(raw) == 32 and raw[13] == raw[16] == ":" and raw[19] == "." and raw[29:] == ":00":
+        return f"{_utc_hour(raw[:13], raw[26:])}{raw[13:26]}+00:00"
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+@lru_cache(4096)
+def _utc_hour(hour: str, offset: str) -> str:
+    return datetime.fromisoformat(f"{hour}:00:00{offset}").astimezone(UTC).isoformat()[:13]
 
 
 def _visible(found: re.Match[str]) -> str:
@@ -232,3 +266,4 @@ _CONVERTERS: dict[Kind, Callable[[Any], int | str | bool | None]] = {
     Kind.BOOLEAN: _boolean,
     Kind.JSON: canonical_json,
 }
+_COLUMNS = [(name, kind, _CONVERTERS[kind]) for name, kind in LEAD_FIELDS]

@@ -3,12 +3,13 @@
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import msgspec
 
 from airflow_provider_sela.exceptions import SelaTargetUnavailableError
 from airflow_provider_sela.leads import Field, Kind, Row, content_hash, lead_row
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from airflow_provider_sela.leads import Lead
 
 _BATCH = 1000
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class Column(NamedTuple):
@@ -140,7 +140,7 @@ class Engine(ABC):
 
     def line(self, values: Mapping[str, Any]) -> bytes:
         """A row as it is spooled, in the form that is staged fastest."""
-        return _JSON.encode(values).encode()
+        return msgspec.json.encode(values)
 
     def moment(self, value: datetime) -> Any:
         """A timestamp as a parameter."""
@@ -152,8 +152,9 @@ class Engine(ABC):
         """Make the spool's encoder for this database."""
 
         def encode(lead: Lead) -> Line:
-            row = self.fit(lead_row(lead))
-            return Line(self.line({**row.values, HASH: content_hash(row.values)}), row.nulled)
+            values, nulled = self.fit(lead_row(lead))
+            values[HASH] = content_hash(values)
+            return Line(self.line(values), nulled)
 
         return encode
 
