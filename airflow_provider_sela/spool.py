@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -35,7 +35,6 @@ Encode = Callable[[Lead], Line]
 
 class _Place(NamedTuple):
     modified: int
-    digest: bytes
     offset: int
     length: int
     nulled: int
@@ -45,7 +44,7 @@ class _Place(NamedTuple):
 
 
 # A place as a tuple of Python's own objects takes five times the memory.
-_PACKED = Struct("<q16sQII")
+_PACKED = Struct("<qQII")
 
 
 def lead_line(lead: Lead) -> Line:
@@ -56,7 +55,7 @@ def lead_line(lead: Lead) -> Line:
 class Spool:
     """Distinct leads in files that have no name, so that not even a killed worker leaves one behind.
 
-    Memory holds an index of about 170 bytes for each lead; the leads themselves go to disk at once. A second
+    Memory holds an index of about 150 bytes for each lead; the leads themselves go to disk at once. A second
     version of an id replaces the first unless its ``modified_time`` is older.
 
     :param encode: makes the line of a lead.
@@ -70,6 +69,7 @@ class Spool:
         self._index: dict[int, bytes] = {}
         self._rejected: set[bytes] = set()
         self._superseded = False
+        self._end = 0
         with disk_errors():
             self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 (open until close)
             self._rejects = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115
@@ -115,27 +115,32 @@ class Spool:
         return self.keep(lead, microseconds(lead.get("modified_time")))
 
     def keep(self, lead: Lead, modified: int | None) -> bool:
-        """Take a lead of which ``modified_time`` may have been left out.
+        """Take a lead of which ``modified_time`` may have been left out; returns as :meth:`add`.
 
         :param modified: its time all the same, microseconds since the epoch; None if the API gave none.
         """
-        line = self._encode(lead)
-        key, modified = lead["id"], modified or 0
-        digest = blake2b(line.data, digest_size=16).digest()
-        new = key not in self._index
-        if not new:
-            known = self._place(key)
-            if modified < known.modified:
-                return False
-            if known.digest == digest:
-                self._index[key] = known._replace(modified=modified).packed()
-                return False
-            self._superseded = True
-        with disk_errors():
-            offset = self._file.tell()
-            self._file.write(line.data + b"\n")
-        self._index[key] = _Place(modified, digest, offset, len(line.data), line.nulled).packed()
-        return new
+        known = len(self)
+        self.keep_all([(lead, modified)])
+        return len(self) > known
+
+    def keep_all(self, leads: Iterable[tuple[Lead, int | None]]) -> None:
+        """Take many leads as :meth:`keep` does, with one write."""
+        lines: list[bytes] = []
+        for lead, moment in leads:
+            (line, nulled), key, modified = self._encode(lead), lead["id"], moment or 0
+            if key in self._index:
+                known = self._place(key)
+                if modified < known.modified:
+                    continue
+                self._write(lines)
+                if self._read(known) == line:
+                    self._index[key] = known._replace(modified=modified).packed()
+                    continue
+                self._superseded = True
+            self._index[key] = _PACKED.pack(modified, self._end, len(line), nulled)
+            self._end += len(line) + 1
+            lines.append(line)
+        self._write(lines)
 
     def reject(self, item: Any) -> None:
         """Take a result without a usable id, so that it is kept and counted."""
@@ -152,11 +157,8 @@ class Spool:
 
     def lines_by_id(self) -> Iterator[bytes]:
         """The same lines by ascending id: leads read again come in the same order."""
-        with disk_errors():
-            self._file.flush()
         for key in sorted(self._index):
-            place = self._place(key)
-            yield os.pread(self._file.fileno(), place.length, place.offset)
+            yield self._read(self._place(key))
 
     def reject_lines(self) -> Iterator[bytes]:
         """The line of each reject: JSON as the API sent it."""
@@ -186,13 +188,25 @@ class Spool:
     def _places(self) -> Iterator[_Place]:
         return map(_Place._make, map(_PACKED.unpack, self._index.values()))
 
+    def _write(self, lines: list[bytes]) -> None:
+        """Write lines where they can be read by their place, and forget them."""
+        if lines:
+            with disk_errors():
+                self._file.write(b"\n".join([*lines, b""]))
+                self._file.flush()
+            lines.clear()
+
+    def _read(self, place: _Place) -> bytes:
+        return os.pread(self._file.fileno(), place.length, place.offset)
+
     def _compact(self) -> None:
         compacted = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115
+        self._end = 0
         for key in self._index:
             place = self._place(key)
-            self._file.seek(place.offset)
-            self._index[key] = place._replace(offset=compacted.tell()).packed()
-            compacted.write(self._file.read(place.length) + b"\n")
+            compacted.write(self._read(place) + b"\n")
+            self._index[key] = place._replace(offset=self._end).packed()
+            self._end += place.length + 1
         self._file.close()
         self._file = compacted
         self._superseded = False

@@ -197,8 +197,7 @@ class _Verified:
         return self._reading.wanted()
 
     def take(self, reply: Reply, started: int, ended: int) -> None:
-        for entry, lead in zip(reply.entries, reply.leads, strict=True):
-            self._spool.keep(lead, entry.modified)
+        self._spool.keep_all(zip(reply.leads, (entry.modified for entry in reply.entries), strict=True))
         for item in reply.rejects:
             self._spool.reject(item)
         self._reading.record(reply.response(started, ended))

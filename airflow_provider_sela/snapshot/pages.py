@@ -82,10 +82,11 @@ class Observation:
         self.started = response.started
         self.ended = response.ended
         self.rows = len(response.entries) + response.rejected
+        ids, created, changed = zip(*response.entries, strict=True) if response.entries else ((), (), ())
         self._columns: dict[Key, array[int]] = {
-            "id": array("q", (entry.id for entry in response.entries)),
-            "created_time": _times(entry.created for entry in response.entries),
-            "modified_time": _times(entry.modified for entry in response.entries),
+            "id": array("q", ids),
+            "created_time": _times(created),
+            "modified_time": _times(changed),
         }
         modified = [time for time in self._columns["modified_time"] if time != MISSING]
         self.newest = max(modified, default=MISSING)

@@ -16,8 +16,8 @@ from airflow_provider_sela.warehouse.staged import StagedEngine
 _BLOCK = 2**18
 # "Sela" in ASCII. One lock for all loads into a database: it is held for the writing, not for the reading.
 _LOCK = 0x53656C61
-# No text of a lead holds these: NUL and unpaired surrogates were made visible before.
-_NULL, _END = "\ud800", "\x00"
+# No text of a lead holds a NUL, which was made visible before.
+_NULL, _END = "\x00N", "\x00,"
 
 
 class PostgresEngine(StagedEngine):
