@@ -147,10 +147,8 @@ class Room:
             "SELA_COMPAT_DEPRECATIONS": str(self.deprecations),
         }
         paths = (*TESTS, *(LOWEST_TESTS if self.leg.lowest else ()))
-        self.call(
-            "nice", self.python, "-m", "pytest", "-q", "-W", "ignore", f"--junitxml={self.report}", *paths,
-            environment=environment,
-        )  # fmt: skip
+        pytest = ("pytest", "-q", "-W", "ignore", "-o", "addopts=-ra", f"--junitxml={self.report}")
+        self.call("nice", self.python, "-m", *pytest, *paths, environment=environment)
 
     def outcome(self) -> Outcome:
         """Install, test, and count."""

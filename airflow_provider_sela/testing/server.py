@@ -133,6 +133,7 @@ class SelaApi(LeadStore):
 
         :param status: 401, 403, 404 (an invalid page) and 429 (``Retry-After: 1``) look as DRF's, 500 as
             Django's, higher ones as a gateway's.
+        :param times: how many requests.
         :param headers: added to the usual ones of that status, in place of those with the same name.
         :param body: bytes and text go out as they are, a dict or list as JSON; None for the usual one.
         """
@@ -166,7 +167,10 @@ class SelaApi(LeadStore):
         )
 
     def respond(self, request: Request) -> Response:
-        """Answer one request. Called from the thread of its connection, so from several at once."""
+        """Answer one request. Called from the thread of its connection, so from several at once.
+
+        :param request: what was asked, as it came.
+        """
         queued = self._queued()
         if queued is not None:
             return queued

@@ -31,6 +31,7 @@ class LeadStore:
     def add(self, lead: Lead | None = None) -> Lead:
         """Add a lead at the end of the list, as it is; without one, a sample lead created now.
 
+        :param lead: fields by name; an integer ``id`` is all that is needed.
         :raises ValueError: the lead has no integer ``id``, or the id is taken.
         """
         with self.lock:
@@ -48,6 +49,7 @@ class LeadStore:
     def update(self, id: int, **fields: Any) -> Lead:  # noqa: A002
         """Change fields of a lead, which keeps its place; ``modified_time`` becomes now unless it is given.
 
+        :param id: which lead.
         :raises KeyError: there is no such lead.
         """
         with self.lock:
@@ -58,6 +60,7 @@ class LeadStore:
     def delete(self, id: int) -> None:  # noqa: A002
         """Take a lead out of the list.
 
+        :param id: which lead.
         :raises KeyError: there is no such lead.
         """
         with self.lock:
@@ -67,6 +70,8 @@ class LeadStore:
         """Return the user that the ``user`` filter finds a lead under: 1, 2 or 3, in turn by id.
 
         A rule of the sample API: no documented field of a lead names its user.
+
+        :param lead: fields by name; ``id`` decides.
         """
         return 1 + int(lead["id"]) % 3
 
@@ -90,6 +95,8 @@ class LeadStore:
 
         marshal tells ``1`` from ``True`` and takes a third of the time that JSON takes, so that a lead
         changed in place is never served stale.
+
+        :param lead: what :meth:`select` gave.
         """
         try:
             mark = hash(marshal.dumps(lead, 2))

@@ -1,0 +1,68 @@
+"""Tables on pages say what the code does."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+from airflow_provider_sela import exceptions
+from airflow_provider_sela.api import DEFAULT_HOST
+from airflow_provider_sela.exceptions import SelaError
+from airflow_provider_sela.settings import DEFAULT_PAGE_SIZE, EXTRA_FIELDS, ExtraField
+from airflow_provider_sela.warehouse.layout import Mode
+from tests.conftest import REPOSITORY
+from tests.docs.pages import table
+
+README = REPOSITORY / "README.md"
+DOCS = REPOSITORY / "docs"
+
+
+def word(cell: str) -> str:
+    """What stands in backticks."""
+    return cell.partition("`")[2].partition("`")[0]
+
+
+def test_the_readme_lists_each_extra_of_the_connection_with_its_default() -> None:
+    rows = table(README, "field", "meaning", "default")
+    told = {word(row["field"]): row["default"] for row in rows if row["field"].startswith("extra")}
+    assert list(told) == [item.name for item in EXTRA_FIELDS]
+    for item in EXTRA_FIELDS:
+        default = DEFAULT_PAGE_SIZE if item.name == "page_size" else item.default
+        number = re.fullmatch(r"[\d.]+", told[item.name])
+        assert (float(number[0]) if number else None) == default, item.name
+    [host] = [row for row in rows if row["field"] == "Host"]
+    assert word(host["default"]) == DEFAULT_HOST
+
+
+def test_the_readme_lists_every_column_of_the_table() -> None:
+    text = README.read_text().partition("### The table")[2].partition("\n## ")[0]
+    told = re.findall(r"`(\w+)`", text.partition("Beside it")[0])
+    assert told == [field.name for field in Mode.MERGE.layout.fields]
+
+
+def test_operations_says_of_each_error_what_to_do_and_whether_airflow_retries() -> None:
+    rows = table(DOCS / "operations.md", "error", "means", "cure")
+    told = {word(row["error"]): row["Airflow retries"] for row in rows}
+    classes = [
+        one for _, one in inspect.getmembers(exceptions, inspect.isclass) if issubclass(one, SelaError)
+    ]
+    assert told == {
+        one.__name__: "" if one is SelaError else "yes" if one.retryable else "no" for one in classes
+    }
+    assert all(row["cure"] and row["means"] for row in rows)
+
+
+def test_completeness_explains_each_verdict() -> None:
+    rows = table(DOCS / "completeness.md", "verdict", "in plain words")
+    told = [word(row["verdict"]).partition("(")[0] for row in rows]
+    assert told == ["ATOMIC", "PROVEN", "CONVERGED", "UNVERIFIED"]
+
+
+@pytest.mark.parametrize("extra", EXTRA_FIELDS, ids=lambda item: item.name)
+def test_the_page_of_the_connection_names_each_extra(extra: ExtraField) -> None:
+    page = DOCS / "connection.md"
+    if not page.exists():
+        pytest.skip("not written yet")
+    assert f"`{extra.name}`" in page.read_text()
