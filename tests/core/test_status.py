@@ -64,6 +64,12 @@ def test_retry_after_is_never_negative_and_never_fails(value: str) -> None:
     assert seconds is None or 0 <= seconds < float("inf")
 
 
+@given(st.integers(0, 10**7))
+def test_both_forms_of_retry_after_ask_for_the_same_wait(seconds: int) -> None:
+    date = (NOW + timedelta(seconds=seconds)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    assert retry_after(str(seconds), NOW) == retry_after(date, NOW) == seconds
+
+
 @pytest.mark.parametrize(
     ("status", "page", "kind", "words"),
     [

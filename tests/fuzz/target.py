@@ -1,0 +1,54 @@
+"""What must hold for any bytes that a server may send: a page, typed rows and hashes, or an error of ours."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from airflow_provider_sela.api import decode_page
+from airflow_provider_sela.exceptions import SelaResponseError
+from airflow_provider_sela.leads import (
+    EXTRA,
+    LEAD_FIELDS,
+    canonical_json,
+    content_hash,
+    lead_row,
+    microseconds,
+)
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def check(body: bytes) -> None:
+    """Decode and convert; anything but the promised comes out as an exception.
+
+    :param body: an answer of the list endpoint, or not.
+    """
+    try:
+        page = decode_page(body, 1)
+    except SelaResponseError:
+        return
+    assert page.next_page in (None, 2)
+    assert page.count >= 0
+    for lead in page.leads:
+        assert type(lead["id"]) is int
+        microseconds(lead.get("modified_time"))
+        try:
+            values, nulled = lead_row(lead)
+            content_hash(values)
+        except SelaResponseError:
+            continue
+        assert list(values) == [*(field.name for field in LEAD_FIELDS), EXTRA.name]
+        assert 0 <= nulled <= len(values)
+        for value in values.values():
+            assert value is None or type(value) in (int, str, bool)
+            assert not isinstance(value, str) or not _UNSTORABLE.search(value)
+        for name in ("metadata", "extra"):
+            json.loads(str(values[name] or "null"))
+    for item in page.rejects:
+        try:
+            text = canonical_json(item)
+        except SelaResponseError:
+            continue
+        assert not _UNSTORABLE.search(text)
+        json.loads(text)
