@@ -21,7 +21,7 @@ from tests.trust.belongings import eventually, files
 
 pytestmark = pytest.mark.airflow
 
-SCRIPT = Path(__file__).parent / "dags" / "cancelled.py"
+SCRIPT = Path(__file__).parent / "dags" / "cancelled" / "cancelled.py"
 #: Bound for the end of the process, most of which is Airflow's own on a busy machine. The read takes longer.
 SECONDS = 20
 
