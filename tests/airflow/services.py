@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,10 +28,14 @@ class Services:
     :param home: an empty folder.
     :param dags: folder of DAG files.
     :param variables: more environment, such as connections.
+    :param components: what is started.
     """
 
-    def __init__(self, home: Path, dags: Path, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self, home: Path, dags: Path, variables: Mapping[str, str], components: Sequence[str] = COMPONENTS
+    ) -> None:
         self._home = home
+        self._components = components
         self._port = _free_port()
         self.url = f"http://localhost:{self._port}"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -39,7 +43,11 @@ class Services:
         self._session.trust_env = False
         # SQLite turns a writer away while another writes; on a busy machine the API then answers 500.
         again = Retry(
-            total=6, backoff_factor=0.5, status_forcelist=(500, 503), allowed_methods=("GET", "PATCH")
+            total=6,
+            connect=0,
+            backoff_factor=0.5,
+            status_forcelist=(500, 503),
+            allowed_methods=("GET", "PATCH"),
         )
         self._session.mount("http://", HTTPAdapter(max_retries=again))
         self._environment = {
@@ -70,7 +78,7 @@ class Services:
             [AIRFLOW, "db", "migrate"], env=self._environment, check=True, capture_output=True, timeout=120
         )
         try:
-            for component in COMPONENTS:
+            for component in self._components:
                 self.start(component)
             until(self._healthy, 120)
             token = self._session.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
@@ -120,10 +128,12 @@ class Services:
         url = f"{self.url}/api/v2/dags/{dag_id}"
         until(lambda: self._session.patch(url, json={"is_paused": False}, timeout=30).status_code == 200, 60)
 
-    def trigger(self, dag_id: str) -> str:
+    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
         """Start a run; returns its id."""
         answer = self._session.post(
-            f"{self.url}/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None}, timeout=30
+            f"{self.url}/api/v2/dags/{dag_id}/dagRuns",
+            json={"logical_date": None, "conf": conf},
+            timeout=30,
         )
         answer.raise_for_status()
         return str(answer.json()["dag_run_id"])
@@ -151,7 +161,8 @@ class Services:
             health = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
         except (requests.RequestException, ValueError):
             return False
-        parts = ("scheduler", "triggerer", "dag_processor")
+        # The API server is healthy if it answers; it calls the others by other names.
+        parts = (each.replace("-", "_") for each in self._components if each != "api-server")
         return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
 
 
