@@ -31,6 +31,8 @@ class Database(ABC):
     transactional_ddl = True
     #: Whether the engine can ask for the types of columns.
     typed = True
+    #: Whether each load takes so long that one example stands for several.
+    slow = False
 
     @property
     @abstractmethod
@@ -236,6 +238,7 @@ class Snowflake(Database):
         "VARCHAR", "BIGINT", "TIMESTAMP_TZ", "NUMBER(9, 0)", "VARIANT",
     )  # fmt: skip
     transactional_ddl = False
+    slow = True
 
     def __init__(self, port: int, authority: Path, schema: str) -> None:
         self.port, self.authority, self.schema = port, authority, schema

