@@ -75,7 +75,7 @@ class AsyncTransport:
         :raises SelaError: see :mod:`airflow_provider_sela.exceptions`.
         """
         settings = self.settings
-        run = run or Run(settings.retry_budget)
+        run = run or Run(settings)
         params = page_params(filters, page, page_size)
 
         def before_sleep(state: RetryCallState) -> None:
@@ -94,11 +94,12 @@ class AsyncTransport:
         async with self._slots:
             pause = self.pacer.reserve(time.monotonic())
             while pause > 0:
+                run.held_back(pause)
                 await asyncio.sleep(pause)
                 # Where the server asked for a pause meanwhile, queue again: not all may start when it ends.
                 now = time.monotonic()
                 pause = self.pacer.reserve(now) if self.pacer.paused(now) else 0.0
-            run.count(requests=1)
+            run.sent()
             status, headers, body = await self._get(params)
         error = error_for(status, headers, body, page=page)
         if error is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import requests
 from tenacity import RetryCallState, Retrying
 
+from airflow_provider_sela import metrics
 from airflow_provider_sela.api import LEADS_PATH, Page, decode_page, page_params
 from airflow_provider_sela.exceptions import SelaError, SelaResponseError, SelaUnavailableError
 from airflow_provider_sela.pacing import Budget, Pacer, retry_options
@@ -46,11 +47,12 @@ class CalledOffError(Exception):
 class Run:
     """One read of many requests: what it has cost, what it may still wait, and whether it was called off.
 
-    :param retry_budget: seconds that all retries together may wait.
+    :param settings: the connection, whose ``retry_budget`` bounds what all retries together may wait.
     """
 
-    def __init__(self, retry_budget: float) -> None:
-        self.budget = Budget(retry_budget)
+    def __init__(self, settings: Settings) -> None:
+        self.budget = Budget(settings.retry_budget)
+        self._conn_id = settings.conn_id
         self.requests = 0
         self.retries = 0
         self.waited = 0.0
@@ -64,13 +66,26 @@ class Run:
             self.retries += retries
             self.waited += waited
 
+    def sent(self) -> None:
+        """Count a request that is about to be sent."""
+        self.count(requests=1)
+        metrics.count("sela.requests", self._conn_id)
+
+    def held_back(self, seconds: float) -> None:
+        """Tell of a wait that a rate limit asked for, the server's or the connection's own."""
+        metrics.duration("sela.rate_limit.wait", self._conn_id, seconds)
+
     def retried(self, page: int, state: RetryCallState, log: logging.Logger) -> None:
         """Count and tell a retry that is about to be waited for."""
+        error = state.outcome.exception() if state.outcome else None
         self.count(retries=1, waited=state.upcoming_sleep)
+        metrics.count("sela.retries", self._conn_id)
+        if isinstance(error, SelaUnavailableError) and error.retry_after is not None:
+            self.held_back(state.upcoming_sleep)
         log.warning(
             "Sela page %d: %s; attempt %d in %.1f s",
             page,
-            state.outcome.exception() if state.outcome else None,
+            error,
             state.attempt_number + 1,
             state.upcoming_sleep,
         )
@@ -150,7 +165,7 @@ class Transport:
         :raises SelaError: see :mod:`airflow_provider_sela.exceptions`.
         """
         settings = self.settings
-        run = run or Run(settings.retry_budget)
+        run = run or Run(settings)
         params = page_params(filters, page, page_size)
 
         def before_sleep(state: RetryCallState) -> None:
@@ -171,11 +186,12 @@ class Transport:
     def _attempt(self, params: Mapping[str, str], page: int, run: Run) -> Answer:
         pause = self.pacer.reserve(time.monotonic())
         while pause > 0:
+            run.held_back(pause)
             run.sleep(pause)
             # Where the server asked for a pause meanwhile, queue again: not all may start when it ends.
             now = time.monotonic()
             pause = self.pacer.reserve(now) if self.pacer.paused(now) else 0.0
-        run.count(requests=1)
+        run.sent()
         response, body = with_clear_errors(self.settings, lambda: self._get(params))
         error = error_for(response.status_code, response.headers, body, page=page)
         if error is not None:

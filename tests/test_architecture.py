@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "certificates", "session", "transport", "async_transport", "spool", "hooks", "files", "publishing",
-        "warehouse", "lineage", "assets", "retry", "failures", "deadline", "replies", "parts", "sharing",
+        "warehouse", "lineage", "assets", "metrics", "retry", "failures", "deadline", "replies", "parts", "sharing",
     ),
     ("triggers",),
     ("operators", "transfers", "sensors"),
@@ -31,7 +31,7 @@ BESIDE = ("demo", "cli", "dlt")
 #: The sample API is for people without the rest, so it stands alone.
 ALONE = "testing"
 
-HEAVY = {"pyarrow", "duckdb", "httpx", "openlineage", "pandas", "numpy", "requests", "urllib3"}
+HEAVY = {"dlt", "pyarrow", "duckdb", "httpx", "openlineage", "pandas", "numpy", "requests", "urllib3"}
 NOT_ON_FLOOR_0 = {"airflow", "socket", "http", "tempfile", "sqlite3"} | HEAVY
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "tools"}
 

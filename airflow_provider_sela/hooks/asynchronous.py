@@ -69,7 +69,7 @@ class AsyncReading:
         async with self._atransport() as transport:
             from airflow_provider_sela.transport import Run
 
-            walk, run = Walk(), Run(transport.settings.retry_budget)
+            walk, run = Walk(), Run(transport.settings)
             size = transport.settings.page_size if page_size is None else page_size
             while walk.page is not None:
                 try:

@@ -61,7 +61,7 @@ class Asking:
         :return: at least one, because Airflow skips what is mapped over nothing and all that follows.
         """
         folder = Folder.new(base, self._run)
-        started, run = datetime.now(UTC), Run(self._transport.settings.retry_budget)
+        started, run = datetime.now(UTC), Run(self._transport.settings)
         work = _Beginning(Reading(page_size))
         self._crew(run).work(work, 1, Progress(self._log))
         parts = divide(work.divisible, most)
@@ -87,7 +87,7 @@ class Asking:
             return part
         folder = Folder(part.folder)
         windows = self._windows(folder, part)
-        run = Run(self._transport.settings.retry_budget)
+        run = Run(self._transport.settings)
         # The publication proves that the place can be written before anything is read.
         with Lines() as lines, self._publication(folder, part_name(part.part)) as publication:
             work = _Windows(windows, lambda reply: lines.add(reply.line()))

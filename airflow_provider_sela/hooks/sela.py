@@ -196,7 +196,7 @@ class SelaHook(AsyncReading, BaseHook):
     def _walk(self, filters: dict[str, str], page_size: int) -> Iterator[Lead]:
         from airflow_provider_sela.transport import Run
 
-        walk, run = Walk(), Run(self.settings.retry_budget)
+        walk, run = Walk(), Run(self.settings)
         progress = Progress(self.log)
         while walk.page is not None:
             try:

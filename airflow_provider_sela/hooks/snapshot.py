@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sela import metrics
 from airflow_provider_sela.exceptions import SelaIncompleteError, SelaRequestError
 from airflow_provider_sela.hooks.crew import Crew
 from airflow_provider_sela.privacy import Redact
@@ -94,7 +95,7 @@ class LeadSnapshot:
         self._parts = parts
         self._page_size = self._plan.page_size if self._plan else page_size
         self._reading = Reading(self._page_size)
-        self._run = Run(transport.settings.retry_budget)
+        self._run = Run(transport.settings)
 
     def __enter__(self) -> LeadSnapshot:
         self.spool = Spool(self._encode)
@@ -135,6 +136,7 @@ class LeadSnapshot:
             seconds=time.monotonic() - clock,
             started=self._plan.started if self._plan else started,
         )
+        self._count()
         self._tell()
 
     def _resume(self) -> tuple[list[Window], int]:
@@ -156,6 +158,12 @@ class LeadSnapshot:
             "Sela: %d leads were read by other tasks, %d windows are missing", len(self.spool), len(windows)
         )
         return windows, tick
+
+    def _count(self) -> None:
+        conn_id = self._transport.settings.conn_id
+        metrics.count("sela.leads", conn_id, self.stats.leads)
+        metrics.count(f"sela.verdict.{self.verdict.kind.name.lower()}", conn_id)
+        metrics.duration("sela.read.duration", conn_id, self.stats.seconds)
 
     def _tell(self) -> None:
         stats = self.stats

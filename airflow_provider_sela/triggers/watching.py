@@ -117,7 +117,7 @@ class _Watch:
 
 
 async def _whole(filters: Mapping[str, str], transport: AsyncTransport, log: logging.Logger) -> Reading:
-    began, walk, run = _now(), Walk(), Run(transport.settings.retry_budget)
+    began, walk, run = _now(), Walk(), Run(transport.settings)
     entries: list[Entry] = []
     while walk.page is not None:
         try:

@@ -40,9 +40,10 @@ def test_the_caller_may_ask_for_a_single_attempt(connect: Connect) -> None:
 
 
 def test_what_a_read_cost_is_counted(connect: Connect, slept: list[float]) -> None:
-    run = Run(600)
     with FaultServer(reply(429, Retry_After="3"), reply(503, Retry_After="4"), GOOD) as server:
-        connect(server).read({}, 1, 100, run=run)
+        transport = connect(server)
+        run = Run(transport.settings)
+        transport.read({}, 1, 100, run=run)
     assert (run.requests, run.retries) == (3, 2)
     assert slept[0] == 3
     assert run.budget.left == 593
@@ -107,7 +108,8 @@ def test_the_budget_is_shared_by_all_pages_of_a_read(connect: Connect, slept: li
     with FaultServer(
         reply(429, Retry_After="4"), GOOD, reply(429, Retry_After="4"), GOOD, reply(429, Retry_After="4")
     ) as server:
-        transport, run = connect(server), Run(10)
+        transport = connect(server, retry_budget=10)
+        run = Run(transport.settings)
         transport.read({}, 1, 100, run=run)
         transport.read({}, 2, 100, run=run)
         with pytest.raises(SelaRateLimitError):
@@ -188,9 +190,11 @@ def test_a_pause_that_begins_while_a_thread_waits_its_turn_holds_it_too(connect:
 
 
 def test_a_read_that_was_called_off_sleeps_no_longer(connect: Connect) -> None:
-    run = Run(600)
-    threading.Timer(0.2, run.called_off.set).start()
-    started = time.monotonic()
-    with FaultServer(reply(429, Retry_After="60")) as server, pytest.raises(CalledOffError):
-        connect(server).read({}, 1, 100, run=run)
+    with FaultServer(reply(429, Retry_After="60")) as server:
+        transport = connect(server)
+        run = Run(transport.settings)
+        threading.Timer(0.2, run.called_off.set).start()
+        started = time.monotonic()
+        with pytest.raises(CalledOffError):
+            transport.read({}, 1, 100, run=run)
     assert time.monotonic() - started < 5
