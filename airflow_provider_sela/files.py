@@ -104,6 +104,11 @@ class LeadFile:
         return self._publication.url
 
     @property
+    def columns(self) -> list[tuple[str, str]]:
+        """Names and kinds of the file's typed columns; empty for JSON Lines, which have none."""
+        return [(name, kind.value) for name, kind in COLUMNS] if self._format.columns else []
+
+    @property
     def encode(self) -> Encode:
         """What the spool must hold for this format."""
         return self._format.encode
@@ -124,9 +129,7 @@ class LeadFile:
             "path": self.url,
             "format": self._format.suffix[1:],
             **data._asdict(),
-            "columns": [{"name": name, "type": kind.value} for name, kind in COLUMNS]
-            if self._format.columns
-            else None,
+            "columns": [{"name": name, "type": kind} for name, kind in self.columns] or None,
             "rejects": rejects,
             "package_version": __version__,
         }

@@ -6,7 +6,7 @@ Connections: ``sela_default`` (type Sela), ``duckdb_default`` (type DuckDB, Host
 from __future__ import annotations
 
 import pendulum
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, Asset
 
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 
@@ -19,4 +19,10 @@ with DAG(
     tags=["sela"],
     doc_md=__doc__,
 ) as dag:
-    SelaLeadsToSqlOperator(task_id="land_leads", conn_id="duckdb_default", table="leads")
+    SelaLeadsToSqlOperator(
+        task_id="land_leads",
+        conn_id="duckdb_default",
+        table="leads",
+        inlets=[Asset("sela://api.trysela.com/leads")],
+        outlets=[Asset("x-duckdb://duckdb_default/leads")],
+    )

@@ -11,13 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 import pendulum
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, Asset
 
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 
 schedule: Any
 try:
-    from airflow.sdk import Asset, AssetWatcher
+    from airflow.sdk import AssetWatcher
 except ImportError:
     schedule = "*/10 * * * *"
 else:
@@ -35,4 +35,10 @@ with DAG(
     tags=["sela"],
     doc_md=__doc__,
 ) as dag:
-    SelaLeadsToSqlOperator(task_id="land_leads", conn_id="duckdb_default", table="leads")
+    SelaLeadsToSqlOperator(
+        task_id="land_leads",
+        conn_id="duckdb_default",
+        table="leads",
+        inlets=[Asset("sela://api.trysela.com/leads")],
+        outlets=[Asset("x-duckdb://duckdb_default/leads")],
+    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.providers.common.compat.sdk import DAG, Param
+from airflow.providers.common.compat.sdk import DAG, Asset, Param
 
 from airflow_provider_sela.sensors.leads import SelaLeadSensor
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
@@ -30,6 +30,11 @@ with DAG(
         timeout=timedelta(hours=6),
     )
     land = SelaLeadsToSqlOperator(
-        task_id="land_lead", conn_id="duckdb_default", table="leads", external_id="{{ params.external_id }}"
+        task_id="land_lead",
+        conn_id="duckdb_default",
+        table="leads",
+        external_id="{{ params.external_id }}",
+        inlets=[Asset("sela://api.trysela.com/leads")],
+        outlets=[Asset("x-duckdb://duckdb_default/leads")],
     )
     wait >> land

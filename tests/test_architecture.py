@@ -21,7 +21,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "certificates", "session", "transport", "async_transport", "spool", "hooks", "files", "publishing",
-        "warehouse", "lineage", "assets", "metrics", "retry", "failures", "deadline", "replies", "parts", "sharing",
+        "warehouse", "lineage", "assets", "metrics", "retry", "failures", "deadline", "replies", "parts",
+        "sharing",
     ),
     ("triggers",),
     ("operators", "transfers", "sensors"),

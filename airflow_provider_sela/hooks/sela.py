@@ -14,6 +14,7 @@ from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError
 from airflow_provider_sela.hooks.asynchronous import AsyncReading
 from airflow_provider_sela.hooks.form import form_widgets
 from airflow_provider_sela.leads import Lead, has_external_id
+from airflow_provider_sela.lineage import collect_read
 from airflow_provider_sela.privacy import Redact
 from airflow_provider_sela.progress import Progress
 from airflow_provider_sela.settings import HIDDEN_FIELDS, PLACEHOLDERS, RELABELING, Settings
@@ -171,6 +172,7 @@ class SelaHook(AsyncReading, BaseHook):
         from airflow_provider_sela.hooks.snapshot import LeadSnapshot
 
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
+        collect_read(self, self.settings.base_url)
         return LeadSnapshot(
             self.transport,
             filters,
@@ -198,6 +200,7 @@ class SelaHook(AsyncReading, BaseHook):
 
         walk, run = Walk(), Run(self.settings)
         progress = Progress(self.log)
+        collect_read(self, self.settings.base_url)
         while walk.page is not None:
             try:
                 answer = self.transport.read(filters, walk.page, page_size, run=run)

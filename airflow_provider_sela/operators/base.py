@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -10,13 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook, BaseOperator, Context
 
+from airflow_provider_sela import metrics
 from airflow_provider_sela.api import lead_filters
+from airflow_provider_sela.assets import describe_outlets
 from airflow_provider_sela.exceptions import SelaError, SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook
+from airflow_provider_sela.lineage import Target, operator_lineage
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.spool import Encode, lead_line
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
     from airflow_provider_sela.hooks.snapshot import LeadSnapshot
     from airflow_provider_sela.parts import Parts
 
@@ -155,6 +161,9 @@ class SelaReadOperator(SelaBaseOperator):
     """
 
     template_fields: Sequence[str] = (*SelaBaseOperator.template_fields, "on_unverified", "parts")
+    # What this run has done so far, for lineage and asset events.
+    _read: LeadSnapshot | None = None
+    _target: Target | None = None
 
     def __init__(self, *, on_unverified: str = "fail", parts: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -163,7 +172,7 @@ class SelaReadOperator(SelaBaseOperator):
 
     def snapshot(self, encode: Encode = lead_line) -> LeadSnapshot:
         """The verified read of this task's leads; a context manager."""
-        return self.hook.snapshot(
+        self._read = self.hook.snapshot(
             **self.filters,
             page_size=self._page_size(),
             on_unverified=self.on_unverified,
@@ -171,6 +180,7 @@ class SelaReadOperator(SelaBaseOperator):
             redact=self.privacy or None,
             parts=self.found_parts,
         )
+        return self._read
 
     @cached_property
     def found_parts(self) -> Parts | None:
@@ -183,11 +193,27 @@ class SelaReadOperator(SelaBaseOperator):
         return Parts(self.parts, asked, self.log)
 
     def execute(self, context: Context) -> Any:
-        """Run the task, then remove what other tasks have read for it."""
+        """Run the task, tell what it did, then remove what other tasks have read for it."""
+        clock = time.monotonic()
         result = super().execute(context)
+        metrics.duration("sela.load.duration", self.sela_conn_id, time.monotonic() - clock)
+        describe_outlets(context, self.outlets, self._facts(result))
         if self.found_parts is not None:
             self.found_parts.remove()
         return result
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage | None:
+        """Tell OpenLineage what this run has done; called after a failure as well, and asks nobody."""
+        if self._read is None:
+            return None
+        stats = getattr(self._read, "stats", None)
+        return operator_lineage(self.hook.settings.base_url, stats, self._target)
+
+    def _facts(self, result: Any) -> dict[str, Any]:
+        """Counts and verdict of a finished run."""
+        if isinstance(result, dict):
+            return {name: value for name, value in result.items() if value is not None}
+        return {} if self._read is None else {"verdict": str(self._read.verdict), "read": len(result)}
 
 
 def whole_number(name: str, value: object) -> int:

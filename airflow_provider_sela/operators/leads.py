@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_sela.exceptions import SelaLimitError, SelaRequestError
 from airflow_provider_sela.leads import Lead
+from airflow_provider_sela.lineage import file_target
 from airflow_provider_sela.operators.base import SelaReadOperator, attempt_of
 from airflow_provider_sela.spool import Line, lead_line
 
@@ -106,6 +107,7 @@ class SelaLeadsOperator(SelaReadOperator):
             self.snapshot(file.encode) as snapshot,
         ):
             stats = snapshot.stats
+            self._target = file_target(file.url, file.columns)
             result = {
                 "path": file.url,
                 "verdict": stats.verdict,
@@ -121,6 +123,7 @@ class SelaLeadsOperator(SelaReadOperator):
             facts = {name: value for name, value in result.items() if value is not None}
             facts |= {"proven": snapshot.verdict.proven, "started": stats.started.isoformat()}
             file.publish(snapshot.spool, {**facts, "run_id": context.get("run_id")})
+            self._target = self._target._replace(rows=stats.leads)
         result["seconds"] = round(time.monotonic() - started, 3)
         told = {**facts, "seconds": result["seconds"]}
         self.log.info("Sela: %s", " ".join(f"{name}={value}" for name, value in told.items()))

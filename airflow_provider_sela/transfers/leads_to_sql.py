@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_sela.exceptions import SelaRequestError
+from airflow_provider_sela.lineage import table_target
 from airflow_provider_sela.operators.base import SelaReadOperator
 from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.deletes import deletes_cap, gone_leads
@@ -97,8 +98,11 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         with self.snapshot(engine.encode()) as snapshot:
             gone = self._gone(engine, mode, snapshot)
             load = self._load(context, snapshot, gone)
+            self._target = table_target(engine, mode.layout, self.conn_id)
             with engine:
                 counts = land(engine, snapshot.spool, load, mode, **allowed)
+        if self._target is not None:
+            self._target = self._target._replace(rows=counts["new"] + counts["changed"])
         result = {"table": self.table, **counts, "seconds": round(time.monotonic() - clock, 3)}
         self.log.info("Sela: landed %s", " ".join(f"{name}={value}" for name, value in result.items()))
         return result

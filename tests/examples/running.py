@@ -17,6 +17,20 @@ def run(name: str, **conf: Any) -> Any:
     return dag.test(**{date: pendulum.now("UTC")}, run_conf=conf)
 
 
+def last_event(uri: str) -> Any:
+    """What the last event of an asset tells."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        told = [
+            event.extra
+            for event in session.query(AssetEvent).order_by(AssetEvent.id)
+            if event.asset.uri == uri
+        ]
+    return told[-1]
+
+
 def state(dag_run: Any) -> str:
     """The DAG run's state in one spelling for every Airflow."""
     return str(getattr(dag_run.state, "value", dag_run.state))

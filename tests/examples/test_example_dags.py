@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_sela.testing import SelaApi
 from tests.conftest import REPOSITORY
-from tests.examples.running import run, state
+from tests.examples.running import last_event, run, state
 from tests.warehouse.databases import DuckDB, Postgres
 
 #: What the table would say if its loads had been so long ago.
@@ -85,6 +85,8 @@ def test_an_example_that_runs_twice_gives_the_same_rows_and_finds_nothing_new(
     assert [row[0] for row in first] == list(ids)
     assert first == second
     assert (first_counts, second_counts) == ((len(ids), 0, 0), (0, 0, len(ids)))
+    told = last_event("x-duckdb://duckdb_default/leads")
+    assert (told["unchanged"], told["verdict"].partition("(")[0] in ("ATOMIC", "PROVEN")) == (len(ids), True)
 
 
 @pytest.mark.airflow
