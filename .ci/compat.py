@@ -53,6 +53,7 @@ class Leg:
     :param pins: what an install without constraints needs before a task runs.
     :param blocks: whether a failure fails the whole.
     :param lowest: with the lowest versions that our metadata allows.
+    :param demo: whether ``sela-demo`` runs, too, before anything but the wheel and its Airflow is installed.
     """
 
     airflow: str
@@ -60,6 +61,7 @@ class Leg:
     pins: tuple[str, ...] = ()
     blocks: bool = True
     lowest: bool = False
+    demo: bool = False
 
     @property
     def name(self) -> str:
@@ -70,9 +72,9 @@ class Leg:
 LEGS = (
     Leg("3.2.2", "3.12", ("fastapi<0.137", "svcs<26")),
     Leg("3.1.8", "3.11"),
-    Leg("3.3.2", "3.13"),
+    Leg("3.3.2", "3.13", demo=True),
     Leg("2.11.1", "3.11", lowest=True),
-    Leg("2.11.2", "3.12"),
+    Leg("2.11.2", "3.12", demo=True),
     Leg("3.0.6", "3.12", ("fastapi<0.117", "pyjwt<2.11"), blocks=False),
     Leg("3.4.0b2", "3.13", blocks=False),
 )
@@ -130,6 +132,8 @@ class Room:
             early = ("--prerelease", "allow") if "b" in self.leg.airflow else ()
             airflow = (f"{self.wheel}[duckdb]", f"apache-airflow=={self.leg.airflow}", *self.leg.pins)
             self.call(*pip, *early, *airflow)
+            if self.leg.demo:
+                self.call(self.python.with_name("sela-demo"), self.folder / "demo")
             self.call(*pip, *early, *airflow, *TOOLS)
 
     def test(self) -> None:
