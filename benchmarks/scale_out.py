@@ -106,7 +106,7 @@ def main() -> None:
     options = parser.parse_args()
     stop = SPAWN.Event()
     ours, theirs = SPAWN.Pipe()
-    server = SPAWN.Process(target=serve, args=(options.leads, options.latency, theirs, stop))
+    server = SPAWN.Process(target=serve, args=(options.leads, options.latency, theirs, stop), daemon=True)
     server.start()
     os.environ["AIRFLOW_CONN_SELA_DEFAULT"] = json.dumps(ours.recv())
     row("tasks", "seconds", "leads a minute", "CPU s per 100,000 leads", "times as fast")
