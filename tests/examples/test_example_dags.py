@@ -130,9 +130,11 @@ def test_history_tells_how_long_leads_stay_in_a_status_and_where_they_go(
 @pytest.mark.airflow
 @pytest.mark.usefixtures("airflow_db")
 def test_leads_land_in_postgres_with_hashes_and_marks(
-    postgres_port: int, api: SelaApi, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, api: SelaApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database = Postgres(postgres_port, "example")
+    for module in ("psycopg", "airflow.providers.postgres.hooks.postgres"):
+        pytest.importorskip(module)
+    database = Postgres(request.getfixturevalue("postgres_port"), "example")
     salt = {"conn_type": "generic", "password": "a salt of many characters"}
     monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection))
     monkeypatch.setenv("AIRFLOW_CONN_POSTGRES_DEFAULT", json.dumps(database.connection))

@@ -11,7 +11,6 @@ import json
 from typing import Any
 
 import pendulum
-import pyarrow.parquet
 import pytest
 
 from airflow_provider_sela.testing import SelaApi
@@ -27,8 +26,10 @@ BIGQUERY = "airflow.providers.google.cloud.transfers.gcs_to_bigquery"
 
 
 @pytest.fixture
-def bucket(s3: S3Store, monkeypatch: pytest.MonkeyPatch) -> S3Store:
+def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> S3Store:
     """The bucket of the example, empty, behind the example's connection."""
+    pytest.importorskip(SNOWFLAKE)
+    s3: S3Store = request.getfixturevalue("s3")
     monkeypatch.setenv("AIRFLOW_CONN_MY_AWS", json.dumps(s3.connection))
     s3.client.create_bucket(Bucket="my-bucket")
     for found in s3.client.list_objects_v2(Bucket="my-bucket").get("Contents", []):
@@ -47,7 +48,8 @@ def run_but_for_the_load(name: str) -> dict[str, str]:
 def test_the_file_for_snowflake_is_written_and_a_proof_lets_the_copy_begin(
     api: SelaApi, bucket: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip(SNOWFLAKE)
+    import pyarrow.parquet
+
     monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection))
     assert run_but_for_the_load("sela_leads_to_snowflake") == {
         "write_leads": "success", "is_proven": "success", "copy_leads": "success",
@@ -60,7 +62,6 @@ def test_the_file_for_snowflake_is_written_and_a_proof_lets_the_copy_begin(
 
 @pytest.mark.server
 def test_without_a_proof_nothing_is_copied(bucket: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip(SNOWFLAKE)
     drifting = DriftingList("id", leads=300, cap=50, honours_page_size=False)
     with DriftingApi(drifting) as api:
         connection = {**api.connection, "extra": {"page_size": 20}}
