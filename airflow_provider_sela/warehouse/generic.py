@@ -96,12 +96,14 @@ class GenericEngine(Engine):
         """Let SQLAlchemy name the type."""
         from sqlalchemy import types
 
+        # SQL Server's VARCHAR and TEXT lose what is not in their code page, Oracle's DATE has whole seconds.
+        text = types.UnicodeText().with_variant(types.Unicode(), "mssql")
         kinds: dict[Kind, types.TypeEngine[Any]] = {
             Kind.INTEGER: types.BigInteger(),
-            Kind.TEXT: types.String(250) if field.name in SHORT else types.Text(),
-            Kind.TIMESTAMP: types.DateTime(timezone=True),
+            Kind.TEXT: types.Unicode(250) if field.name in SHORT else text,
+            Kind.TIMESTAMP: types.DateTime(True).with_variant(types.TIMESTAMP(True), "oracle"),
             Kind.BOOLEAN: types.Boolean(),
-            Kind.JSON: types.Text(),
+            Kind.JSON: text,
         }
         return str(kinds[field.kind].compile(dialect=self.dialect))
 

@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from cryptography.x509 import IPAddress, SubjectAlternativeName
 
 from tests.tls import Authority
 
@@ -108,9 +110,10 @@ def snowflake() -> Iterator[tuple[int, Path]]:
     port = free_port()
     with _folder("snowflake", None) as folder:
         authority = Authority(folder)
-        authority.server()
-        script = str(Path(__file__).with_name("snowflake_server.py"))
-        command = ["env", f"TMPDIR={folder}", sys.executable, script, str(port), str(folder / "server.pem")]
+        name = SubjectAlternativeName([IPAddress(ip_address("127.0.0.1"))])
+        script = Path(__file__).with_name("snowflake_server.py")
+        arguments = map(str, (script, port, *authority.issue("server", name)))
+        command = ["env", f"TMPDIR={folder}", sys.executable, *arguments]
         with _serving(command, None, lambda: _listens(port)):
             yield port, authority.bundle
 

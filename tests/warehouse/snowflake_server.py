@@ -5,7 +5,7 @@ hold their table until it ends, and others wait (docs.snowflake.com, "Transactio
 rolled back; the login answers with the warehouse; a timestamp that is NULL arrives as NULL; a failure inside
 is an error of the statement and no broken server, which the connector would ask again without end.
 
-Run as ``python snowflake_server.py PORT CERTIFICATE``.
+Run as ``python snowflake_server.py PORT CERTIFICATE KEY``.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ if __name__ == "__main__":
     FakeSnowflakeCursor._execute = execute
     FakeSnowflakeCursor._describe_last_sql = describe
     fakesnow.arrow.timestamp_to_sf_struct = timestamps
-    port, certificate = sys.argv[1:]
+    port, certificate, key = sys.argv[1:]
     routes = [
         Route("/session/v1/login-request", login, methods=["POST"]),
         Route("/session", session, methods=["POST"]),
@@ -154,5 +154,5 @@ if __name__ == "__main__":
         port=int(port),
         log_level="error",
         ssl_certfile=certificate,
-        ssl_keyfile=certificate,
+        ssl_keyfile=key,
     )
