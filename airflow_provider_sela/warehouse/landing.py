@@ -18,6 +18,9 @@ from airflow_provider_sela.warehouse.schema import Schema, target_key
 T = TypeVar("T")
 # An error number, or an SQLSTATE.
 _CODE = re.compile(r"[0-9]{1,6}|[0-9A-Z]{5}")
+# By the codes of SQLite, PostgreSQL and MySQL; DuckDB has none and quotes the operating system.
+_FULL = frozenset({"SQLITE_FULL", "53100", "1021", "1114", "No space left on device"})
+_READ_ONLY = frozenset({"SQLITE_READONLY", "25006", "1290", "1792"})
 
 
 def land(
@@ -137,4 +140,16 @@ def _described(error: Exception) -> str:
     code = code or getattr(error, "sqlite_errorname", None) or getattr(error, "errno", None)
     if code is None and error.args and _CODE.fullmatch(str(error.args[0])):
         code = error.args[0]
-    return f"{kind} ({code})" if isinstance(code, int | str) else kind
+    if code is None and "No space left on device" in str(error):
+        code = "No space left on device"
+    if not isinstance(code, int | str):
+        return kind
+    return f"{kind} ({code}){_remedy(str(code))}"
+
+
+def _remedy(code: str) -> str:
+    if code in _FULL:
+        return ": its disk is full, make room there"
+    if code in _READ_ONLY:
+        return ": it takes no writes, connect to a server and as a user that may write"
+    return ""
