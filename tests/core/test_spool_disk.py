@@ -15,6 +15,7 @@ import pytest
 
 from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.spool import Spool
+from tests import disks
 from tests.core.test_spool import T1, T2, lead
 
 
@@ -92,13 +93,8 @@ def fill(spool: Spool) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[str]:
     """A file system of 256 KB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("mounting needs root")
-    yield str(folder)
-    subprocess.run(["umount", "-l", str(folder)], check=True)  # noqa: S607
+    with disks.small_disk(tmp_path / "disk") as disk:
+        yield str(disk.path)
 
 
 def test_a_full_disk_is_a_clear_error_without_lead_data(small_disk: str) -> None:

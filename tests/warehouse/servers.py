@@ -12,11 +12,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Self
 
 import pytest
 from cryptography.x509 import IPAddress, SubjectAlternativeName
@@ -76,16 +76,50 @@ def account(name: str) -> str | None:
     return "nobody"
 
 
+class PostgresServer:
+    """PostgreSQL with user ``sela``, for as long as the ``with`` block lasts.
+
+    :ivar port: where it listens, after a restart too.
+    :ivar account: the account of the operating system that it runs under; None for the current one.
+    """
+
+    def __init__(self) -> None:
+        self.account = account("postgres")
+        self.port = free_port()
+        self._stack = ExitStack()
+        self._serving = ExitStack()
+
+    def __enter__(self) -> Self:
+        initdb = binary("initdb", "postgresql")
+        self._folder = self._stack.enter_context(_folder("pg", self.account))
+        options = ["-U", "sela", "-A", "trust", "-E", "UTF8", "--locale=C"]
+        _run([initdb, "-D", f"{self._folder}/data", *options], self.account)
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+        self._stack.close()
+
+    def start(self) -> None:
+        """Serve, with the data that there is."""
+        server = binary("postgres", "postgresql")
+        command = [server, "-D", f"{self._folder}/data", "-k", str(self._folder), "-p", str(self.port)]
+        serving = _serving(
+            [*command, "-h", "127.0.0.1", "-F"], self.account, lambda: _postgres_answers(self.port)
+        )
+        self._serving.enter_context(serving)
+
+    def stop(self) -> None:
+        """End at once, as in a crash of the server: no client is waited for."""
+        self._serving.close()
+
+
 @contextmanager
 def postgres() -> Iterator[int]:
     """PostgreSQL with user ``sela`` and database ``sela``; gives the port."""
-    initdb, server = binary("initdb", "postgresql"), binary("postgres", "postgresql")
-    user, port = account("postgres"), free_port()
-    with _folder("pg", user) as folder:
-        _run([initdb, "-D", f"{folder}/data", "-U", "sela", "-A", "trust", "-E", "UTF8", "--locale=C"], user)
-        command = [server, "-D", f"{folder}/data", "-k", str(folder), "-p", str(port), "-h", "127.0.0.1"]
-        with _serving([*command, "-F"], user, lambda: _postgres_answers(port)):
-            yield port
+    with PostgresServer() as server:
+        yield server.port
 
 
 @contextmanager
