@@ -83,6 +83,7 @@ class DriftingList:
     :param shuffled_ties: whether leads with equal keys come in another order in every answer.
     :param honours_page_size: whether it does.
     :param seed: makes everything repeatable.
+    :ivar changes: the later values of each lead's ``modified_time``.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class DriftingList:
         self.now = START
         self.requests = 0
         self.deleted: set[int] = set()
+        self.changes: dict[int, list[int]] = {}
         self._shuffled_ties = shuffled_ties
         self._honours_page_size = honours_page_size
         self._random = random.Random(seed)  # noqa: S311
@@ -201,6 +203,7 @@ class DriftingList:
     def _update(self) -> None:
         row = self._rows.pop(self._random.randrange(len(self._rows)))
         row.modified = self._stamp()
+        self.changes.setdefault(row.id, []).append(row.modified)
         row.status = self._random.choice(STATUSES)
         if self.order == "heap, updates to the end":
             row.place = self._next_id + self.now / START

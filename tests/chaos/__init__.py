@@ -1,0 +1,1 @@
+"""Much going wrong at once, or at the worst moment: storms, killed workers, restarts and full disks."""

@@ -1,0 +1,109 @@
+"""The worker dies of SIGKILL at a random moment, Airflow retries, and readers never see half a load."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import threading
+import time
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from airflow_provider_sela.testing import SelaApi
+from tests.transfers.test_leads_to_sql import load
+from tests.warehouse.databases import Database, Postgres
+from tests.warehouse.dying import PROCESSES
+from tests.warehouse.servers import PostgresServer
+
+pytestmark = pytest.mark.server
+
+#: A night of them is ``SELA_CHAOS_KILLS=100 pytest tests/chaos/test_killed.py``.
+KILLS = int(os.environ.get("SELA_CHAOS_KILLS", "4"))
+
+
+class Reader:
+    """Looks at the table again and again while the ``with`` block lasts.
+
+    :ivar seen: what was in the table, as the number of leads by status ``LOST`` or not.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self.seen: set[tuple[int, int]] = set()
+        self.looks = 0
+
+    def __enter__(self) -> Reader:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._done.set()
+        self._thread.join(30)
+
+    def _look(self) -> None:
+        with closing(self._database.connect()) as connection:
+            connection.autocommit = True
+            last = False
+            while not last:
+                last = self._done.is_set()
+                query = "SELECT count(*), count(*) FILTER (WHERE status = 'LOST') FROM leads"
+                self.seen.add(connection.execute(query).fetchone())
+                self.looks += 1
+
+
+def work(environment: dict[str, str], started: Any, try_number: int) -> None:
+    """What a worker does with a task's try."""
+    os.environ.update(environment)
+    started.set()
+    load(run_id=f"run-{try_number}")
+
+
+@pytest.fixture
+def database(
+    list_of_leads: SelaApi, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> Database:
+    database = Postgres(postgres_server.port, f"killed_{time.monotonic_ns()}")
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database.connection))
+    load(run_id="before")
+    return database
+
+
+def test_killed_again_and_again_the_retry_heals_and_nobody_sees_half_a_load(
+    list_of_leads: SelaApi, database: Database
+) -> None:
+    """Each kill comes at a random moment of a load that would take about as long as the one before it."""
+    environment = {name: value for name, value in os.environ.items() if "AIRFLOW" in name}
+    dice, killed, longest = random.Random(7), 0, 0.0  # noqa: S311 (repeatable)
+    lost = sum(lead["status"] == "LOST" for lead in list_of_leads.leads.values())
+    for turn in range(KILLS):
+        for number in list(list_of_leads.leads)[turn::10]:
+            lost += list_of_leads.leads[number]["status"] != "LOST"
+            list_of_leads.update(number, status="LOST")
+        list_of_leads.add({"id": 90_000 + turn, "status": "NEW"})
+        with Reader(database) as reader:
+            for try_number in range(2):
+                started = PROCESSES.Event()
+                worker = PROCESSES.Process(target=work, args=(environment, started, try_number))
+                worker.start()
+                assert started.wait(60)
+                begun = time.monotonic()
+                if try_number == 0:
+                    worker.join(dice.uniform(0, longest or 2.0))
+                    worker.kill()
+                worker.join(60)
+                if try_number == 0:
+                    killed += worker.exitcode == -9
+                else:
+                    longest = time.monotonic() - begun
+                    assert worker.exitcode == 0
+        assert len(reader.seen) == 2, reader.seen
+        assert max(reader.seen) == (2_001 + turn, lost)
+        assert reader.looks > 10
+        rows = {(row["id"], row["status"]) for row in database.table()}
+        assert rows == {(lead["id"], lead["status"]) for lead in list_of_leads.leads.values()}
+    assert killed >= KILLS / 2
