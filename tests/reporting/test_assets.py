@@ -1,4 +1,4 @@
-"""``sela://`` URIs: one spelling for each server, a clear refusal, and counts in the events of a real run."""
+"""``sela://`` URIs: one spelling for each server, and a clear refusal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from airflow_provider_sela.assets import (
     leads_uri,
     sanitize_uri,
 )
-from tests.reporting.conftest import PLANTED, Reports
 
 ONE = "sela://api.trysela.com/leads"
 
@@ -94,15 +93,3 @@ def test_what_is_no_asset_or_has_no_events_is_left_alone() -> None:
     context: Any = {}
     describe_outlets(context, [create_asset()], {"read": 1})
     describe_outlets({**context, "outlet_events": {}}, ["a file"], {"read": 1})
-
-
-@pytest.mark.airflow
-def test_an_asset_event_tells_counts_and_verdict(reports: Reports) -> None:
-    table, file = (reports.asset_events[uri] for uri in ("x-duckdb://warehouse/leads", "x-files://leads"))
-    assert {name: table[name] for name in ("verdict", "read", "new", "changed", "deleted", "nulled")} == {
-        "verdict": "PROVEN(id)", "read": 250, "new": 250, "changed": 0, "deleted": 0, "nulled": 5,
-    }  # fmt: skip
-    assert (file["read"], file["verdict"]) == (250, "PROVEN(id)")
-    assert "new" not in file
-    assert reports.asset_events["x-xcom://leads"] == {"verdict": "ATOMIC", "read": 1}
-    assert PLANTED not in str(reports.asset_events)
