@@ -122,13 +122,16 @@ class SelaBaseOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Run the task; failures that no retry can mend fail it at once."""
+        clock = time.monotonic()
         with failing_fast():
             try:
                 self._loading = True
-                return self.load(context)
+                result = self.load(context)
             finally:
                 self._loading = False
                 self.hook.close()
+        self.finish(context, result, time.monotonic() - clock)
+        return result
 
     def on_kill(self) -> None:
         """End at once: what was begun is undone on the way out.
@@ -142,6 +145,9 @@ class SelaBaseOperator(BaseOperator):
     def load(self, context: Context) -> Any:
         """Do the subclass's work and return the task's XCom."""
         raise NotImplementedError
+
+    def finish(self, context: Context, result: Any, seconds: float) -> None:
+        """Do what is left after the work, for a subclass; an ``execute`` of its own would be a nested one."""
 
     def _page_size(self) -> int | None:
         return None if self.page_size is None else whole_number("page_size", self.page_size)
@@ -192,15 +198,12 @@ class SelaReadOperator(SelaBaseOperator):
         asked = asked_of(self.hook.settings, lead_filters(**self.filters), self.privacy)
         return Parts(self.parts, asked, self.log)
 
-    def execute(self, context: Context) -> Any:
-        """Run the task, tell what it did, then remove what other tasks have read for it."""
-        clock = time.monotonic()
-        result = super().execute(context)
-        metrics.duration("sela.load.duration", self.sela_conn_id, time.monotonic() - clock)
+    def finish(self, context: Context, result: Any, seconds: float) -> None:
+        """Tell what was done, and remove what other tasks have read for it."""
+        metrics.duration("sela.load.duration", self.sela_conn_id, seconds)
         describe_outlets(context, self.outlets, self._facts(result))
         if self.found_parts is not None:
             self.found_parts.remove()
-        return result
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage | None:
         """Tell OpenLineage what this run has done; called after a failure as well, and asks nobody."""

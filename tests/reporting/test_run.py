@@ -34,6 +34,10 @@ def test_an_asset_event_tells_counts_and_verdict(reports: Reports) -> None:
     assert PLANTED not in str(reports.asset_events)
 
 
+def test_airflow_finds_nothing_to_warn_of_in_how_the_operators_run(reports: Reports) -> None:
+    assert "cannot be called outside" not in reports.output
+
+
 def test_a_landing_names_the_server_that_it_read_and_the_table_that_it_wrote(reports: Reports) -> None:
     event = reports.event("to_sql")
     (read,), (written,) = event["inputs"], event["outputs"]
