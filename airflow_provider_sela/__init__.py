@@ -27,6 +27,7 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Leads of [Sela](https://trysela.com), complete and typed, in your own warehouse.",
         "versions": [__version__],
         "connection-types": [connection_type()],
+        "cli": ["airflow_provider_sela.cli.get_sela_commands"],
         "asset-uris": [uris],
         # The same key in Airflow 2.
         "dataset-uris": [uris],

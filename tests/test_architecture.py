@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "__init__", "exceptions", "api", "status", "leads", "settings", "walk", "pacing", "progress",
-        "redaction", "snapshot", "privacy", "newest", "patience",
+        "redaction", "snapshot", "privacy", "newest", "patience", "checkup",
     ),
     (
         "certificates", "session", "transport", "async_transport", "spool", "hooks", "files", "publishing",
@@ -28,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("operators", "transfers", "sensors"),
 )  # fmt: skip
 #: Beside the building: they may use any floor, and no floor may use them.
-BESIDE = ("demo", "cli", "dlt")
+BESIDE = ("demo", "cli", "__main__", "dlt")
 #: The sample API is for people without the rest, so it stands alone.
 ALONE = "testing"
 

@@ -41,6 +41,13 @@ def listed(*words: str) -> list[dict[str, Any]]:
     return found
 
 
+def commands() -> set[str]:
+    """Names of Airflow's commands."""
+    from airflow.cli.cli_parser import ALL_COMMANDS_DICT
+
+    return set(ALL_COMMANDS_DICT)
+
+
 @in_a_leg
 def test_the_tests_run_against_the_wheel_and_the_wanted_airflow() -> None:
     assert Path(airflow_provider_sela.__file__).is_relative_to(sysconfig.get_path("purelib"))
@@ -64,4 +71,5 @@ def test_what_this_airflow_can_do_is_what_the_readme_says() -> None:
     assert {
         "`SelaLeadsEventTrigger`": SelaLeadsEventTrigger.__base__.__name__ == "BaseEventTrigger",
         "`SelaRetryPolicy`": SelaRetryPolicy.__base__ is not object,
-    } == {name: cell == "yes" for name, cell in told.items() if name.startswith("`Sela")}
+        "`airflow sela`": "sela" in commands(),
+    } == {name: cell == "yes" for name, cell in told.items() if name.startswith("`")}

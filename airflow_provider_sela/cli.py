@@ -1,0 +1,226 @@
+"""Commands: ``airflow sela …`` from Airflow 3.2 on, ``python -m airflow_provider_sela …`` everywhere.
+
+``check`` says whether a connection works, how its server behaves, and which configuration suits it; ``leads``
+looks one lead up. Results go to standard output, everything else to standard error.
+
+Every ``airflow`` command loads the definitions, so they import nothing that it has not loaded already.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, redirect_stdout
+from math import ceil
+from statistics import median
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from airflow.cli.cli_config import ActionCommand, GroupCommand
+
+    from airflow_provider_sela.api import Page
+    from airflow_provider_sela.checkup import Filtering, Seen
+    from airflow_provider_sela.hooks.sela import SelaHook
+
+FINE, REMARKS, BROKEN = 0, 1, 2
+_SMALL_REQUESTS = 3
+#: Fields of a lead that say nothing of the person.
+IMPERSONAL = (
+    "id", "status", "status_reason", "created_time", "modified_time", "next_call_time", "sms_dnc", "call_dnc",
+)  # fmt: skip
+
+
+def get_sela_commands() -> list[GroupCommand]:
+    """The group ``sela``, as the provider's metadata offers it to Airflow."""
+    from airflow.cli.cli_config import GroupCommand
+
+    return [GroupCommand(name="sela", help="Check a Sela connection, look up leads", subcommands=_commands())]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The same commands without Airflow's own."""
+    import argparse
+
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_sela", description="Check a Sela connection, look up leads"
+    )
+    names = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in _commands():
+        words = names.add_parser(command.name, help=command.help, description=command.description)
+        for argument in command.args:
+            argument.add_to_parser(words)
+        words.set_defaults(func=command.func)
+    parsed = parser.parse_args(arguments)
+    parsed.func(parsed)
+
+
+def check(args: Namespace) -> NoReturn:
+    """Run ``check``; exits with 0 if all is well, 1 if something is worth a look, 2 if nothing works."""
+    from airflow_provider_sela.checkup import advice, findings, report
+
+    with _hook(args.conn_id) as hook:
+        settings = hook.settings
+        seen, requests = _look(hook)
+    judged = findings(seen, settings.page_size)
+    if args.output == "json":
+        print(json.dumps(report(settings.base_url, seen, settings.page_size, requests), indent=2))
+    else:
+        print(f"Connection {settings.conn_id}: {settings.base_url}")
+        for finding in judged:
+            print(f"{' ' if finding.fine else '!'} {finding.subject:<12} {finding.text}")
+        print("\nExtras that suit this server")
+        for each in advice(seen):
+            print(f"  {each.extra:<12} {each.value:<6} {each.reason}")
+        print(f"\n{requests} requests were sent.")
+    sys.exit(FINE if all(finding.fine for finding in judged) else REMARKS)
+
+
+def leads(args: Namespace) -> NoReturn:
+    """Run ``leads``; exits with 0 if there is one, 1 if there is none, 2 if nothing works."""
+    with _hook(args.conn_id) as hook:
+        found = hook.find_leads(args.external_id)
+    shown: list[Mapping[str, Any]] = [
+        lead if args.show_personal_data else {name: lead.get(name) for name in IMPERSONAL} for lead in found
+    ]
+    if args.output == "json":
+        print(json.dumps(shown, indent=2))
+    elif shown:
+        print(_table(shown))
+    if not shown:
+        print("no lead has this external_id", file=sys.stderr)
+    sys.exit(FINE if shown else REMARKS)
+
+
+def _commands() -> list[ActionCommand]:
+    from airflow.cli.cli_config import ActionCommand, Arg
+
+    conn_id = Arg(("--conn-id",), help="Airflow connection; default: sela_default", default="sela_default")
+
+    def output(default: str) -> Arg:
+        return Arg(("--output",), help=f"Default: {default}", choices=[default, "json"], default=default)
+
+    return [
+        ActionCommand(
+            name="check",
+            help="Say whether a connection works, how the server behaves, and which extras suit it",
+            description="Sends six requests at most. Exit status: 0 all is well, 1 see the lines with !, 2 it"
+            " does not work.",
+            func=check,
+            args=(
+                conn_id,
+                Arg(("--output",), help="Default: text", choices=["text", "json"], default="text"),
+            ),
+        ),
+        ActionCommand(
+            name="leads",
+            help="Show the leads that have an external_id, without what is personal",
+            description="Exit status: 0 there is one, 1 there is none, 2 it does not work.",
+            func=leads,
+            args=(
+                conn_id,
+                Arg(("--external-id",), help="The lead's id in your own CRM", required=True),
+                output("table"),
+                Arg(
+                    ("--show-personal-data",),
+                    help="Show all fields: name, e-mail address, phone number, metadata",
+                    action="store_true",
+                ),
+            ),
+        ),
+    ]
+
+
+@contextmanager
+def _hook(conn_id: str) -> Iterator[SelaHook]:
+    """The hook of a connection. What fails ends the command with our own words."""
+    from airflow.models.connection import Connection
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    from airflow_provider_sela.exceptions import SelaError
+    from airflow_provider_sela.hooks.sela import SelaHook
+    from airflow_provider_sela.settings import Settings
+
+    try:
+        # Airflow logs to standard output, where only results belong.
+        with redirect_stdout(sys.stderr), closing(SelaHook(conn_id)) as hook:
+            # A hook finds what is in the metadata database only inside of a task.
+            hook.settings = Settings.of(Connection.get_connection_from_secrets(conn_id))
+            yield hook
+        return
+    except SelaError as error:
+        problem = str(error)
+    except AirflowNotFoundException:
+        problem = f"connection {conn_id!r} is not defined: create it, or name another with --conn-id"
+    print(problem, file=sys.stderr)
+    sys.exit(BROKEN)
+
+
+def _look(hook: SelaHook) -> tuple[Seen, int]:
+    """Ask the server a few questions; gives what it showed and the number of requests."""
+    from airflow_provider_sela.checkup import LARGE_PAGE, Seen
+    from airflow_provider_sela.newest import entry
+    from airflow_provider_sela.snapshot import observed_orders
+
+    requests = 0
+
+    def ask(page: int, size: int, **filters: str) -> tuple[Page, float]:
+        nonlocal requests
+        requests, clock = requests + 1, time.monotonic()
+        return hook.transport.read(filters, page, size, max_attempts=1).page, time.monotonic() - clock
+
+    small = [ask(1, 1) for _ in range(_SMALL_REQUESTS)]
+    large, seconds = ask(1, LARGE_PAGE)
+    answers = [large]
+    if large.next_page is not None and large.rows:
+        answers.append(ask(max(ceil(large.count / large.rows), 2), large.rows)[0])
+    one = next((lead for lead in large.leads if str(lead.get("external_id") or "").strip()), None)
+    wanted = None if one is None else str(one["external_id"])
+    found = None if wanted is None else ask(1, LARGE_PAGE, external_id=wanted)[0]
+    seen = Seen(
+        count=large.count,
+        latency=median(duration for _, duration in small),
+        asked=LARGE_PAGE,
+        shown=large.rows,
+        seconds=seconds,
+        honoured=None if large.count < 2 else small[0][0].rows == 1,
+        orders=observed_orders([entry(lead) for lead in page.leads] for page in answers),
+        filtering=_filtering(wanted, found, large.count),
+    )
+    return seen, requests
+
+
+def _filtering(wanted: str | None, found: Page | None, count: int) -> Filtering:
+    from airflow_provider_sela.checkup import Filtering
+    from airflow_provider_sela.leads import has_external_id
+
+    if wanted is None or found is None:
+        return Filtering.UNKNOWN
+    exact = [lead for lead in found.leads if has_external_id(lead, wanted)]
+    if not exact and found.next_page is None:
+        return Filtering.BLIND
+    if len(exact) == found.rows:
+        return Filtering.EXACT
+    return Filtering.IGNORED if found.count >= count else Filtering.WIDER
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows under their names. No value can steer the terminal: what is not printable is written out."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [names, *([_cell(row.get(name)) for name in names] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
+    lines.insert(1, ["-" * width for width in widths])
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(text)

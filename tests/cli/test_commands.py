@@ -1,0 +1,202 @@
+"""The commands, as a person at a terminal and as a script meet them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_sela import cli
+from airflow_provider_sela.testing import SelaApi
+from tests.triggers.waits import Shuffled, Substring, Unfiltered, connect, lead
+
+PERSONAL = {
+    "email": "planted@example.com",
+    "phone_number": "+18045550199",
+    "metadata": {"first_name": "Planted"},
+}
+TOKEN = "planted-token-4711"
+
+
+class Stubborn(SelaApi):
+    """A server that goes by a page size of its own."""
+
+    def paginate(self, leads: Any, page: str, page_size: int, query: Any) -> Any:
+        return super().paginate(leads, page, 50, query)
+
+
+class Blind(SelaApi):
+    """A server that finds nothing by external_id."""
+
+    def select(self, filters: dict[str, str]) -> Any:
+        return [] if "external_id" in filters else super().select(filters)
+
+
+def run(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    api: SelaApi,
+    *words: str,
+    **extra: Any,
+) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of a command."""
+    connect(monkeypatch, api, **extra)
+    with pytest.raises(SystemExit) as end:
+        cli.main(words)
+    out, err = capsys.readouterr()
+    assert TOKEN not in out + err
+    return int(end.value.code or 0), out, err
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "extra", "status", "facts"),
+    [
+        (SelaApi, {}, {}, 0, {"count": 300, "external_id_filter": "exact", "page_size_honoured": True}),
+        (SelaApi, {"max_page_size": 40}, {}, 1, {"page_size_cap": 40, "recommended": {"page_size": 40}}),
+        (SelaApi, {"max_page_size": 40}, {"page_size": 40}, 0, {"page_size_cap": 40, "remarks": []}),
+        (Stubborn, {}, {}, 1, {"page_size_honoured": False, "recommended": {"page_size": 50}}),
+        (Shuffled, {}, {}, 1, {"orders": []}),
+        (Unfiltered, {}, {}, 1, {"external_id_filter": "ignored"}),
+        (Substring, {}, {}, 0, {"external_id_filter": "wider"}),
+        (Blind, {}, {}, 1, {"external_id_filter": "blind"}),
+    ],
+)
+def test_check_tells_how_the_server_behaves(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[SelaApi],
+    options: dict[str, Any],
+    extra: dict[str, Any],
+    status: int,
+    facts: dict[str, Any],
+) -> None:
+    leads = [lead(number, external_id=f"w{number}") for number in range(1, 301)]
+    with kind(leads=leads, token=TOKEN, **options) as api:
+        ended, out, _ = run(capsys, monkeypatch, api, "check", "--output", "json", **extra)
+        told = json.loads(out)
+        assert told["requests"] == len(api.requests) <= 6
+    assert ended == status
+    assert told["fine"] == (status == 0)
+    told["recommended"].pop("concurrency")
+    assert {name: told[name] for name in facts} == facts
+
+
+def test_check_says_the_same_to_people(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SelaApi(leads=[lead(7, **PERSONAL), lead(8, **PERSONAL)], token=TOKEN) as api:
+        ended, out, _ = run(capsys, monkeypatch, api, "check")
+        assert (ended, out.splitlines()[0]) == (0, f"Connection sela_default: {api.url}")
+        assert re.search(r"^  leads +2$", out, re.MULTILINE)
+        assert f"{len(api.requests)} requests were sent." in out
+    assert "lanted" not in out
+
+
+@pytest.mark.parametrize("command", [("check",), ("leads", "--external-id", "w1")])
+def test_what_does_not_work_is_told_with_its_cure_and_status_2(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    with SelaApi(leads=3, token="another") as api:
+        monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps({**api.connection, "password": TOKEN}))
+        with pytest.raises(SystemExit) as end:
+            cli.main(command)
+    out, err = capsys.readouterr()
+    assert (end.value.code, out) == (2, "")
+    assert "'sela_default': HTTP 401" in err
+    assert "Password" in err
+    assert TOKEN not in err
+
+
+@pytest.mark.usefixtures("airflow_db")
+def test_a_connection_that_does_not_exist_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["check", "--conn-id", "nowhere"])
+    assert end.value.code == 2
+    assert "'nowhere' is not defined" in capsys.readouterr().err
+
+
+def test_leads_shows_nothing_personal_unless_asked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("leads", "--external-id", "w1")
+    with SelaApi(
+        leads=[lead(7, external_id="w1", **PERSONAL), lead(8, external_id="w2")], token=TOKEN
+    ) as api:
+        for output in ("table", "json"):
+            ended, out, err = run(capsys, monkeypatch, api, *words, "--output", output)
+            assert ended == 0
+            assert "lanted" not in out + err
+            assert "+1804" not in out + err
+            assert re.search(r"\b7\b", out)
+        _, out, _ = run(capsys, monkeypatch, api, *words, "--output", "json", "--show-personal-data")
+        assert json.loads(out) == [api.leads[7]]
+        _, out, _ = run(capsys, monkeypatch, api, *words, "--show-personal-data")
+        assert "planted@example.com" in out
+
+
+def test_leads_says_by_its_status_that_there_is_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SelaApi(leads=3, token=TOKEN) as api:
+        ended, out, err = run(capsys, monkeypatch, api, "leads", "--external-id", "w1", "--output", "json")
+    assert (ended, json.loads(out)) == (1, [])
+    assert "no lead has this external_id" in err
+
+
+def test_no_value_of_a_lead_can_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SelaApi(leads=[lead(7, external_id="w1", status="\x1b[2J\r\n")], token=TOKEN) as api:
+        _, out, _ = run(capsys, monkeypatch, api, "leads", "--external-id", "w1")
+    assert "\x1b" not in out
+    assert r"\u001b[2J\r\n" in out
+
+
+def test_retries_are_told_on_standard_error_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SelaApi(leads=[lead(7, external_id="w1")], token=TOKEN) as api:
+        api.answer_next(503)
+        ended, out, _ = run(capsys, monkeypatch, api, "leads", "--external-id", "w1", "--output", "json")
+    assert ended == 0
+    assert [item["id"] for item in json.loads(out)] == [7]
+
+
+AIRFLOW_HAS_COMMANDS = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 2)
+COMMANDS = [
+    pytest.param((sys.executable, "-m", "airflow_provider_sela"), id="python -m"),
+    pytest.param(
+        (sys.executable, "-m", "airflow", "sela"),
+        id="airflow sela",
+        marks=pytest.mark.skipif(not AIRFLOW_HAS_COMMANDS, reason="Airflow 3.2 and newer"),
+    ),
+]
+
+
+@pytest.mark.airflow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_connection_in_the_metadata_database_is_found(command: tuple[str, ...], tmp_path: Path) -> None:
+    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path)}
+    environment.pop("AIRFLOW_CONN_SELA_DEFAULT", None)
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+
+    airflow = (sys.executable, "-m", "airflow")
+    with SelaApi(leads=30, token=TOKEN) as api:
+        assert call(*airflow, "db", "migrate").returncode == 0
+        added = call(*airflow, "connections", "add", "kept", "--conn-json", json.dumps(dict(api.connection)))
+        assert added.returncode == 0, added.stderr
+        done = call(*command, "check", "--conn-id", "kept", "--output", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["count"] == 30
+    assert TOKEN not in done.stdout + done.stderr
