@@ -37,6 +37,7 @@ class Part:
     :param part: number of the part, from 0.
     :param of: number of parts.
     :param sha256: of the part, once it is read.
+    :param until: newest ``Date`` header in it, microseconds since the epoch; None if there is none.
     :param leads: distinct leads in it.
     :param requests: requests that it took, retries included.
     :param retries: requests that were sent again.
@@ -47,6 +48,7 @@ class Part:
     part: int
     of: int
     sha256: str = ""
+    until: int | None = None
     leads: int = 0
     requests: int = 0
     retries: int = 0
@@ -162,6 +164,11 @@ class Parts:
                     yield from map(Reply.of_line, self._folder.lines(part_name(number), read[number].sha256))
             except LostError as error:
                 self._log.warning("Sela: part %d %s: its windows are read again", number, error)
+
+    @property
+    def until(self) -> int | None:
+        """The newest ``Date`` among those replies, None if there is none."""
+        return max((part.until for part in self._parts if part.until is not None), default=None)
 
     def remove(self) -> None:
         """Remove what was left: it holds leads, and is of no use once they have landed."""

@@ -97,7 +97,14 @@ class Asking:
             "Sela: part %d of %d: %d leads, %d requests, %d retries",
             part.part, part.of, work.leads, run.requests, run.retries,
         )  # fmt: skip
-        return replace(part, sha256=digest, leads=work.leads, requests=run.requests, retries=run.retries)
+        return replace(
+            part,
+            sha256=digest,
+            until=work.until,
+            leads=work.leads,
+            requests=run.requests,
+            retries=run.retries,
+        )
 
     def _windows(self, folder: Folder, part: Part) -> Sequence[Window]:
         try:
@@ -159,6 +166,7 @@ class _Windows:
         self._left = len(windows)
         self._keep = keep
         self._ids: set[int] = set()
+        self.until: int | None = None
         self.expected = sum(window.page_size for window in windows)
 
     @property
@@ -176,4 +184,5 @@ class _Windows:
     def take(self, reply: Reply, started: int, ended: int) -> None:
         self._keep(reply)
         self._ids.update(entry.id for entry in reply.entries)
+        self.until = max(filter(None, (self.until, reply.date)), default=None)
         self._left -= 1

@@ -146,9 +146,8 @@ class LeadSnapshot:
             return [], 0
         self._run.count(requests=parts.requests, retries=parts.retries)
         try:
-            windows, tick = resume(
-                self._reading, parts.first(), parts.divided(), _Verified(self._reading, self.spool).take
-            )
+            take = _Verified(self._reading, self.spool).take
+            windows, tick = resume(self._reading, parts.first(), parts.divided(), take, until=parts.until)
         except OtherReadingError:
             # What was taken is kept: it was read after the start. Only the proof begins again.
             self._log.warning("Sela: the read was planned by another version of this package: read again")

@@ -31,6 +31,9 @@ class Answered(Protocol):
     @property
     def window(self) -> Window: ...
 
+    @property
+    def date(self) -> int | None: ...
+
 
 A = TypeVar("A", bound=Answered)
 
@@ -50,7 +53,12 @@ def divide(windows: Sequence[Window], most: int) -> list[list[Window]]:
 
 
 def resume(
-    reading: Reading, first: Iterable[A], divided: Iterable[A], take: Callable[[A, int, int], object]
+    reading: Reading,
+    first: Iterable[A],
+    divided: Iterable[A],
+    take: Callable[[A, int, int], object],
+    *,
+    until: int | None,
 ) -> tuple[list[Window], int]:
     """Bring a new reading to where other processes left theirs.
 
@@ -58,20 +66,29 @@ def resume(
     :param first: answers of the process that planned, in the order in which it had them.
     :param divided: answers to the windows that were divided, in any order; some may be missing.
     :param take: records an answer, sent and answered at these ticks, in ``reading``.
+    :param until: the newest ``Date`` among the divided answers, None if there is none.
     :return: windows that are out and still to be read, and the tick at which to go on.
     :raises OtherReadingError: the reading asks for another window than those that were answered first.
     """
-    tick = 0
+    tick, since = 0, None
     for answer in first:
         if reading.wanted() != [answer.window]:
             raise OtherReadingError
         take(answer, tick, tick + 1)
-        tick += 2
+        tick, since = tick + 2, answer.date
     missing = dict.fromkeys(reading.wanted())
-    # As many ticks as one process would have taken, because repairs judge by them how fast the list moves.
-    ended = tick + 2 * len(missing)
+    # As many ticks as one process would have taken. Where between them an answer came is a guess, by which
+    # repairs judge how fast the list moves; the proof compares ends with starts only, and the starts are one.
+    span = 2 * len(missing)
     for answer in divided:
         if answer.window in missing:
             del missing[answer.window]
-            take(answer, tick, ended)
-    return list(missing), ended + 1
+            take(answer, tick, tick + max(round(_far(since, answer.date, until) * span), 1))
+    return list(missing), tick + span + 1
+
+
+def _far(since: int | None, date: int | None, until: int | None) -> float:
+    """How far between two dates a third is, 0 to 1; 1 if nobody knows."""
+    if since is None or date is None or until is None or until <= since:
+        return 1.0
+    return min(max((date - since) / (until - since), 0.0), 1.0)

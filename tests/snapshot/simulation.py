@@ -77,7 +77,8 @@ def spread_read(
         leads.now += SECOND
         leads.write()
     last = _Reader(leads, Reading(page_size, lateness=lateness))
-    waiting, tick = resume(last.reading, first, found, last.take)
+    until = max((response.date or 0 for response in found), default=None)
+    waiting, tick = resume(last.reading, first, found, last.take, until=until)
     last.finish(waiting, count(tick), concurrency=concurrency, chance=chance, max_requests=max_requests)
     return last.outcome()
 

@@ -98,6 +98,22 @@ def test_a_busy_list_is_proven(order: str, writes: float, least: float) -> None:
     assert sum(outcome.verdict.proven for outcome in outcomes) >= least * len(outcomes)
 
 
+@pytest.mark.parametrize("order", HONEST)
+def test_a_busy_list_read_in_parts_is_proven_at_the_same_cost(order: str) -> None:
+    """Requests of the whole: planning, all parts, repairing and closing."""
+
+    def busy(seed: int) -> DriftingList:
+        return DriftingList(order, leads=10_000, habits=Habits(writes=1.8), seed=seed)
+
+    seeds = range(3 * SWEEP)
+    apart = [spread_read(busy(seed), parts=8, concurrency=4, seed=seed) for seed in seeds]
+    alone = [read(busy(seed), concurrency=16, seed=seed) for seed in seeds]
+    assert not any(outcome.lost for outcome in apart)
+    assert all(outcome.verdict.proven for outcome in apart)
+    requests = [sum(outcome.stats.requests for outcome in outcomes) for outcomes in (apart, alone)]
+    assert requests[0] <= 1.1 * requests[1]
+
+
 def test_a_plain_walk_loses_leads_from_the_same_lists() -> None:
     lost = [
         len(walk(DriftingList("id", leads=5000, habits=Habits(writes=1.8), seed=seed))[1])
