@@ -11,7 +11,7 @@ import hmac
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -230,13 +230,11 @@ def refuse_others(theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
 
 
 def _listed(outputs: object) -> list[object]:
-    """XCom of mapped tasks is a sequence that Airflow fetches as it is read."""
-    listed = list(outputs) if isinstance(outputs, Iterable) and not isinstance(outputs, str | Mapping) else []
-    if not listed:
-        raise SelaRequestError(
-            "parts is empty: give it the output of SelaReadPartOperator, as parts=read.output"
-        )
-    return listed
+    """XCom of mapped tasks is a sequence that Airflow fetches item by item. It is asked for its length first:
+    a look behind its end, which is how Python iterates over one, is logged as an error."""
+    if isinstance(outputs, Sequence) and not isinstance(outputs, str) and len(outputs):
+        return [outputs[place] for place in range(len(outputs))]
+    raise SelaRequestError("parts is empty: give it the output of SelaReadPartOperator, as parts=read.output")
 
 
 @contextmanager

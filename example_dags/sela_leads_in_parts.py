@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 import pendulum
-from airflow.providers.common.compat.sdk import DAG, Param
+from airflow.providers.common.compat.sdk import DAG, Asset, Param
 
 from airflow_provider_sela.operators.parts import SelaPlanPartsOperator, SelaReadPartOperator
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
@@ -36,5 +36,10 @@ with DAG(
     plan = SelaPlanPartsOperator(task_id="plan", path="{{ params.path }}", max_parts=16, **leads)
     read = SelaReadPartOperator.partial(task_id="read", **leads).expand(part=plan.output)
     land = SelaLeadsToSqlOperator(
-        task_id="land", conn_id="duckdb_default", table="leads", parts=read.output, **leads
+        task_id="land",
+        conn_id="duckdb_default",
+        table="leads",
+        parts=read.output,
+        outlets=[Asset("x-duckdb://duckdb_default/leads")],
+        **leads,
     )
