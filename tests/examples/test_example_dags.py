@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,10 @@ def test_an_example_that_runs_twice_gives_the_same_rows_and_finds_nothing_new(
     assert [row[0] for row in first] == list(ids)
     assert first == second
     assert (first_counts, second_counts) == ((len(ids), 0, 0), (0, 0, len(ids)))
-    told = last_event("x-duckdb://duckdb_default/leads")
-    assert (told["unchanged"], told["verdict"].partition("(")[0] in ("ATOMIC", "PROVEN")) == (len(ids), True)
+    if find_spec("airflow.sdk"):  # Airflow 2 keeps no event of a DAG that is tested like this
+        told = last_event("x-duckdb://duckdb_default/leads")
+        assert told["unchanged"] == len(ids)
+        assert told["verdict"].partition("(")[0] in ("ATOMIC", "PROVEN")
 
 
 @pytest.mark.airflow
