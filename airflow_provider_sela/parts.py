@@ -108,6 +108,17 @@ def part_name(number: int) -> str:
     return f"part-{number:04}"
 
 
+def plan_in(folder: Folder, digest: str) -> tuple[Plan, list[Reply]]:
+    """The plan in a folder, and the replies with which its read began.
+
+    :param digest: its SHA-256.
+    :raises LostError: it is not there, or not what was left there.
+    """
+    with _of_this_version():
+        lines = folder.lines(PLAN, digest)
+        return Plan.of_line(next(lines)), [Reply.of_line(line) for line in lines]
+
+
 class Parts:
     """A spread read, as the task that finishes it finds it.
 
@@ -181,12 +192,8 @@ class Parts:
 
     def _open(self, folder: Folder, digest: str) -> None:
         try:
-            with _of_this_version():
-                lines = folder.lines(PLAN, digest)
-                self.plan = Plan.of_line(next(lines))
-                self._first = [Reply.of_line(line) for line in lines]
+            self.plan, self._first = plan_in(folder, digest)
         except LostError as error:
-            self.plan = None
             self._log.warning(
                 "Sela: the plan in %s %s: this task reads the whole list alone. If nobody cleared it after a"
                 " success, check that all workers share the folder",

@@ -14,7 +14,7 @@ from itertools import chain
 
 from airflow_provider_sela.exceptions import SelaTargetError
 from airflow_provider_sela.hooks.crew import Crew
-from airflow_provider_sela.parts import PLAN, Part, Plan, asked_of, part_name, refuse_others
+from airflow_provider_sela.parts import PLAN, Part, Plan, asked_of, part_name, plan_in, refuse_others
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.progress import Progress
 from airflow_provider_sela.publishing import Publication
@@ -108,7 +108,7 @@ class Asking:
 
     def _windows(self, folder: Folder, part: Part) -> Sequence[Window]:
         try:
-            plan = Plan.of_line(next(folder.lines(PLAN, part.plan)))
+            plan, _ = plan_in(folder, part.plan)
         except LostError as error:
             failure = SelaTargetError(
                 f"the plan in {folder.url} {error}: check that all workers share the folder, then clear the"

@@ -207,6 +207,16 @@ def test_a_plan_of_another_version_costs_a_whole_read_and_no_lead(sela: SelaApi,
         kept.rename(spread.base)
 
 
+def test_a_plan_of_another_version_is_told_to_the_tasks_that_read(sela: SelaApi, spread: Spread) -> None:
+    part = spread.plan()[0]
+    spread.left[0].write_bytes(gzip.compress(b'{"another": "form"}\n'))
+    other = {**part, "plan": sha256(spread.left[0].read_bytes())}
+    with pytest.raises(
+        AirflowFailException, match=r"another version of this package.*clear the task that plans"
+    ):
+        spread.read(other)
+
+
 def test_a_new_plan_removes_the_parts_of_the_old_and_none_of_another_run(
     sela: SelaApi, spread: Spread
 ) -> None:
