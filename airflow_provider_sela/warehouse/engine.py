@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -86,6 +87,9 @@ class Engine(ABC):
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        # With a cursor left in the middle of a statement, SQLite keeps a closed connection and its lock.
+        with suppress(Exception):
+            self.cursor.close()
         self.connection.close()
 
     # what an engine has to say for itself
