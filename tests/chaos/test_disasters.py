@@ -108,7 +108,10 @@ def test_a_database_file_on_a_read_only_disk_is_as_it_was(
     assert is_whole(database, list_of_leads)
 
 
-def test_sqlite_on_a_read_only_disk_says_so(list_of_leads: SelaApi, disk: Disk, target: Target) -> None:
+def test_an_sqlite_file_on_a_read_only_disk_is_as_it_was(
+    list_of_leads: SelaApi, disk: Disk, target: Target
+) -> None:
+    """The one that failed lets go of its lock, too."""
     disk.resize("64m")
     target(database := SQLite(disk.path))
     load(run_id="before")
@@ -116,8 +119,10 @@ def test_sqlite_on_a_read_only_disk_says_so(list_of_leads: SelaApi, disk: Disk, 
     changed(list_of_leads)
     disk.read_only(on=True)
     assert "it takes no writes" in refused()
-    assert database.table() == before
     disk.read_only(on=False)
+    assert database.table() == before
+    assert load(run_id="retry")["changed"] == 667
+    assert is_whole(database, list_of_leads)
 
 
 def to_file(path: Path) -> Any:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import threading
 import time
 from contextlib import closing
-from typing import Any
 
 import pytest
 
 from airflow_provider_sela.testing import SelaApi
+from tests.chaos import worker
 from tests.transfers.test_leads_to_sql import load
 from tests.warehouse.databases import Database, Postgres
-from tests.warehouse.dying import PROCESSES
 from tests.warehouse.servers import PostgresServer
 
 pytestmark = pytest.mark.server
@@ -56,13 +56,6 @@ class Reader:
                 self.looks += 1
 
 
-def work(environment: dict[str, str], started: Any, try_number: int) -> None:
-    """What a worker does with a task's try."""
-    os.environ.update(environment)
-    started.set()
-    load(run_id=f"run-{try_number}")
-
-
 @pytest.fixture
 def database(
     list_of_leads: SelaApi, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
@@ -77,8 +70,7 @@ def test_killed_again_and_again_the_retry_heals_and_nobody_sees_half_a_load(
     list_of_leads: SelaApi, database: Database
 ) -> None:
     """Each kill comes at a random moment of a load that would take about as long as the one before it."""
-    environment = {name: value for name, value in os.environ.items() if "AIRFLOW" in name}
-    dice, killed, longest = random.Random(7), 0, 0.0  # noqa: S311 (repeatable)
+    dice, killed, looks, longest = random.Random(7), 0, 0, 0.0  # noqa: S311 (repeatable)
     lost = sum(lead["status"] == "LOST" for lead in list_of_leads.leads.values())
     for turn in range(KILLS):
         for number in list(list_of_leads.leads)[turn::10]:
@@ -86,24 +78,20 @@ def test_killed_again_and_again_the_retry_heals_and_nobody_sees_half_a_load(
             list_of_leads.update(number, status="LOST")
         list_of_leads.add({"id": 90_000 + turn, "status": "NEW"})
         with Reader(database) as reader:
-            for try_number in range(2):
-                started = PROCESSES.Event()
-                worker = PROCESSES.Process(target=work, args=(environment, started, try_number))
-                worker.start()
-                assert started.wait(60)
-                begun = time.monotonic()
-                if try_number == 0:
-                    worker.join(dice.uniform(0, longest or 2.0))
-                    worker.kill()
-                worker.join(60)
-                if try_number == 0:
-                    killed += worker.exitcode == -9
-                else:
-                    longest = time.monotonic() - begun
-                    assert worker.exitcode == 0
+            doomed = worker.start("first try")
+            doomed.join(dice.uniform(0, longest or 2.0))
+            doomed.kill()
+            doomed.join(60)
+            killed += doomed.exitcode == -signal.SIGKILL
+            healer, begun = worker.start("second try"), time.monotonic()
+            healer.join(60)
+            assert healer.exitcode == 0
+            longest = time.monotonic() - begun
         assert len(reader.seen) == 2, reader.seen
         assert max(reader.seen) == (2_001 + turn, lost)
         assert reader.looks > 10
+        looks += reader.looks
         rows = {(row["id"], row["status"]) for row in database.table()}
         assert rows == {(lead["id"], lead["status"]) for lead in list_of_leads.leads.values()}
     assert killed >= KILLS / 2
+    print(f"{killed} of {KILLS} loads killed, {looks:,} looks")
