@@ -21,7 +21,7 @@ from tests.warehouse.servers import PostgresServer
 pytestmark = pytest.mark.server
 
 #: A night of them is ``SELA_CHAOS_KILLS=100 pytest tests/chaos/test_killed.py``.
-KILLS = int(os.environ.get("SELA_CHAOS_KILLS", "4"))
+KILLS = int(os.environ.get("SELA_CHAOS_KILLS", "3"))
 
 
 class Reader:

@@ -10,7 +10,7 @@ import pytest
 from tests.chaos import storm
 
 #: The command that runs thirty is ``python -m tests.chaos.storm --seeds 30``.
-SEEDS = int(os.environ.get("SELA_CHAOS_SEEDS", "2"))
+SEEDS = int(os.environ.get("SELA_CHAOS_SEEDS", "1"))
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
