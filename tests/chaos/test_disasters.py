@@ -248,8 +248,10 @@ class TestPostgres:
         disk: Disk,
     ) -> None:
         # The server's account must reach the disk through folders that belong to the tests.
-        for parent in list(disk.path.parents)[:3]:
-            parent.chmod(0o755)
+        root = Path(tempfile.gettempdir())
+        for parent in disk.path.parents:
+            if root in parent.parents:
+                parent.chmod(0o755)
         disk.resize("64m")
         if postgres_server.account:
             shutil.chown(disk.path, postgres_server.account)
