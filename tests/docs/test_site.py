@@ -15,7 +15,7 @@ from tests.conftest import REPOSITORY
 from tests.docs.pages import PAGES, prose
 
 #: Whom a page may send a reader to.
-HOSTS = {"airflow.apache.org", "trysela.com", "squidfunk.github.io"}
+HOSTS = {"airflow.apache.org", "dlthub.com", "trysela.com", "squidfunk.github.io"}
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 

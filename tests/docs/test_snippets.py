@@ -82,12 +82,23 @@ def test_python_on_a_page_runs_block_after_block(
             assert shown <= built, str(block)
 
 
+def lines(code: str) -> Iterator[str]:
+    """Lines as a shell takes them: what ends in a backslash or inside of quotes goes on."""
+    begun = ""
+    for line in code.replace("\\\n", " ").splitlines():
+        begun += line
+        if not begun.count("'") % 2:
+            yield begun
+            begun = ""
+        else:
+            begun += "\n"
+
+
 def commands() -> Iterator[tuple[str, list[str]]]:
     """Commands in blocks and in the running text, with where they stand."""
     for page in PAGES:
         for block in blocks(page, "sh", "bash", "shell", "console"):
-            text = block.code.replace("\\\n", " ")
-            for line in text.splitlines():
+            for line in lines(block.code):
                 for command in re.split(r"&&|\|\|", line.removeprefix("$ ")):
                     parts = shlex.split(command, comments=True)
                     if parts:
@@ -105,10 +116,16 @@ COMMANDS = list(commands())
 def test_a_command_on_a_page_exists(place: str, command: list[str]) -> None:
     while re.fullmatch(r"\w+=.*", command[0]):
         command = command[1:]
+    brought = set(PROJECT["project"]["scripts"])
     if command[:2] == ["uv", "run"]:
+        groups = [command[at + 1] for at, word in enumerate(command) if word == "--group"]
+        needs = [text for group in groups for text in PROJECT["dependency-groups"][group]]
+        brought |= {re.split(r"[<>=\[]", text)[0] for text in needs}
         command = without_options(command[2:])
     program, *arguments = command
     if program == "airflow":
+        if arguments == ["sela"]:
+            arguments.append("--help")
         if arguments:
             parsed(arguments)
     elif program == "python" and arguments[0] == "-m":
@@ -125,7 +142,7 @@ def test_a_command_on_a_page_exists(place: str, command: list[str]) -> None:
     elif "/" in program:
         assert (REPOSITORY / program).is_file(), place
     else:
-        assert shutil.which(program, path=BIN) or program in PROJECT["project"]["scripts"], place
+        assert shutil.which(program, path=BIN) or program in brought, place
         for path in arguments:
             assert not path.startswith("tests/") or (REPOSITORY / path).exists(), place
 

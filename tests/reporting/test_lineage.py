@@ -40,6 +40,8 @@ def test_a_file_has_the_name_that_openlineage_gives_its_storage(url: str, namesp
         ("postgres", "db", "other.mart.leads", "postgres://db:5432", "other.mart.leads"),
         ("mysql", "db.example.com", "leads", "mysql://db.example.com:3306", "crm.leads"),
         ("mysql", "db.example.com", "mart.leads", "mysql://db.example.com:3306", "mart.leads"),
+        ("snowflake", "", "leads", "snowflake://org-account", "SALES.CRM.LEADS"),
+        ("snowflake", "", 'mart."Web leads"', "snowflake://org-account", "SALES.MART.Web leads"),
         ("duckdb", "/data/leads.duckdb", "leads", "duckdb:///data/leads.duckdb", "leads"),
         ("duckdb", f"md:crm?motherduck_token={PLANTED}", "leads", "duckdb://md:crm", "leads"),
         ("sqlite", "/data/leads.db", "main.leads", "sqlite:///data/leads.db", "main.leads"),
@@ -62,9 +64,11 @@ def _target(
     monkeypatch: pytest.MonkeyPatch, kind: str, host: str, table: str, transport: str = '{"type": "console"}'
 ) -> Any:
     pytest.importorskip(f"airflow.providers.{kind}.hooks.{kind}", exc_type=ImportError)
-    connection = {"conn_type": kind, "host": host, "login": "user", "password": PLANTED}
+    connection: dict[str, Any] = {"conn_type": kind, "host": host, "login": "user", "password": PLANTED}
     if kind in ("postgres", "mysql"):
         connection["schema"] = "crm"
+    if kind == "snowflake":
+        connection |= {"schema": "CRM", "extra": {"account": "org-account", "database": "SALES"}}
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
     monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", transport)
     return table_target(engine_for("warehouse", table), Mode.MERGE.layout, "warehouse")
