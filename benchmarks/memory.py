@@ -1,0 +1,139 @@
+"""Memory and time of whole loads, from a few thousand leads to a million.
+
+Usage: ``uv run --group benchmarks python -m benchmarks.memory [--leads 10000 100000 1000000] [--plot FILE]``.
+Each load is a process of its own, which counts what it takes above the interpreter with Airflow and the
+operator imported. A PostgreSQL server is started; its memory does not count, while that of DuckDB, which
+lives in the process, does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.serving import CAP, TOKEN, serving
+from tests.warehouse.servers import postgres
+
+TARGETS = ("postgres", "duckdb", "parquet", "jsonl.gz")
+
+
+def main() -> None:
+    """Run the loads, print a table, draw a plot."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--leads", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--plot", type=Path, help="SVG file to write")
+    parser.add_argument("--load", help=argparse.SUPPRESS)
+    parser.add_argument("--path", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.load:
+        print(json.dumps(load(arguments.load, arguments.path)))
+        return
+    results = [result for leads in arguments.leads for result in measure(leads)]
+    print("| leads | into | MB above the interpreter | seconds | microseconds a lead | verdict |")
+    print("|---|---|---|---|---|---|")
+    for each in results:
+        micros = each["seconds"] / each["leads"] * 1e6
+        print(
+            f"| {each['leads']:,} | {each['target']} | {each['megabytes']:.0f} | {each['seconds']:.1f}"
+            f" | {micros:.0f} | {each['verdict']} |"
+        )
+    if arguments.plot:
+        draw(results, arguments.plot)
+
+
+def measure(leads: int) -> Iterator[Mapping[str, Any]]:
+    """Load a list of so many leads into each target."""
+    with serving(leads, [0.0]) as urls, _environment(urls[0.0]) as (folder, environment):
+        for target in TARGETS:
+            path = "leads" if target in ("postgres", "duckdb") else f"{folder}/leads.{target}"
+            command = [sys.executable, "-m", "benchmarks.memory", "--load", target, "--path", path]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+            if done.returncode:
+                sys.exit(done.stderr)
+            yield json.loads(done.stdout.splitlines()[-1]) | {"leads": leads, "target": target}
+
+
+def load(target: str, path: str) -> dict[str, Any]:
+    """One load in this process."""
+    from airflow_provider_sela.operators.leads import SelaLeadsOperator
+    from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
+
+    operator: Any = (
+        SelaLeadsToSqlOperator(task_id="load", conn_id=target, table=path)
+        if target in ("postgres", "duckdb")
+        else SelaLeadsOperator(task_id="load", path=path)
+    )
+    before = _status("VmRSS")
+    # Forget the peak that the imports have left.
+    Path("/proc/self/clear_refs").write_text("5")
+    clock = time.perf_counter()
+    result = operator.execute({"run_id": "benchmark"})
+    seconds = time.perf_counter() - clock
+    return {
+        "megabytes": (_status("VmHWM") - before) / 1024,
+        "seconds": seconds,
+        "verdict": result["verdict"],
+    }
+
+
+def draw(results: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Memory by number of leads, a line for each target."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "sela"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 3.5), layout="constrained")
+    for target in TARGETS:
+        points = [(each["leads"], each["megabytes"]) for each in results if each["target"] == target]
+        axes.plot(*zip(*points, strict=True), marker="o", label=target)
+    axes.set(xscale="log", xlabel="leads of about 1 KB", ylabel="MB above the interpreter", ylim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    figure.savefig(path, metadata={"Date": None})
+
+
+@contextmanager
+def _environment(url: str) -> Iterator[tuple[str, dict[str, str]]]:
+    sela = {"conn_type": "sela", "host": url, "password": TOKEN, "extra": {"page_size": CAP}}
+    with tempfile.TemporaryDirectory() as folder, postgres() as port:
+        target = {
+            "conn_type": "postgres",
+            "host": "127.0.0.1",
+            "port": port,
+            "login": "sela",
+            "schema": "postgres",
+        }
+        yield (
+            folder,
+            {
+                **os.environ,
+                "AIRFLOW_HOME": folder,
+                "AIRFLOW_CONN_SELA_DEFAULT": json.dumps(sela),
+                "AIRFLOW_CONN_POSTGRES": json.dumps(target),
+                "AIRFLOW_CONN_DUCKDB": json.dumps({"conn_type": "duckdb", "host": f"{folder}/leads.duckdb"}),
+                "no_proxy": "*",
+            },
+        )
+
+
+def _status(name: str) -> int:
+    """A figure of this process, in kB."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    raise LookupError(name)
+
+
+if __name__ == "__main__":
+    main()
