@@ -131,7 +131,7 @@ def _tables(snapshot: LeadSnapshot) -> Iterator[Any]:
     import dlt
 
     rows = _rows(snapshot)
-    # Also creates the table where there is no lead.
+    # Creates the table where there is no lead, from dlt 1.31 on.
     yield dlt.mark.materialize_table_schema()
     while batch := list(islice(rows, _BATCH)):
         yield batch

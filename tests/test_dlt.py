@@ -10,11 +10,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.version import Version
 
 from airflow_provider_sela.exceptions import SelaIncompleteError, SelaSetupError
 from airflow_provider_sela.leads import LEAD_FIELDS, lead_row
@@ -198,6 +200,9 @@ def test_results_without_an_id_are_kept_once(serve: Serve, target: Target) -> No
     assert target.rows("SELECT DISTINCT read, rejected FROM _sela_loads") == [(5, 1)]
 
 
+@pytest.mark.skipif(
+    Version(version("dlt")) < Version("1.31"), reason="older ones create the table with the first lead"
+)
 def test_no_leads_make_an_empty_table(serve: Serve, target: Target) -> None:
     serve([])
     target.load()
