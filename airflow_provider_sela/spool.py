@@ -92,7 +92,7 @@ class Spool:
     @property
     def nulled(self) -> int:
         """Number of malformed values in the distinct leads."""
-        return sum(place.nulled for place in self._places())
+        return sum(nulled for _, _, _, nulled in self._places())
 
     @property
     def rejected(self) -> int:
@@ -102,12 +102,12 @@ class Spool:
     @property
     def longest(self) -> int:
         """Bytes of the longest line, for readers that must allocate before they read."""
-        return max((place.length for place in self._places()), default=0)
+        return max((length for _, _, length, _ in self._places()), default=0)
 
     @property
     def newest(self) -> datetime | None:
         """The latest ``modified_time`` of all leads, None where no lead has a usable one."""
-        latest = max((place.modified for place in self._places()), default=0)
+        latest = max((modified for modified, _, _, _ in self._places()), default=0)
         return _EPOCH + timedelta(microseconds=latest) if latest else None
 
     def add(self, lead: Lead) -> bool:
@@ -185,8 +185,9 @@ class Spool:
     def _place(self, key: int) -> _Place:
         return _Place._make(_PACKED.unpack(self._index[key]))
 
-    def _places(self) -> Iterator[_Place]:
-        return map(_Place._make, map(_PACKED.unpack, self._index.values()))
+    def _places(self) -> Iterator[tuple[int, ...]]:
+        """What :class:`_Place` names, without the time that its names take."""
+        return map(_PACKED.unpack, self._index.values())
 
     def _write(self, lines: list[bytes]) -> None:
         """Write lines where they can be read by their place, and forget them."""
