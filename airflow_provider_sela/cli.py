@@ -162,8 +162,7 @@ def _hook(conn_id: str) -> Iterator[SelaHook]:
 def _look(hook: SelaHook) -> tuple[Seen, int]:
     """Ask the server a few questions; gives what it showed and the number of requests."""
     from airflow_provider_sela.checkup import LARGE_PAGE, Seen
-    from airflow_provider_sela.newest import entry
-    from airflow_provider_sela.snapshot import observed_orders
+    from airflow_provider_sela.snapshot import Entry, observed_orders
 
     requests = 0
 
@@ -187,7 +186,7 @@ def _look(hook: SelaHook) -> tuple[Seen, int]:
         shown=large.rows,
         seconds=seconds,
         honoured=None if large.count < 2 else small[0][0].rows == 1,
-        orders=observed_orders([entry(lead) for lead in page.leads] for page in answers),
+        orders=observed_orders([Entry.of(lead) for lead in page.leads] for page in answers),
         filtering=_filtering(wanted, found, large.count),
     )
     return seen, requests

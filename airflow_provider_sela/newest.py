@@ -13,18 +13,13 @@ from typing import Any, NamedTuple
 
 from airflow_provider_sela.api import Page
 from airflow_provider_sela.exceptions import SelaPageGoneError
-from airflow_provider_sela.leads import Lead, microseconds
+from airflow_provider_sela.leads import Lead
 from airflow_provider_sela.snapshot.orders import Evidence
 from airflow_provider_sela.snapshot.pages import Entry, Observation, Response, Window
 
 _DEEPEST = 10
 _KNOWN = 5_000
 _ENOUGH = 8
-
-
-def entry(lead: Lead) -> Entry:
-    """What identifies this state of a lead: its id and times."""
-    return Entry(lead["id"], microseconds(lead.get("created_time")), microseconds(lead.get("modified_time")))
 
 
 class NewEnd:
@@ -92,7 +87,7 @@ class NewEnd:
         self._count = page.count
         if page.next_page is not None:
             self._size = page.rows
-        entries = [entry(lead) for lead in page.leads]
+        entries = [Entry.of(lead) for lead in page.leads]
         seen = Response(Window(1, len(entries) or 1), entries, page.count, False, None, 0, 0)
         self._evidence.record(Observation(seen))
         self.leads += page.leads
@@ -140,7 +135,7 @@ class NewEnd:
         return max(1, ceil(self._count / self._size))
 
     def _remember(self) -> None:
-        for item in map(entry, self.leads):
+        for item in map(Entry.of, self.leads):
             self._known.pop(item, None)
             self._known[item] = None
         for old in list(self._known)[:-_KNOWN]:

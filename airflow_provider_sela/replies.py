@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_sela.leads import Lead, microseconds
+from airflow_provider_sela.leads import Lead
 from airflow_provider_sela.privacy import Redact
 from airflow_provider_sela.snapshot import Entry, Response, Window
 from airflow_provider_sela.transport import Answer
@@ -49,7 +49,7 @@ class Reply:
             count=page.count,
             has_next=page.next_page is not None,
             date=answer.date,
-            entries=[_entry(lead) for lead in page.leads],
+            entries=[Entry.of(lead) for lead in page.leads],
             leads=page.leads if redact is None else [redact(lead) for lead in page.leads],
             rejects=page.rejects if redact is None else [redact(item) for item in page.rejects],
         )
@@ -71,8 +71,3 @@ class Reply:
         values = json.loads(line)
         window, entries = values.pop("window"), values.pop("entries")
         return cls(Window(*window), entries=[Entry(*entry) for entry in entries], **values)
-
-
-def _entry(lead: Lead) -> Entry:
-    created, modified = microseconds(lead.get("created_time")), microseconds(lead.get("modified_time"))
-    return Entry(lead["id"], created, modified)

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from airflow_provider_sela.leads import Lead, microseconds
+
 Key = Literal["id", "created_time", "modified_time"]
 MISSING = -(2**63)
 
@@ -38,6 +40,12 @@ class Entry(NamedTuple):
     id: int
     created: int | None
     modified: int | None
+
+    @classmethod
+    def of(cls, lead: Lead) -> Entry:
+        """What the proof needs of this one."""
+        created, modified = microseconds(lead.get("created_time")), microseconds(lead.get("modified_time"))
+        return cls(lead["id"], created, modified)
 
 
 @dataclass(frozen=True, slots=True)

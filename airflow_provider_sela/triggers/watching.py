@@ -15,7 +15,7 @@ from airflow_provider_sela.api import lead_filters
 from airflow_provider_sela.async_transport import AsyncTransport, shared_transport
 from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError, SelaUnavailableError
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.newest import NewEnd, entry
+from airflow_provider_sela.newest import NewEnd
 from airflow_provider_sela.snapshot.pages import Entry
 from airflow_provider_sela.transport import Run
 from airflow_provider_sela.walk import Walk
@@ -113,7 +113,7 @@ class _Watch:
         # Leads that are not on these pages must have lower ids than those that are, and, where changes count,
         # must have changed before them.
         baseline = self._end.whole or (not self._on_changed and self._end.by_id)
-        return Reading([entry(lead) for lead in self._end.leads], self._end.whole, baseline, began)
+        return Reading([Entry.of(lead) for lead in self._end.leads], self._end.whole, baseline, began)
 
 
 async def _whole(filters: Mapping[str, str], transport: AsyncTransport, log: logging.Logger) -> Reading:
@@ -125,7 +125,7 @@ async def _whole(filters: Mapping[str, str], transport: AsyncTransport, log: log
         except SelaPageGoneError:
             walk.gone()
             continue
-        entries += [entry(lead) for lead in walk.record(answer.page)]
+        entries += [Entry.of(lead) for lead in walk.record(answer.page)]
     return Reading(entries, True, True, began)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_sela.api import Page
 from airflow_provider_sela.exceptions import SelaPageGoneError
-from airflow_provider_sela.newest import Cursor, NewEnd, entry
+from airflow_provider_sela.newest import Cursor, NewEnd
 from airflow_provider_sela.snapshot.pages import Entry
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -217,4 +217,4 @@ def test_over_any_readings_each_lead_is_new_at_most_once(readings: list[list[int
 
 def test_an_entry_keeps_id_and_times_alone() -> None:
     lead: Any = {"id": 5, "email": "someone@example.com", "modified_time": "1970-01-01T00:00:01+00:00"}
-    assert entry(lead) == Entry(5, None, 1_000_000)
+    assert Entry.of(lead) == Entry(5, None, 1_000_000)
