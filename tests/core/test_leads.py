@@ -114,7 +114,11 @@ def test_what_is_no_64_bit_number_is_nulled_counted_and_kept(name: str, raw: Any
 
 @pytest.mark.parametrize("name", sorted(BOOLEANS))
 @pytest.mark.parametrize(
-    ("raw", "value"), [(True, True), (1, True), ("true", True), (False, False), (0, False), ("False", False)]
+    ("raw", "value"),
+    [
+        *((raw, True) for raw in (True, 1, 1.0, "1", "true", "True")),
+        *((raw, False) for raw in (False, 0, 0.0, "0", "false", "False")),
+    ],
 )
 def test_booleans_are_read_however_they_are_written(name: str, raw: Any, value: bool) -> None:
     assert row(**{name: raw})[name] is value

@@ -53,6 +53,15 @@ def test_pages_nested_without_end_are_kept_as_rejects_and_not_followed_for_ever(
     assert page.rows == 1
 
 
+@pytest.mark.parametrize(("depth", "understood"), [(1, True), (3, True), (4, False)])
+def test_pages_are_unfolded_three_deep(depth: int, understood: bool) -> None:
+    nested: dict[str, Any] = {"id": 1}
+    for _ in range(depth):
+        nested = {"count": 1, "results": [nested]}
+    page = decode(results=[nested])
+    assert (len(page.leads), len(page.rejects)) == ((1, 0) if understood else (0, 1))
+
+
 def test_a_lead_that_happens_to_have_count_and_results_is_still_a_lead() -> None:
     assert [lead["id"] for lead in decode(results=[{"id": 9, "count": 1, "results": []}]).leads] == [9]
 

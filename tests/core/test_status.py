@@ -87,7 +87,10 @@ def test_both_forms_of_retry_after_ask_for_the_same_wait(seconds: int) -> None:
         (504, 1, SelaUnavailableError, "504"),
         (400, 1, SelaRequestError, "check the filters"),
         (410, 3, SelaRequestError, "check the filters"),
+        (300, 1, SelaSetupError, "Host"),
         (301, 1, SelaSetupError, "Host"),
+        (399, 1, SelaSetupError, "Host"),
+        (499, 1, SelaRequestError, "check the filters"),
         (204, 1, SelaResponseError, "report it"),
         (501, 1, SelaResponseError, "report it"),
         (999, 1, SelaResponseError, "report it"),
@@ -120,7 +123,8 @@ def test_the_time_to_wait_travels_with_the_error() -> None:
 
 def test_a_sentence_of_the_framework_is_quoted() -> None:
     error = error_for(401, {}, b'{"detail": "Invalid token."}')
-    assert "(Invalid token)" in str(error)
+    assert str(error).startswith("HTTP 401 (Invalid token): the token")
+    assert str(error_for(401, {}, b"")).startswith("HTTP 401: the token")
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,21 @@ def test_a_page_that_stays_gone_although_page_1_counts_leads_for_it_is_an_error(
         walk.gone()
 
 
+def test_nothing_is_counted_before_the_first_answer() -> None:
+    walk = Walk()
+    assert (walk.page, walk.count, walk.leads, walk.rejected) == (1, None, 0, 0)
+
+
+def test_pages_without_anything_new_are_read_until_they_make_up_the_count_and_no_further() -> None:
+    """Ten results are counted: after nine there may be a tenth, after ten the server repeats itself."""
+    walk = Walk()
+    ids(walk, page(10, 2, 1, 2, 3))
+    assert ids(walk, page(10, 3, 1, 2, 3)) == []
+    assert ids(walk, page(10, 4, 1, 2, 3)) == []
+    with pytest.raises(SelaResponseError, match=r"page 4 names a next page .* after 10 results"):
+        walk.record(page(10, 5, 1))
+
+
 def test_rejects_are_counted() -> None:
     walk = Walk()
     ids(walk, page(9, 2, 1, rejects=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import Any
 
 import pytest
@@ -40,6 +41,23 @@ def test_a_hash_is_stable_and_depends_on_the_salt() -> None:
     assert first != Privacy(hashed=["email"], salt=SALT + "!")(LEAD)["email"]
     assert len(first) == 32
     assert "ada" not in first
+
+
+def test_a_hash_is_the_one_that_another_tool_can_make() -> None:
+    """HMAC-SHA256 of the text itself, its first half; or a column hashed elsewhere could not be joined."""
+    made = hmac.new(SALT.encode(), b"ada@example.com", "sha256").hexdigest()[:32]
+    assert Privacy(hashed=["email"], salt=SALT)(LEAD)["email"] == made
+
+
+def test_different_values_have_different_hashes_and_each_its_own() -> None:
+    values = ["ada@example.com", "bob@example.com", "", 17, 18, {"a": 1}, {"a": 2}, ["a"]]
+    hashes = {Privacy(hashed=["email"], salt=SALT)({"id": 1, "email": value})["email"] for value in values}
+    assert len(hashes) == len(values)
+
+
+def test_a_salt_of_16_characters_and_an_undocumented_field_will_do() -> None:
+    hashed = Privacy(hashed=["score"], salt="x" * 16)({"id": 1, "score": "high"})
+    assert len(hashed["score"]) == 32
 
 
 @pytest.mark.parametrize("value", ["\ud800", {"a": ["list"]}, 17, ""])
