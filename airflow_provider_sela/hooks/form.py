@@ -1,10 +1,10 @@
-"""The connection form for Airflow below 3.3; newer versions draw it from the provider's metadata."""
+"""The connection form for Airflow below 3.2; newer versions draw it from the provider's metadata."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_sela.settings import EXTRA_FIELDS
+from airflow_provider_sela.settings import EXTRA_FIELDS, ExtraField
 
 
 def form_widgets() -> dict[str, Any]:
@@ -14,16 +14,16 @@ def form_widgets() -> dict[str, Any]:
     from wtforms import IntegerField, StringField
     from wtforms.validators import Optional
 
-    def widget(kind: str) -> Any:
-        return IntegerField if kind == "integer" else StringField
-
-    return {
-        item.name: widget(item.kind)(
+    def field(item: ExtraField) -> Any:
+        # Airflow takes no DecimalField; a number is entered as text, and checked when it is read.
+        whole = item.kind == "integer"
+        default = item.default if whole or item.default is None else str(item.default)
+        return (IntegerField if whole else StringField)(
             lazy_gettext(item.title),
             validators=[Optional()],
             widget=BS3TextFieldWidget(),
             description=item.description,
-            default=item.default,
+            default=default,
         )
-        for item in EXTRA_FIELDS
-    }
+
+    return {item.name: field(item) for item in EXTRA_FIELDS}

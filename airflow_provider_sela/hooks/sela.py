@@ -50,12 +50,12 @@ class SelaHook(AsyncReading, BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Describe the standard fields of the form (Airflow below 3.3)."""
+        """Describe the standard fields of the form (Airflow below 3.2)."""
         return {"hidden_fields": HIDDEN_FIELDS, "relabeling": RELABELING, "placeholders": PLACEHOLDERS}
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Describe the extras of the form (Airflow below 3.3)."""
+        """Describe the extras of the form (Airflow below 3.2)."""
         return form_widgets()
 
     @cached_property

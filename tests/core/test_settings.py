@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_sela.exceptions import SelaSetupError
-from airflow_provider_sela.settings import DEFAULT_PAGE_SIZE, EXTRA_FIELDS, Settings
+from airflow_provider_sela.settings import EXTRA_FIELDS, Settings
 
 TOKEN = "s3cr3t-t0k3n"
 
@@ -44,7 +44,7 @@ def test_a_token_is_all_that_is_needed() -> None:
     settings = of()
     assert settings.base_url == "https://api.trysela.com"
     assert settings.authorization == f"Token {TOKEN}"
-    assert (settings.timeout, settings.page_size, settings.max_attempts) == (30, DEFAULT_PAGE_SIZE, 5)
+    assert (settings.timeout, settings.page_size, settings.max_attempts) == (30, 100, 5)
     assert (settings.retry_budget, settings.concurrency, settings.requests_per_second) == (600, 4, None)
     assert (settings.verify, settings.proxy) == (True, None)
 

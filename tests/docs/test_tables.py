@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 
 from airflow_provider_sela import exceptions
 from airflow_provider_sela.api import DEFAULT_HOST
 from airflow_provider_sela.exceptions import SelaError
-from airflow_provider_sela.settings import DEFAULT_PAGE_SIZE, EXTRA_FIELDS, ExtraField
+from airflow_provider_sela.settings import EXTRA_FIELDS
 from airflow_provider_sela.warehouse.layout import Mode
 from tests.conftest import REPOSITORY
 from tests.docs.pages import table
@@ -24,14 +25,14 @@ def word(cell: str) -> str:
     return cell.partition("`")[2].partition("`")[0]
 
 
-def test_the_readme_lists_each_extra_of_the_connection_with_its_default() -> None:
-    rows = table(README, "field", "meaning", "default")
+@pytest.mark.parametrize("page", [README, DOCS / "connection.md"], ids=lambda page: page.name)
+def test_a_page_lists_each_extra_of_the_connection_with_its_default(page: Path) -> None:
+    rows = table(page, "field", "meaning", "default")
     told = {word(row["field"]): row["default"] for row in rows if row["field"].startswith("extra")}
     assert list(told) == [item.name for item in EXTRA_FIELDS]
     for item in EXTRA_FIELDS:
-        default = DEFAULT_PAGE_SIZE if item.name == "page_size" else item.default
         number = re.fullmatch(r"[\d.]+", told[item.name])
-        assert (float(number[0]) if number else None) == default, item.name
+        assert (float(number[0]) if number else None) == item.default, item.name
     [host] = [row for row in rows if row["field"] == "Host"]
     assert word(host["default"]) == DEFAULT_HOST
 
@@ -60,9 +61,10 @@ def test_completeness_explains_each_verdict() -> None:
     assert told == ["ATOMIC", "PROVEN", "CONVERGED", "UNVERIFIED"]
 
 
-@pytest.mark.parametrize("extra", EXTRA_FIELDS, ids=lambda item: item.name)
-def test_the_page_of_the_connection_names_each_extra(extra: ExtraField) -> None:
-    page = DOCS / "connection.md"
-    if not page.exists():
-        pytest.skip("not written yet")
-    assert f"`{extra.name}`" in page.read_text()
+def test_the_page_of_the_connection_names_each_field_as_the_form_does_and_its_bounds() -> None:
+    rows = {word(row["field"]): row for row in table(DOCS / "connection.md", "field", "meaning", "default")}
+    for item in EXTRA_FIELDS:
+        row = rows[item.name]
+        assert row["in the form"] == item.title
+        bounds = [] if item.minimum is None else [item.minimum, item.maximum]
+        assert [float(number) for number in re.findall(r"[\d.]+", row["allowed"].replace(",", ""))] == bounds
