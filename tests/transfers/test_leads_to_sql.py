@@ -176,9 +176,13 @@ def test_hidden_fields_are_nowhere_in_the_database(
     )
 
 
-def test_a_missing_provider_names_the_extra(warehouse: DuckDB, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "airflow.providers.duckdb.hooks.duckdb", None)
-    with pytest.raises(AirflowFailException, match=r"pip install 'airflow-provider-sela\[duckdb\]'"):
+@pytest.mark.parametrize("kind", ["duckdb", "mysql", "postgres", "snowflake"])
+def test_a_missing_provider_names_the_extra(
+    warehouse: DuckDB, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setitem(sys.modules, f"airflow.providers.{kind}.hooks.{kind}", None)
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": kind}))
+    with pytest.raises(AirflowFailException, match=rf"pip install 'airflow-provider-sela\[{kind}\]'"):
         load()
 
 
