@@ -164,7 +164,7 @@ def _load(body: bytes) -> dict[str, Any]:
     else:
         if isinstance(document, dict):
             return document
-        problem = "the answer is JSON but no page: an object with count and results was expected"
+        problem = "the answer is JSON but no page: an object with count and results was expected; check Host"
     # Raised outside the handlers: as a context, a JSONDecodeError would keep the whole body.
     raise SelaResponseError(problem)
 
@@ -206,7 +206,9 @@ def _not_json(body: bytes) -> str:
 def _unfold(page: dict[str, Any], into: list[Any], depth: int) -> None:
     count, results = page.get("count"), page.get("results")
     if not isinstance(count, int) or isinstance(count, bool) or count < 0 or not isinstance(results, list):
-        raise SelaResponseError("the answer is JSON but no page of leads: count and results were expected")
+        raise SelaResponseError(
+            "the answer is JSON but no page of leads: count and results were expected; check Host"
+        )
     for item in results:
         if depth < 3 and isinstance(item, dict) and "id" not in item and {"count", "results"} <= item.keys():
             _unfold(item, into, depth + 1)

@@ -24,6 +24,12 @@ _REFUSALS = (
     "CERTIFICATE_EXPIRED", "CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "DECRYPT_ERROR",
 )  # fmt: skip
 
+_UNKNOWN_AUTHORITY = "if a company authority signed it, set extra 'verify' to its CA bundle"
+_WRONG_NAME = "check Host: the server behind it, or a proxy on the way, is another one"
+_WRONG_TIME = "its owner must renew it, unless the clock of this machine is wrong"
+# By OpenSSL's X509_V_ERR_…: not yet valid, expired, another name, another IP address.
+_CERTIFICATE_CURES = {9: _WRONG_TIME, 10: _WRONG_TIME, 62: _WRONG_NAME, 64: _WRONG_NAME}
+
 
 class Symptom(Enum):
     """What an HTTP library saw; each library's transport says which of its errors mean which."""
@@ -57,7 +63,9 @@ def failure(symptom: Symptom, error: BaseException, settings: Settings) -> SelaE
     if symptom is Symptom.PROXY_CREDENTIALS:
         return SelaSetupError("the proxy wants credentials; put them into extra 'proxy'")
     if symptom is Symptom.PROXY:
-        return SelaUnavailableError("the proxy cannot be reached or refuses; check extra 'proxy'")
+        return SelaUnavailableError(
+            "the proxy cannot be reached or refuses; check extra 'proxy', or HTTPS_PROXY in the environment"
+        )
     if any(isinstance(item, socket.gaierror) for item in causes):
         return SelaUnavailableError(f"the name of {server} cannot be resolved; check Host and DNS")
     if symptom is Symptom.UNSENDABLE:
@@ -79,9 +87,9 @@ def unreadable_bundle() -> SelaSetupError:
 
 def _tls_failure(error: ssl.SSLError, server: str) -> SelaSetupError:
     if isinstance(error, ssl.SSLCertVerificationError):
+        cure = _CERTIFICATE_CURES.get(error.verify_code, _UNKNOWN_AUTHORITY)
         return SelaSetupError(
-            f"the TLS certificate of {server} is not trusted ({error.verify_message.rstrip('.')}); if a "
-            f"company authority signed it, set extra 'verify' to its CA bundle"
+            f"the TLS certificate of {server} is not trusted ({error.verify_message.rstrip('.')}); {cure}"
         )
     reason = error.reason or ""
     if "_ALERT_" in reason and reason.endswith(_REFUSALS):

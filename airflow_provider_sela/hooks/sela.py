@@ -186,12 +186,17 @@ class SelaHook(AsyncReading, BaseHook):
         )
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask for one lead, without retries; the message reaches the browser and never holds the token."""
+        """Ask for one lead, without retries.
+
+        :return: whether Sela answered, and a sentence for the browser, which names the field to change and
+            never holds the token.
+        """
         try:
             started = time.monotonic()
             answer = self.transport.read({}, 1, 1, max_attempts=1)
         except SelaError as error:
-            return False, str(error)
+            # The Test button gives the connection a random name for the moment.
+            return False, str(error).removeprefix(f"connection {self.sela_conn_id!r}: ")
         milliseconds = (time.monotonic() - started) * 1000
         return True, f"Sela answered in {milliseconds:.0f} ms; this token sees {answer.page.count} leads"
 
