@@ -49,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m airflow_provider_sela", description="Check a Sela connection, look up leads"
     )
     names = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in _commands():
+    with redirect_stdout(sys.stderr):
+        commands = _commands()
+    for command in commands:
         words = names.add_parser(command.name, help=command.help, description=command.description)
         for argument in command.args:
             argument.add_to_parser(words)
@@ -137,24 +139,25 @@ def _commands() -> list[ActionCommand]:
 @contextmanager
 def _hook(conn_id: str) -> Iterator[SelaHook]:
     """The hook of a connection. What fails ends the command with our own words."""
-    from airflow.models.connection import Connection
-    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+    # Airflow logs to standard output, some versions when they are imported; only results belong there.
+    with redirect_stdout(sys.stderr):
+        from airflow.models.connection import Connection
+        from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-    from airflow_provider_sela.exceptions import SelaError
-    from airflow_provider_sela.hooks.sela import SelaHook
-    from airflow_provider_sela.settings import Settings
+        from airflow_provider_sela.exceptions import SelaError
+        from airflow_provider_sela.hooks.sela import SelaHook
+        from airflow_provider_sela.settings import Settings
 
-    try:
-        # Airflow logs to standard output, where only results belong.
-        with redirect_stdout(sys.stderr), closing(SelaHook(conn_id)) as hook:
-            # A hook finds what is in the metadata database only inside of a task.
-            hook.settings = Settings.of(Connection.get_connection_from_secrets(conn_id))
-            yield hook
-        return
-    except SelaError as error:
-        problem = str(error)
-    except AirflowNotFoundException:
-        problem = f"connection {conn_id!r} is not defined: create it, or name another with --conn-id"
+        try:
+            with closing(SelaHook(conn_id)) as hook:
+                # A hook finds what is in the metadata database only inside of a task.
+                hook.settings = Settings.of(Connection.get_connection_from_secrets(conn_id))
+                yield hook
+            return
+        except SelaError as error:
+            problem = str(error)
+        except AirflowNotFoundException:
+            problem = f"connection {conn_id!r} is not defined: create it, or name another with --conn-id"
     print(problem, file=sys.stderr)
     sys.exit(BROKEN)
 

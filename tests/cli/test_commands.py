@@ -198,5 +198,7 @@ def test_a_connection_in_the_metadata_database_is_found(command: tuple[str, ...]
         assert added.returncode == 0, added.stderr
         done = call(*command, "check", "--conn-id", "kept", "--output", "json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["count"] == 30
+    # What Airflow's own command logs while it starts is not ours to silence.
+    told = done.stdout[done.stdout.index("{\n") :] if "sela" in command else done.stdout
+    assert json.loads(told)["count"] == 30
     assert TOKEN not in done.stdout + done.stderr
