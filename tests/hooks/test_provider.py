@@ -113,9 +113,12 @@ def test_the_user_interface_of_this_airflow_draws_each_extra(manager: Any) -> No
 def test_airflow_draws_the_form_without_a_deprecation_warning() -> None:
     """From 3.2 on, Airflow warns of a hook that describes a form, unless the metadata do."""
     code = """
-import warnings
+import contextlib, warnings
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
+    with contextlib.suppress(ImportError):
+        from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+        HookMetaService.hook_meta_data()
     from airflow.providers_manager import ProvidersManager
     assert ProvidersManager().field_behaviours["sela"]
     assert ProvidersManager().hooks["sela"]
