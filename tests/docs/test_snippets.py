@@ -121,6 +121,7 @@ def test_a_command_on_a_page_exists(place: str, command: list[str]) -> None:
         groups = [command[at + 1] for at, word in enumerate(command) if word == "--group"]
         needs = [text for group in groups for text in PROJECT["dependency-groups"][group]]
         brought |= {re.split(r"[<>=\[]", text)[0] for text in needs}
+        brought |= {command[at + 1] for at, word in enumerate(command) if word == "--with"}
         command = without_options(command[2:])
     program, *arguments = command
     if program == "airflow":
@@ -150,7 +151,7 @@ def test_a_command_on_a_page_exists(place: str, command: list[str]) -> None:
 def without_options(arguments: list[str]) -> list[str]:
     """The command that ``uv run`` runs."""
     while arguments[0].startswith("-"):
-        arguments = arguments[2 if arguments[0] == "--group" else 1 :]
+        arguments = arguments[2 if arguments[0] in ("--group", "--with") else 1 :]
     return arguments
 
 
