@@ -15,11 +15,19 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 _TLS_HANDSHAKE = 22
+
+
+@contextlib.contextmanager
+def nobody() -> Iterator[str]:
+    """Host and port where nobody listens, and nobody else can begin to: the port is taken."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
 
 
 @dataclass

@@ -41,8 +41,7 @@ class Surroundings:
 
     def nobody(self) -> str:
         """Where nobody listens."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            return f"http://127.0.0.1:{listener.getsockname()[1]}"
+        return f"http://{self._stack.enter_context(faults.nobody())}"
 
     def full(self) -> str:
         """Where nobody accepts, and the queue of those who want to connect is full."""

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_sela.exceptions import SelaSetupError, SelaUnavailableError
-from tests.faults import FaultServer, page_body, reply
+from tests.faults import FaultServer, nobody, page_body, reply
 from tests.hooks.conftest import Connect
 from tests.proxy import Proxy
 from tests.tls import Authority
@@ -14,9 +14,11 @@ from tests.tls import Authority
 GOOD = reply(200, page_body([{"id": 1}]))
 
 
-def closed_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+@pytest.fixture
+def no_proxy_there() -> Iterator[str]:
+    """URL of a proxy that is not there."""
+    with nobody() as place:
+        yield f"http://{place}"
 
 
 def test_requests_go_through_the_proxy_of_the_connection(connect: Connect) -> None:
@@ -37,13 +39,13 @@ def test_https_is_tunnelled_so_that_the_proxy_never_sees_the_token(connect: Conn
 
 
 def test_the_proxy_of_the_connection_wins_over_the_environment(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, no_proxy_there: str
 ) -> None:
     """``requests`` prefers the variable."""
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("http_proxy", closed_port())
-    monkeypatch.setenv("HTTP_PROXY", closed_port())
+    monkeypatch.setenv("http_proxy", no_proxy_there)
+    monkeypatch.setenv("HTTP_PROXY", no_proxy_there)
     with Proxy() as proxy, FaultServer(GOOD) as server:
         assert connect(server, proxy=proxy.url).read({}, 1, 100).page.count == 1
     assert len(proxy.requests) == 1
@@ -76,14 +78,18 @@ def test_credentials_in_the_proxy_url_are_shown_to_the_proxy_alone(connect: Conn
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_cannot_be_reached_is_told_and_worth_a_retry(scheme: str, connect: Connect) -> None:
-    transport = connect(f"{scheme}://127.0.0.1:9", proxy=closed_port(), max_attempts=1)
+def test_a_proxy_that_cannot_be_reached_is_told_and_worth_a_retry(
+    scheme: str, connect: Connect, no_proxy_there: str
+) -> None:
+    transport = connect(f"{scheme}://127.0.0.1:9", proxy=no_proxy_there, max_attempts=1)
     with pytest.raises(SelaUnavailableError, match="proxy cannot be reached or refuses; check extra 'proxy'"):
         transport.read({}, 1, 100)
 
 
-def test_a_proxy_that_is_down_is_not_mistaken_because_of_digits_in_a_filter(connect: Connect) -> None:
+def test_a_proxy_that_is_down_is_not_mistaken_because_of_digits_in_a_filter(
+    connect: Connect, no_proxy_there: str
+) -> None:
     """The URL is in the library's message: a phone number with 407 in it must not look like the status."""
-    transport = connect("https://127.0.0.1:9", proxy=closed_port(), max_attempts=1)
+    transport = connect("https://127.0.0.1:9", proxy=no_proxy_there, max_attempts=1)
     with pytest.raises(SelaUnavailableError, match="cannot be reached"):
         transport.read({"phone_number": "+14075550100"}, 407, 100)

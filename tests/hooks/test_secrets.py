@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from airflow_provider_sela.operators.base import failing_fast
 from airflow_provider_sela.settings import Settings
 from tests import faults
 from tests.core.test_settings import Fields
-from tests.faults import Act, FaultServer, Received, Wire, http, page_body, reply
+from tests.faults import Act, FaultServer, Received, Wire, http, nobody, page_body, reply
 from tests.proxy import Proxy
 from tests.tls import Authority
 
@@ -162,9 +161,8 @@ def test_no_failure_on_the_way_tells_a_secret(
     slept: list[float],
     tmp_path: Path,
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        closed = f"127.0.0.1:{listener.getsockname()[1]}"
     with (
+        nobody() as closed,
         FaultServer(reply(), tls=Authority(tmp_path).server()) as tls,
         FaultServer(reply()) as plain,
         Proxy("u:p") as proxy,
