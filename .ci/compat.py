@@ -74,7 +74,7 @@ LEGS = (
     Leg("3.2.2", "3.12", ("fastapi<0.137", "svcs<26")),
     Leg("3.1.8", "3.11"),
     Leg("3.3.2", "3.13", demo=True),
-    Leg("2.11.1", "3.11", lowest=True),
+    Leg("2.11.1", "3.11", blocks=False, lowest=True),
     Leg("2.11.2", "3.12", demo=True),
     Leg("3.0.6", "3.12", ("fastapi<0.117", "pyjwt<2.11"), blocks=False),
     Leg("3.4.0b2", "3.13", blocks=False),
@@ -146,6 +146,8 @@ class Room:
         for name in ("pyproject.toml", "README.md"):
             shutil.copy(REPOSITORY / name, self.folder)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+        # A leg has no servers of its own: what needs one is skipped there, and fails nothing.
+        environment.pop("CI", None)
         environment |= {
             "PYTHONPATH": str(self.folder / "tests" / "compat" / "recording"),
             "SELA_COMPAT_AIRFLOW": self.leg.airflow,
