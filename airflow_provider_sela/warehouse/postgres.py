@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, ClassVar
 
-from airflow_provider_sela.leads import Kind
+import msgspec
+
+from airflow_provider_sela.leads import LEAD_FIELDS, Kind
 from airflow_provider_sela.spool import Spool
 from airflow_provider_sela.warehouse.engine import Column
 from airflow_provider_sela.warehouse.layout import STAGED
 from airflow_provider_sela.warehouse.names import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
 
+#: Form of the spooled lines, for COPY.
+COPY_OPTIONS = r"FORMAT csv, NULL 'null', ESCAPE E'\\', ENCODING 'UTF8'"
 _BLOCK = 2**18
 # "Sela" in ASCII. One lock for all loads into a database: it is held for the writing, not for the reading.
 _LOCK = 0x53656C61
-# No text of a lead holds a NUL, which was made visible before.
-_NULL, _END = "\x00N", "\x00,"
+_texts = itemgetter(*(name for name, kind in LEAD_FIELDS if kind is Kind.TEXT))
 
 
 class PostgresEngine(StagedEngine):
     """PostgreSQL 12 and newer.
 
-    The spool holds lines in COPY's own text format, so that they are sent as they are.
+    The spool holds rows in COPY's own CSV format, so that they are sent as they are. A text with a line feed
+    is more than one line there.
     """
 
     types: ClassVar[Mapping[Kind, str]] = {
@@ -64,14 +69,18 @@ class PostgresEngine(StagedEngine):
         return {name: Column(*column) for name, *column in rows} or None
 
     def line(self, values: Mapping[str, Any]) -> bytes:
-        """One line of COPY's text format."""
-        text = _END.join([_NULL if value is None else str(value) for value in values.values()])
-        text = text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-        return text.replace(_END, "\t").replace(_NULL, "\\N").encode()
+        """A row in COPY's CSV format: a JSON array without its brackets, where backslashes escape quotes.
+
+        In a quarter of the time of COPY's text format, and no larger.
+        """
+        if "".join(filter(None, _texts(values))).isprintable():
+            return msgspec.json.encode(list(values.values()))[1:-1]
+        # CSV knows no escapes but those of quotes and backslashes: a line feed stands for itself.
+        return b",".join(map(_cell, values.values()))
 
     def fill(self, spool: Spool) -> None:
         """Send the spool, then let the planner know how much it was."""
-        sql = f"COPY {self.staging} ({self.listed(STAGED)}) FROM STDIN WITH (ENCODING 'UTF8')"
+        sql = f"COPY {self.staging} ({self.listed(STAGED)}) FROM STDIN WITH ({COPY_OPTIONS})"
         with Path(spool.seal()).open("rb") as lines:
             lines.seek(0)
             if hasattr(self.cursor, "copy_expert"):
@@ -81,3 +90,9 @@ class PostgresEngine(StagedEngine):
                     while block := lines.read(_BLOCK):
                         copy.write(block)
         self.execute(f"ANALYZE {self.staging}")
+
+
+def _cell(value: Any) -> bytes:
+    if isinstance(value, str):
+        return b'"%b"' % value.replace("\\", "\\\\").replace('"', '\\"').encode()
+    return msgspec.json.encode(value)

@@ -54,7 +54,8 @@ def test_metadata_lands_as_it_came(database: Database) -> None:
 
 
 def test_text_lands_as_it_came(database: Database) -> None:
-    texts = [METADATA["marks of COPY"]["note"], METADATA["control characters"]["note"], "NULL", "null", '""']
+    notes = [METADATA[name]["note"] for name in ("marks of COPY", "control characters", "quotes")]
+    texts = [*notes, "NULL", "null", '""', 'a line\n\\.\r\n"another", \\', "\\", '\\"', "\u2028\x85"]
     load_leads(
         lead(number, email=text, status="", external_id=" padded ") for number, text in enumerate(texts)
     )
