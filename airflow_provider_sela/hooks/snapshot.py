@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -120,7 +122,8 @@ class LeadSnapshot:
         windows, tick = self._resume()
         crew = Crew(self._transport, self._filters, self._run, self._redact)
         work = _Verified(self._reading, self.spool)
-        crew.work(work, self._concurrency, Progress(self._log), windows=windows, tick=tick)
+        with _frozen():
+            crew.work(work, self._concurrency, Progress(self._log), windows=windows, tick=tick)
         verdict = self._reading.verdict
         assert verdict is not None  # noqa: S101 (the crew works until there is one)
         self.verdict = verdict
@@ -179,6 +182,20 @@ class LeadSnapshot:
             if self._on_unverified == "fail":
                 raise SelaIncompleteError(f"completeness could not be established{reason}: {remedy}")
             self._log.warning("Sela: completeness could not be established%s", reason)
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """Spare the garbage collector all that Airflow has imported, which it would look through again with every
+    few pages: a tenth of the CPU of a read. Where somebody has frozen it already, nothing is left to do."""
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 class _Verified:
