@@ -135,13 +135,10 @@ def lead_row(lead: Mapping[str, Any]) -> Row:
     values: dict[str, int | str | bool | None] = {}
     invalid: dict[str, Any] = {}
     get = lead.get
-    for name, kind, convert in _COLUMNS:
+    for name, convert in _COLUMNS:
         raw = get(name)
-        if raw is None:
-            values[name] = None
-            continue
-        values[name] = value = convert(raw)
-        if value is None or (kind is Kind.TEXT and value is not raw and isinstance(raw, str)):
+        values[name] = value = None if raw is None else convert(raw)
+        if value is not raw and (value is None or (name in _TEXTS and isinstance(raw, str))):
             invalid[name] = raw
     extra: dict[str, Any] = {}
     if lead.keys() != _NAMES:
@@ -266,4 +263,5 @@ _CONVERTERS: dict[Kind, Callable[[Any], int | str | bool | None]] = {
     Kind.BOOLEAN: _boolean,
     Kind.JSON: canonical_json,
 }
-_COLUMNS = [(name, kind, _CONVERTERS[kind]) for name, kind in LEAD_FIELDS]
+_COLUMNS = [(name, _CONVERTERS[kind]) for name, kind in LEAD_FIELDS]
+_TEXTS = frozenset(name for name, kind in LEAD_FIELDS if kind is Kind.TEXT)

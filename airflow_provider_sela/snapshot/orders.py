@@ -62,10 +62,12 @@ class Order:
         no test: an interval between two keys that we can read holds them too.
         """
         keys = [key for key in seen.column(self.key) if key != MISSING]
-        if not self.ties:
-            if keys != sorted(keys, reverse=self.descending):
-                return False
-            return self.key != "id" or len(set(keys)) == len(keys)
+        if keys != sorted(keys, reverse=self.descending):
+            return False
+        if self.key == "id":
+            return len(set(keys)) == len(keys)
+        if not self.ties or len(set(keys)) == len(keys):
+            return True
         every = (self.position(seen, index) for index in range(len(seen.ids)))
         places = [place for place in every if place is not None]
         return places == sorted(places)

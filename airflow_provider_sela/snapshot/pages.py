@@ -7,7 +7,7 @@ nothing is ever concluded from a rank alone, except from rank 0 and from the end
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -128,5 +128,5 @@ class Observation:
         return self.window.offset + self.rows if self.short else self.count
 
 
-def _times(values: Iterable[int | None]) -> array[int]:
-    return array("q", (MISSING if value is None else value for value in values))
+def _times(values: Sequence[int | None]) -> array[int]:
+    return array("q", [MISSING if value is None else value for value in values])
