@@ -178,6 +178,32 @@ def test_numbers_that_python_cannot_hold_are_kept_as_text() -> None:
     assert lead == {"id": 1, "a": "NaN", "b": "-Infinity", "c": "1e999", "d": digits, "e": 12}
 
 
+#: JSON as text, with spellings that no writer of ours produces.
+spelled = st.recursive(
+    st.sampled_from([
+        "null", "true", "-0", "-0.0", "1E5", "0.1e1", "1e-400", "5e-324", "0.1", "2.5e+3", "9007199254740993",
+        "9223372036854775808", "18446744073709551616", "-9223372036854775809",
+        "123456789012345678901234567890", r'"\u0000"',
+        r'"\ud83d\ude00"', r'"\u00e9\/\b"', '"\u2028\x7f"', '"\uffff"', " 1 ",
+    ])
+    | st.integers().map(str)
+    | st.floats(allow_nan=False, allow_infinity=False).map(repr)
+    | st.text().map(lambda text: json.dumps(text, ensure_ascii=False)),
+    lambda inner: st.lists(inner, max_size=4).map(lambda items: f"[{', '.join(items)}\n]")
+    | st.lists(st.tuples(st.sampled_from(['"a"', '"b"', r'"\u0061"', '""']), inner), max_size=4).map(
+        lambda pairs: "{" + ",\t".join(f"{key} : {item}" for key, item in pairs) + "}"
+    ),
+)  # fmt: skip
+
+
+@given(spelled)
+def test_a_value_is_read_as_the_standard_library_reads_it_whoever_reads_it(text: str) -> None:
+    body = f'{{"count": 1, "results": [{{"id": 1, "value": {text}}}]}}'
+    [lead] = decode_page(body.encode(errors="replace"), 1).leads
+    # Written out: 1, 1.0 and True are equal, and so are 0.0 and -0.0.
+    assert repr(lead["value"]) == repr(json.loads(text))  # type: ignore[typeddict-item]
+
+
 def test_no_value_of_a_lead_shows_in_a_repr() -> None:
     page = decode(results=[{"id": 1, "email": "ada@example.com"}, {"email": "bob@example.com"}])
     assert "example.com" not in repr(page)
