@@ -29,6 +29,7 @@ BIGQUERY = "airflow.providers.google.cloud.transfers.gcs_to_bigquery"
 def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> S3Store:
     """The bucket of the example, empty, behind the example's connection."""
     pytest.importorskip(SNOWFLAKE)
+    pytest.importorskip("moto")
     s3: S3Store = request.getfixturevalue("s3")
     monkeypatch.setenv("AIRFLOW_CONN_MY_AWS", json.dumps(s3.connection))
     s3.client.create_bucket(Bucket="my-bucket")
