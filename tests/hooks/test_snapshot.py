@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 import time
@@ -225,6 +226,22 @@ def test_a_failure_ends_the_read_at_once_and_leaves_no_thread(hook_of: Callable[
         with pytest.raises(SelaAuthenticationError), hook.snapshot(concurrency=8):
             pytest.fail("the read did not fail")
     _no_thread_left()
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["as it comes", "frozen by somebody"])
+def test_the_garbage_collector_is_left_as_it_was_found(
+    hook_of: Callable[..., SelaHook], api: SelaApi, request: pytest.FixtureRequest, *, frozen: bool
+) -> None:
+    hook = hook_of(api, retry_budget=0.1)
+    if frozen:
+        gc.freeze()
+        request.addfinalizer(gc.unfreeze)
+    with hook.snapshot():
+        assert (gc.get_freeze_count() > 0) is frozen
+    api.answer_next(503, times=1000)
+    with pytest.raises(SelaUnavailableError), hook.snapshot():
+        pytest.fail("the read did not fail")
+    assert (gc.get_freeze_count() > 0) is frozen
 
 
 def test_an_outage_that_outlasts_the_retry_budget_is_told(hook_of: Callable[..., SelaHook]) -> None:
