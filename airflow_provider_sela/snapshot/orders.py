@@ -103,6 +103,11 @@ class Evidence:
         self._alive = [order for order in self._alive if order.allows(seen)]
         self._supported.update(order for order in self.plain() if order.supported_by(seen))
 
+    def show(self, entries: Sequence[Entry]) -> None:
+        """Test every order by the leads of an answer, of which nothing else is told."""
+        window = Window(1, max(len(entries), 1))
+        self.record(Observation(Response(window, entries, len(entries), False, None, 0, 0)))
+
     def refute(self, order: Order) -> None:
         """Drop an order that something else than a response contradicts, and its variants with ties."""
         self._alive = [other for other in self._alive if other.plain != order.plain]
@@ -134,6 +139,5 @@ def observed_orders(answers: Iterable[Sequence[Entry]]) -> tuple[str, ...]:
     """
     evidence = Evidence()
     for entries in answers:
-        window = Window(1, max(len(entries), 1))
-        evidence.record(Observation(Response(window, entries, len(entries), False, None, 0, 0)))
+        evidence.show(entries)
     return tuple(str(order) for order in evidence.supported())
