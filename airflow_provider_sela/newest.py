@@ -20,6 +20,7 @@ from airflow_provider_sela.snapshot.pages import Entry
 _DEEPEST = 10
 _KNOWN = 5_000
 _ENOUGH = 8
+_LIMIT = 500
 
 
 class NewEnd:
@@ -156,8 +157,7 @@ class Cursor:
     :param limit: leads above each floor that are remembered one by one.
     """
 
-    def __init__(self, limit: int = 500) -> None:
-        self._limit = limit
+    def __init__(self, limit: int = _LIMIT) -> None:
         self._ids = _Mark(limit)
         self._changes = _Mark(limit)
 
@@ -189,7 +189,7 @@ class Cursor:
         return {"ids": self._ids.dump(), "changes": self._changes.dump()}
 
     @classmethod
-    def load(cls, data: Any, limit: int = 500) -> Cursor:
+    def load(cls, data: Any, limit: int = _LIMIT) -> Cursor:
         """A cursor from stored data.
 
         :raises ValueError: this is not what :meth:`dump` gave.

@@ -252,6 +252,29 @@ def test_a_lead_whose_id_shows_up_late_is_new() -> None:
     assert cursor.take(entries(13, 14)).new == [13]
 
 
+def test_after_a_whole_list_a_lower_id_is_new_and_an_earlier_time_is_a_change() -> None:
+    whole, part = Cursor(), Cursor()
+    whole.baseline(entries(10, 11), whole=True)
+    part.baseline(entries(10, 11), whole=False)
+    late = [*entries(3), Entry(10, None, 5)]
+    assert whole.take(late) == ([3], [10])
+    assert part.take(late) == ([], [])
+
+
+def test_without_a_baseline_every_lead_is_new() -> None:
+    assert Cursor().take(entries(3, 7)) == ([3, 7], [])
+    empty = Cursor()
+    empty.baseline([], whole=False)
+    assert empty.take(entries(3, 7)) == ([3, 7], [])
+
+
+def test_a_lead_that_shows_up_late_is_new_down_to_the_floor_and_not_below() -> None:
+    cursor = Cursor(limit=10)
+    cursor.baseline(entries(*range(10, 260, 10)), whole=True)
+    assert cursor.take(entries(145, 150)).new == []
+    assert cursor.take(entries(155)).new == [155]
+
+
 def test_a_changed_lead_is_changed_once_and_a_new_one_is_not_changed() -> None:
     cursor = Cursor()
     cursor.baseline(entries(1, 2, 3), whole=True)
