@@ -127,6 +127,8 @@ def test_the_newest_end_is_read_last() -> None:
     join = answer(4, (2, 2), ids(30, 20), 5)
     assert "could not be read last" in proof(NEWEST_ID, probe, tail, join).flaw
     assert proof(NEWEST_ID, probe, tail, join, answer(6, (1, 3), ids(50, 40, 30), 5)).flaw == ""
+    sent_as_the_others_ended = answer(5, (1, 3), ids(50, 40, 30), 5)
+    assert "could not be read last" in proof(NEWEST_ID, probe, tail, join, sent_as_the_others_ended).flaw
 
 
 def test_a_missing_date_header_refuses_the_proof_of_a_list_sorted_by_changes() -> None:
@@ -154,9 +156,10 @@ def test_a_response_that_is_shorter_than_its_count_has_reached_the_end() -> None
         ((50, 40, 30, 20), 5, 4, True),
         ((60, 50, 40, 30), 5, 4, False),
         ((50, 40, 30, 20), 6, 4, False),
+        ((50, 40, 30, 20), 5, 3, False),
         ((50, 40, 30, 20), 5, 2, False),
     ],
-    ids=["quiet", "an arrival", "the count grew", "not sent after it"],
+    ids=["quiet", "an arrival", "the count grew", "sent as it ended", "not sent after it"],
 )
 def test_the_oldest_end_is_believed_if_nothing_came_in_at_the_newest(
     front: tuple[int, ...], count: int, begin: int, believed: bool
@@ -176,6 +179,8 @@ def test_the_oldest_end_is_not_believed_if_the_newest_was_too_full_to_show_arriv
     assert not proof(LAST_CHANGED, probe, base, middle, tail, full).ended
     enough = answer(8, (1, 2), times((1, 130), (2, 90)), 4, date=95)
     assert proof(LAST_CHANGED, probe, base, middle, tail, enough).ended
+    as_old_as_the_floor = answer(8, (1, 2), times((1, 130), (2, 95)), 4, date=95)
+    assert not proof(LAST_CHANGED, probe, base, middle, tail, as_old_as_the_floor).ended
 
 
 def test_a_count_above_all_leads_seen_refuses_the_proof() -> None:
@@ -193,6 +198,17 @@ def test_a_lead_seen_before_and_after_a_window_that_lacks_it_testifies_against_t
     assert not contradicted(proof(CREATED, before, after), [before, after])
     alone = answer(2, (1, 4), times((7, 10), (3, 30), (9, 40)), 4), answer(4, (1, 4), times((11, 20)), 4)
     assert not contradicted(proof(CREATED, *alone), alone)
+
+
+@pytest.mark.parametrize(("before", "after", "testifies"), [(1, 4, True), (2, 4, False), (1, 3, False)])
+def test_a_lead_testifies_only_if_it_was_seen_strictly_before_and_after(
+    before: int, after: int, testifies: bool
+) -> None:
+    """The lead with the highest id: it may have been created in between."""
+    first = answer(0, (1, 4), times((7, 10), (12, 20), (3, 30)), 3, until=before)
+    within = answer(2, (1, 4), times((7, 10), (3, 30)), 2)
+    last = answer(after, (1, 4), times((7, 10), (12, 20), (3, 30)), 3)
+    assert contradicted(proof(CREATED, first, within, last), [first, within, last]) is testifies
 
 
 def test_a_lead_with_an_id_given_out_before_a_window_that_lacks_it_testifies_too() -> None:

@@ -99,6 +99,33 @@ def test_a_quiet_list_costs_one_request_a_reading(order: str) -> None:
     assert listing.requests - before == 1
 
 
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("size", [8, 20])
+def test_a_first_reading_costs_two_requests_however_long_the_list(order: str, size: int) -> None:
+    listing = Listing(ORDERS[order], 400, size=size)
+    end = listing.read(NewEnd())
+    assert listing.requests == (1 if order.startswith("-") else 2)
+    assert 400 in {lead["id"] for lead in end.leads}
+
+
+def test_leads_of_earlier_readings_stay_known() -> None:
+    listing = Listing(ORDERS["-id"], 150)
+    end = listing.read(NewEnd())
+    for _ in range(40):
+        listing.create()
+    listing.read(end)
+    listing.read(end)
+    for number in range(171, 191):
+        del listing.leads[number]
+    assert listing.read(end).joined
+
+
+def test_a_reading_begins_neither_joined_nor_whole() -> None:
+    end = Listing(ORDERS["id"], 5).read(NewEnd())
+    end.start()
+    assert (end.page, end.leads, end.joined, end.whole) == (1, [], False, False)
+
+
 def test_a_page_that_stays_gone_although_it_is_counted_ends_the_reading() -> None:
     listing = Listing(ORDERS["id"], 150)
     end = listing.read(NewEnd())

@@ -1,0 +1,136 @@
+"""Where the ways run: an environment for each peer, and the databases that all of them load into."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tests.warehouse.servers import postgres
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = {
+    "requests": ["requests"],
+    "pandas": ["requests", "pandas", "sqlalchemy", "psycopg2-binary", "duckdb"],
+    "http": ["apache-airflow", "apache-airflow-providers-http", "apache-airflow-providers-postgres"],
+    "dlt": ["dlt[duckdb,postgres]", "pyarrow"],
+}
+_PEERS_PROGRAM = str(Path(__file__).parent / "ways" / "peers.py")
+
+
+class Environments:
+    """Virtual environments of the peers, made by uv when they are first wanted.
+
+    :param folder: where they are kept from run to run.
+    :param own: use the Python that runs the benchmark for every peer whose packages it has; for tests.
+    """
+
+    def __init__(self, folder: Path, *, own: bool = False) -> None:
+        self._folder, self._own = folder, own
+
+    def python(self, peer: str) -> str:
+        """The Python of a peer."""
+        if self._own:
+            return sys.executable
+        python = self._folder / peer / "bin" / "python"
+        if not python.exists():
+            print(f"making an environment for {peer}", file=sys.stderr, flush=True)
+            _uv("venv", "--quiet", "--python", sys.executable, str(self._folder / peer))
+            _uv("pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *PEERS[peer])
+        return str(python)
+
+    def versions(self, peer: str) -> dict[str, str]:
+        """What a peer consists of."""
+        names = [name.partition("[")[0] for name in PEERS[peer]]
+        program = f"from importlib.metadata import version\nprint({{n: version(n) for n in {names!r}}})"
+        done = subprocess.run([self.python(peer), "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
+        found: dict[str, str] = json.loads(done.stdout.replace("'", '"'))
+        return found
+
+    def run(self, way: str, order: Mapping[str, Any], folder: str) -> dict[str, Any]:
+        """Run a way in a process of its own.
+
+        :param way: function of :mod:`benchmarks.ways.ours` or :mod:`benchmarks.ways.peers`.
+        :param folder: home of Airflow and of whatever else a way leaves behind.
+        :raises RuntimeError: it failed; with the end of what it said.
+        """
+        peer = way.split("_")[1] if "_" in way else ""
+        program = (
+            [self.python(peer), _PEERS_PROGRAM]
+            if peer in PEERS
+            else [sys.executable, "-m", "benchmarks.ways.ours"]
+        )
+        environment = {
+            **os.environ,
+            "AIRFLOW_HOME": folder,
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+            "RUNTIME__DLTHUB_TELEMETRY": "false",
+            "RUNTIME__LOG_LEVEL": "ERROR",
+            "no_proxy": "*",
+        }
+        done = subprocess.run(  # noqa: S603
+            [*program, way, json.dumps(order)],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{way} failed: {done.stderr[-3000:]}")
+        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return result
+
+
+@contextmanager
+def database(folder: str) -> Iterator[dict[str, Any]]:
+    """A PostgreSQL server of one's own; gives the keyword arguments of a psycopg connection."""
+    with postgres() as port:
+        yield {"host": "127.0.0.1", "port": port, "user": "sela", "dbname": "postgres"}
+
+
+@contextmanager
+def scratch() -> Iterator[str]:
+    """A folder that ends with the block."""
+    with tempfile.TemporaryDirectory(prefix="sela-benchmark-", ignore_cleanup_errors=True) as folder:
+        yield folder
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    names = ["apache-airflow", "duckdb", "msgspec", "psycopg", "requests"]
+    return {
+        "cpu": cpu,
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "load": os.getloadavg()[0],
+        "versions": {name: version(name) for name in names if importlib.util.find_spec(_module(name))},
+    }
+
+
+def _module(distribution: str) -> str:
+    return {"apache-airflow": "airflow"}.get(distribution, distribution)
+
+
+def _uv(*arguments: str) -> None:
+    subprocess.run(["uv", *arguments], check=True)  # noqa: S603, S607

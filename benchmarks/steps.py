@@ -1,0 +1,97 @@
+"""Where the CPU of a load goes: each step on its own, in one thread, on the same leads.
+
+``python -m benchmarks.steps [--leads 20000]`` prints microseconds a lead. The steps of a whole load come to a
+little more, because what they work on is then less often in the processor's caches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from airflow_provider_sela.api import decode_page
+from airflow_provider_sela.leads import content_hash, lead_row
+from airflow_provider_sela.replies import Reply
+from airflow_provider_sela.snapshot import Reading, Window
+from airflow_provider_sela.spool import Line, Spool
+from airflow_provider_sela.testing import sample_leads
+from airflow_provider_sela.transport import Answer
+from airflow_provider_sela.warehouse.postgres import PostgresEngine
+
+_PAGE = 1000
+_ROUNDS = 5
+# Of the answers, in microseconds: later than all that the leads hold.
+_DATE = 2 * 10**15
+
+
+def measure(leads: int = 20_000) -> dict[str, float]:
+    """Microseconds a lead of each step of a load into PostgreSQL, the best of some rounds."""
+    made: list[Any] = sample_leads(leads)
+    bodies = [_body(made, start) for start in range(0, leads, _PAGE)]
+    windows = [Window(number + 1, _PAGE) for number in range(len(bodies))]
+    answers = [
+        Answer(decode_page(body, window.page), 0) for body, window in zip(bodies, windows, strict=True)
+    ]
+    replies = [Reply.of(window, answer, None) for window, answer in zip(windows, answers, strict=True)]
+    rows = [lead_row(lead).values for lead in made]
+    line = PostgresEngine.line
+
+    def spool() -> None:
+        same = Line(b"x" * 900)
+        with Spool(lambda lead: same) as target:
+            for reply in replies:
+                target.keep_all(
+                    (lead, entry.modified) for lead, entry in zip(reply.leads, reply.entries, strict=True)
+                )
+
+    steps: dict[str, Callable[[], object]] = {
+        "decode a page": lambda: [decode_page(body, number + 1) for number, body in enumerate(bodies)],
+        "what the proof needs of a lead: its id and two times": lambda: [
+            Reply.of(window, answer, None) for window, answer in zip(windows, answers, strict=True)
+        ],
+        "typed row: texts, times, metadata as sorted JSON": lambda: [lead_row(lead) for lead in made],
+        "content hash": lambda: [content_hash(row) for row in rows],
+        "line that COPY takes": lambda: [line(None, row) for row in rows],  # type: ignore[arg-type]
+        "spool: index, one write for each page": spool,
+        "order, coverage and proof": lambda: _prove(replies, leads),
+    }
+    return {name: min(_spent(step) for _ in range(_ROUNDS)) / leads * 1e6 for name, step in steps.items()}
+
+
+def _body(leads: list[Any], start: int) -> bytes:
+    following = f"?page={start // _PAGE + 2}" if start + _PAGE < len(leads) else None
+    page = {"count": len(leads), "next": following, "previous": None, "results": leads[start : start + _PAGE]}
+    return json.dumps(page, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _prove(replies: list[Reply], leads: int) -> None:
+    """A read of a list that stands still, from answers that are there already."""
+    entries = [entry for reply in replies for entry in reply.entries]
+    reading, tick = Reading(_PAGE), 0
+    while reading.verdict is None:
+        for window in reading.wanted():
+            shown = entries[window.offset : window.stop]
+            reply = Reply(window, not shown, leads, window.stop < leads, _DATE, shown)
+            reading.record(reply.response(tick, tick + 1))
+            tick += 2
+
+
+def _spent(step: Callable[[], object]) -> float:
+    begun = time.process_time()
+    step()
+    return time.process_time() - begun
+
+
+def main() -> None:
+    """Print the steps."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--leads", type=int, default=20_000)
+    for name, microseconds in measure(parser.parse_args().leads).items():
+        print(f"{microseconds:6.1f}  {name}")
+
+
+if __name__ == "__main__":
+    main()
