@@ -50,7 +50,8 @@ def main() -> None:
     fresh = options.only == GROUPS and not options.again
     results = {} if fresh or not kept.exists() else json.loads(kept.read_text())
     if not options.again:
-        for results in measure(options.only, options.folder, results, quick=options.quick):
+        for grown in measure(options.only, options.folder, results, quick=options.quick):
+            results = grown
             kept.write_text(json.dumps(results, indent=2))
     for name, table in tables(results).items():
         print(f"\n{name}\n{table}")

@@ -1,6 +1,6 @@
 """Memory and time of whole loads, from a few thousand leads to a million.
 
-Usage: ``uv run --group benchmarks python -m benchmarks.memory [--leads 10000 100000 1000000] [--plot FILE]``.
+Usage: ``uv run python -m benchmarks.memory [--leads 10000 100000 1000000]``.
 Each load is a process of its own, which counts what it takes above the interpreter with Airflow and the
 operator imported. A PostgreSQL server is started; its memory does not count, while that of DuckDB, which
 lives in the process, does.
@@ -15,22 +15,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.serving import CAP, TOKEN, serving
+from benchmarks.ways.ours import come_up
 from tests.warehouse.servers import postgres
 
 TARGETS = ("postgres", "duckdb", "parquet", "jsonl.gz")
 
 
 def main() -> None:
-    """Run the loads, print a table, draw a plot."""
+    """Run the loads and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--leads", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--plot", type=Path, help="SVG file to write")
     parser.add_argument("--load", help=argparse.SUPPRESS)
     parser.add_argument("--path", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -46,8 +46,6 @@ def main() -> None:
             f"| {each['leads']:,} | {each['target']} | {each['megabytes']:.0f} | {each['seconds']:.1f}"
             f" | {micros:.0f} | {each['verdict']} |"
         )
-    if arguments.plot:
-        draw(results, arguments.plot)
 
 
 def measure(leads: int) -> Iterator[Mapping[str, Any]]:
@@ -72,6 +70,7 @@ def load(target: str, path: str) -> dict[str, Any]:
         if target in ("postgres", "duckdb")
         else SelaLeadsOperator(task_id="load", path=path)
     )
+    come_up(target if target in ("postgres", "duckdb") else None)
     before = _status("VmRSS")
     # Forget the peak that the imports have left.
     Path("/proc/self/clear_refs").write_text("5")
@@ -83,24 +82,6 @@ def load(target: str, path: str) -> dict[str, Any]:
         "seconds": seconds,
         "verdict": result["verdict"],
     }
-
-
-def draw(results: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Memory by number of leads, a line for each target."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "sela"
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 3.5), layout="constrained")
-    for target in TARGETS:
-        points = [(each["leads"], each["megabytes"]) for each in results if each["target"] == target]
-        axes.plot(*zip(*points, strict=True), marker="o", label=target)
-    axes.set(xscale="log", xlabel="leads of about 1 KB", ylabel="MB above the interpreter", ylim=(0, None))
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
-    figure.savefig(path, metadata={"Date": None})
 
 
 @contextmanager
@@ -119,6 +100,7 @@ def _environment(url: str) -> Iterator[tuple[str, dict[str, str]]]:
             {
                 **os.environ,
                 "AIRFLOW_HOME": folder,
+                "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
                 "AIRFLOW_CONN_SELA_DEFAULT": json.dumps(sela),
                 "AIRFLOW_CONN_POSTGRES": json.dumps(target),
                 "AIRFLOW_CONN_DUCKDB": json.dumps({"conn_type": "duckdb", "host": f"{folder}/leads.duckdb"}),

@@ -136,9 +136,8 @@ def _ways(ways: Mapping[str, Mapping[str, Any]]) -> str:
 def _machine(results: Results) -> str:
     machine = results["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
-    peers = ", ".join(
-        f"{name} {number}" for found in results.get("peers", {}).values() for name, number in found.items()
-    )
+    every = {name: number for found in results.get("peers", {}).values() for name, number in found.items()}
+    peers = ", ".join(f"{name} {number}" for name, number in every.items())
     return (
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB; {machine['system']};"
         f" Python {machine['python']}; load average when it began {machine['load']:.1f}."

@@ -101,6 +101,14 @@ class DuckDBEngine(StagedEngine):
 
     def fill(self, spool: Spool) -> None:
         """Let DuckDB parse the spool; its buffers are as large as the longest line that it is told of."""
+        longest = max(spool.longest + 2, _SMALLEST_OBJECT)
+        self.execute(f"INSERT INTO {self.staging} {self.reading(longest)}", [spool.seal()])
+
+    def reading(self, longest: int) -> str:
+        """The query that reads a spool; its parameter is the path.
+
+        :param longest: bytes of the longest line.
+        """
         # Read as text first: only the cast is exact for timestamps and for JSON that is itself a string.
         exact = (Kind.INTEGER, Kind.BOOLEAN)
         read = ", ".join(
@@ -108,8 +116,7 @@ class DuckDBEngine(StagedEngine):
             for name, kind in STAGED
         )
         typed = ", ".join(f"CAST({self.column(field.name)} AS {self.types[field.kind]})" for field in STAGED)
-        self.execute(
-            f"INSERT INTO {self.staging} SELECT {typed} FROM read_json(?, format = 'newline_delimited',"
-            f" columns = {{{read}}}, maximum_object_size = {max(spool.longest + 2, _SMALLEST_OBJECT)})",
-            [spool.seal()],
+        return (
+            f"SELECT {typed} FROM read_json(?, format = 'newline_delimited', columns = {{{read}}},"
+            f" maximum_object_size = {longest})"
         )
