@@ -46,7 +46,7 @@ class NewEnd:
     def __init__(self) -> None:
         self._evidence = Evidence()
         self._known: dict[Entry, None] = {}
-        self._first = 1
+        self._first, self._size = 1, 0
         self.start()
 
     @property
@@ -82,7 +82,7 @@ class NewEnd:
         self._pages.add(number)
         entries = [Entry.of(lead) for lead in page.leads]
         self._evidence.show(entries)
-        self._first = _last(number, page) if self.ascending else 1
+        self._first = self._last(number, page) if self.ascending else 1
         self.leads += page.leads
         self.whole = number == 1 and page.next_page is None
         self.joined = self.joined or self.whole or any(item in self._known for item in entries)
@@ -124,6 +124,12 @@ class NewEnd:
             return newer
         return min(self._pages) - 1 or None if up else following
 
+    def _last(self, number: int, page: Page) -> int:
+        """Number of the last page, by the count and by what follows a page, as each alone can mislead."""
+        if page.next_page is not None:
+            self._size = max(page.rows, 1)
+        return max(page.next_page or number, ceil(page.count / self._size) if self._size else 1)
+
     def _enough(self) -> bool:
         return self.joined if self._known else len(self.leads) >= _ENOUGH
 
@@ -131,13 +137,6 @@ class NewEnd:
         shown = dict.fromkeys(map(Entry.of, self.leads))
         before = (item for item in self._known if item not in shown)
         self._known = dict.fromkeys([*before, *shown][-_KNOWN:])
-
-
-def _last(number: int, page: Page) -> int:
-    """Number of the last page of the list, as far as a page tells."""
-    if page.next_page is None:
-        return number
-    return max(page.next_page, ceil(page.count / max(page.rows, 1)))
 
 
 class Fresh(NamedTuple):
