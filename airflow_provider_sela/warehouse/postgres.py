@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from airflow_provider_sela.leads import Kind
+from airflow_provider_sela.leads import LEAD_FIELDS, Kind
 from airflow_provider_sela.spool import Spool
 from airflow_provider_sela.warehouse.engine import Column
 from airflow_provider_sela.warehouse.layout import STAGED
@@ -20,6 +20,8 @@ COPY_OPTIONS = r"FORMAT csv, NULL 'null', ESCAPE E'\\', ENCODING 'UTF8'"
 _BLOCK = 2**18
 # "Sela" in ASCII. One lock for all loads into a database: it is held for the writing, not for the reading.
 _LOCK = 0x53656C61
+# Only these can hold a line feed as it is: in JSON it is written out.
+_TEXTS = [name for name, kind in LEAD_FIELDS if kind is Kind.TEXT]
 
 
 class PostgresEngine(StagedEngine):
@@ -69,9 +71,10 @@ class PostgresEngine(StagedEngine):
     def line(self, values: Mapping[str, Any]) -> bytes:
         """A row in COPY's CSV format: a JSON array without its brackets, where backslashes escape quotes.
 
-        In a quarter of the time of COPY's text format, and no larger.
+        Two and a half times as fast to make as COPY's text format, and an eighth larger.
         """
-        if "".join([value for value in values.values() if isinstance(value, str)]).isprintable():
+        texts: Any = map(values.get, _TEXTS)
+        if "".join(filter(None, texts)).isprintable():
             return msgspec.json.encode(list(values.values()))[1:-1]
         # CSV knows no escapes but those of quotes and backslashes: a line feed stands for itself.
         return b",".join(map(_cell, values.values()))
