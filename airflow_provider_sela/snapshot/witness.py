@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from airflow_provider_sela.snapshot.coverage import Stretch
 from airflow_provider_sela.snapshot.orders import Order, Position
-from airflow_provider_sela.snapshot.pages import MISSING, Observation
+from airflow_provider_sela.snapshot.pages import Observation
 from airflow_provider_sela.snapshot.proof import Proof
 
 
@@ -51,7 +51,7 @@ def _absent(proof: Proof, observations: Sequence[Observation]) -> Iterator[tuple
 
     They are few where the order is the true one, so that nothing has to be kept of all the others.
     """
-    ranges = [(low, high, seen) for seen in observations for low, high in [_range(proof.order, seen)] if low]
+    ranges = [(low, high, seen) for seen in observations for low, high in [proof.order.span(seen)] if low]
     ranges.sort(key=lambda each: each[0])
     lows = [low for low, _, _ in ranges]
     reach = list(accumulate((high for _, high, _ in ranges), max))
@@ -65,20 +65,6 @@ def _absent(proof: Proof, observations: Sequence[Observation]) -> Iterator[tuple
                     place = proof.order.position(other, rank)
                     if place is not None and stretch.low < place < stretch.high:
                         yield stretch, lead
-
-
-def _range(order: Order, seen: Observation) -> tuple[Position, Position]:
-    """The least and the greatest place in a response; both empty if it shows none."""
-    keys = [key for key in seen.column(order.key) if key != MISSING]
-    if not keys:
-        return (), ()
-    if not order.ties:
-        # The extremes of plain numbers are found ten times faster than those of places.
-        low, high = min(keys), max(keys)
-        return ((-high,), (-low,)) if order.descending else ((low,), (high,))
-    every = (order.position(seen, rank) for rank in range(len(seen.ids)))
-    places = [place for place in every if place is not None]
-    return min(places), max(places)
 
 
 def _lives(order: Order, observations: Sequence[Observation], leads: Set[int]) -> dict[int, _Life]:
