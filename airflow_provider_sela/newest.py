@@ -15,7 +15,7 @@ from airflow_provider_sela.api import Page
 from airflow_provider_sela.exceptions import SelaPageGoneError
 from airflow_provider_sela.leads import Lead
 from airflow_provider_sela.snapshot.orders import Evidence
-from airflow_provider_sela.snapshot.pages import Entry, Observation, Response, Window
+from airflow_provider_sela.snapshot.pages import Entry
 
 _DEEPEST = 10
 _KNOWN = 5_000
@@ -88,8 +88,7 @@ class NewEnd:
         if page.next_page is not None:
             self._size = page.rows
         entries = [Entry.of(lead) for lead in page.leads]
-        seen = Response(Window(1, len(entries) or 1), entries, page.count, False, None, 0, 0)
-        self._evidence.record(Observation(seen))
+        self._evidence.show(entries)
         self.leads += page.leads
         self.whole = number == 1 and page.next_page is None
         self.joined = self.joined or self.whole or any(item in self._known for item in entries)
