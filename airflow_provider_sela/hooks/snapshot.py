@@ -186,8 +186,11 @@ class LeadSnapshot:
 
 @contextmanager
 def _frozen() -> Iterator[None]:
-    """Spare the garbage collector all that Airflow has imported, which it would look through again with every
-    few pages: a tenth of the CPU of a read. Where somebody has frozen it already, nothing is left to do."""
+    """Spare the garbage collector all that Airflow has imported.
+
+    It would look through that again with every few pages, for a tenth of the CPU of a read and more. Where
+    somebody has frozen it already, nothing is left to do.
+    """
     if gc.get_freeze_count():
         yield
         return
