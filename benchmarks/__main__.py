@@ -3,7 +3,7 @@
 It compares with what one would use instead, each in an environment of its own (made by uv in
 ``build/benchmarks``), and with the limits. It prints each goal with what was measured, writes
 ``build/benchmarks/results.json``, and with ``--docs`` the tables and plots of ``docs/performance.md``. About
-a quarter of an hour on two cores; ``--quick`` takes two minutes and says little about ratios.
+eighteen minutes on two cores; ``--quick`` takes a few and says little about ratios.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.environments import PEERS, ROOT, Environments, machine
 from benchmarks.goals import goals
+from benchmarks.plots import DOCS
 from benchmarks.report import draw, tables, write_docs
 from benchmarks.suite import FULL, QUICK, Suite
 
@@ -42,7 +43,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="fewer leads, one round")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "benchmarks", help="%(default)s")
-    parser.add_argument("--docs", action="store_true", help="write docs/performance.md and docs/performance/")
+    parser.add_argument("--docs", action="store_true", help="write docs/performance.md and its pictures")
     parser.add_argument("--again", action="store_true", help="measure nothing, use the last results")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -56,10 +57,8 @@ def main() -> None:
     for name, table in tables(results).items():
         print(f"\n{name}\n{table}")
     if options.docs:
-        write_docs(results, ROOT / "docs" / "performance.md")
-        pictures = ROOT / "docs" / "performance"
-        pictures.mkdir(exist_ok=True)
-        draw(results, pictures)
+        write_docs(results, DOCS / "performance.md")
+        draw(results, DOCS / "pictures")
     missed = [goal for goal in goals(results) if not goal.met]
     print(f"\n{len(missed)} goals not met" if missed else "\nevery goal met")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import platform
@@ -51,9 +50,11 @@ class Environments:
     def versions(self, peer: str) -> dict[str, str]:
         """What a peer consists of."""
         names = [name.partition("[")[0] for name in PEERS[peer]]
-        program = f"from importlib.metadata import version\nprint({{n: version(n) for n in {names!r}}})"
-        done = subprocess.run([self.python(peer), "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
-        found: dict[str, str] = json.loads(done.stdout.replace("'", '"'))
+        program = "import json, sys; from importlib.metadata import version as of; "
+        program += "print(json.dumps({name: of(name) for name in sys.argv[1:]}))"
+        command = [self.python(peer), "-c", program, *names]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+        found: dict[str, str] = json.loads(done.stdout)
         return found
 
     def run(self, way: str, order: Mapping[str, Any], folder: str) -> dict[str, Any]:
@@ -77,6 +78,7 @@ class Environments:
             "RUNTIME__DLTHUB_TELEMETRY": "false",
             "RUNTIME__LOG_LEVEL": "ERROR",
             "no_proxy": "*",
+            "AIRFLOW_CONN_TARGET": airflow_connection(order),
         }
         done = subprocess.run(  # noqa: S603
             [*program, way, json.dumps(order)],
@@ -93,10 +95,19 @@ class Environments:
 
 
 @contextmanager
-def database(folder: str) -> Iterator[dict[str, Any]]:
+def database() -> Iterator[dict[str, Any]]:
     """A PostgreSQL server of one's own; gives the keyword arguments of a psycopg connection."""
     with postgres() as port:
         yield {"host": "127.0.0.1", "port": port, "user": "sela", "dbname": "postgres"}
+
+
+def airflow_connection(order: Mapping[str, Any]) -> str:
+    """Airflow's connection to the database of an order, as JSON."""
+    if "postgres" not in order:
+        return json.dumps({"conn_type": "duckdb", "host": order.get("duckdb")})
+    target = order["postgres"]
+    place = {"host": target["host"], "port": target["port"]}
+    return json.dumps({"conn_type": "postgres", **place, "login": target["user"], "schema": target["dbname"]})
 
 
 @contextmanager
@@ -124,12 +135,8 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "load": os.getloadavg()[0],
-        "versions": {name: version(name) for name in names if importlib.util.find_spec(_module(name))},
+        "versions": {name: version(name) for name in names},
     }
-
-
-def _module(distribution: str) -> str:
-    return {"apache-airflow": "airflow"}.get(distribution, distribution)
 
 
 def _uv(*arguments: str) -> None:

@@ -13,16 +13,15 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.environments import airflow_connection, database, scratch
 from benchmarks.serving import CAP, TOKEN, serving
 from benchmarks.ways.ours import come_up
-from tests.warehouse.servers import postgres
 
 TARGETS = ("postgres", "duckdb", "parquet", "jsonl.gz")
 
@@ -87,14 +86,7 @@ def load(target: str, path: str) -> dict[str, Any]:
 @contextmanager
 def _environment(url: str) -> Iterator[tuple[str, dict[str, str]]]:
     sela = {"conn_type": "sela", "host": url, "password": TOKEN, "extra": {"page_size": CAP}}
-    with tempfile.TemporaryDirectory() as folder, postgres() as port:
-        target = {
-            "conn_type": "postgres",
-            "host": "127.0.0.1",
-            "port": port,
-            "login": "sela",
-            "schema": "postgres",
-        }
+    with scratch() as folder, database() as target:
         yield (
             folder,
             {
@@ -102,8 +94,8 @@ def _environment(url: str) -> Iterator[tuple[str, dict[str, str]]]:
                 "AIRFLOW_HOME": folder,
                 "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
                 "AIRFLOW_CONN_SELA_DEFAULT": json.dumps(sela),
-                "AIRFLOW_CONN_POSTGRES": json.dumps(target),
-                "AIRFLOW_CONN_DUCKDB": json.dumps({"conn_type": "duckdb", "host": f"{folder}/leads.duckdb"}),
+                "AIRFLOW_CONN_POSTGRES": airflow_connection({"postgres": target}),
+                "AIRFLOW_CONN_DUCKDB": airflow_connection({"duckdb": f"{folder}/leads.duckdb"}),
                 "no_proxy": "*",
             },
         )

@@ -15,10 +15,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 def main() -> None:
     """Write all pictures."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams.update({"svg.hashsalt": "sela", "font.family": "sans-serif"})
+    prepare()
     completeness(DOCS / "pictures" / "completeness_cost.svg")
     waiting(DOCS / "pictures" / "waiting.svg")
     scale_out(DOCS / "pictures" / "scale_out.svg")
@@ -37,7 +34,7 @@ def completeness(path: Path) -> None:
     right.bar(names, [numbers(row[1])[-1] for row in rows], color="#3f51b5", label="verified read")
     right.set(xlabel="writes per request", ylabel="leads lost of 5,000, at worst")
     right.legend(frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def waiting(path: Path) -> None:
@@ -52,7 +49,7 @@ def waiting(path: Path) -> None:
     axes[0].set(xlabel="waiting triggers", ylabel="requests a minute")
     axes[1].set(xlabel="waiting triggers", ylabel="% of one core")
     axes[0].legend(frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def scale_out(path: Path) -> None:
@@ -65,7 +62,7 @@ def scale_out(path: Path) -> None:
         color="#3f51b5",
     )
     axes.set(xlabel="leads a minute")
-    _save(figure, path)
+    save(figure, path)
 
 
 def table(page: str, *head: str) -> list[list[str]]:
@@ -95,7 +92,16 @@ def _figure(parts: int) -> tuple[Any, Sequence[Any]]:
     return figure, axes[0]
 
 
-def _save(figure: Any, path: Path) -> None:
+def prepare() -> None:
+    """Draw into files, the same bytes for the same figures."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams.update({"svg.hashsalt": "sela", "font.family": "sans-serif"})
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a picture that has no date and no spaces at the ends of its lines."""
     figure.savefig(path, metadata={"Date": None})
     # matplotlib ends lines of paths with a space.
     path.write_text("\n".join(line.rstrip() for line in path.read_text().splitlines()) + "\n")

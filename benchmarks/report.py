@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.goals import goals
+from benchmarks.plots import prepare, save
 
 Results = Mapping[str, Any]
 NAMES = {
@@ -73,10 +74,7 @@ def write_docs(results: Results, page: Path) -> None:
 
 def draw(results: Results, folder: Path) -> None:
     """Bars for each group, lines for memory and growth."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams.update({"svg.hashsalt": "sela", "font.size": 9, "axes.spines.top": False})
+    prepare()
     from matplotlib import pyplot
 
     for name, title in GROUPS.items():
@@ -90,7 +88,7 @@ def draw(results: Results, folder: Path) -> None:
         axes.bar_label(bars, [f"{each:.2f} s" for each in seconds], padding=3)
         axes.invert_yaxis()
         axes.set(title=title, xlabel="seconds", xlim=(0, max(seconds) * 1.15))
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+        save(figure, folder / f"{name}.svg")
         pyplot.close(figure)
     if "growth" in results:
         _draw_growth(results["growth"]["loads"], folder, pyplot)
@@ -108,7 +106,7 @@ def _draw_growth(loads: Sequence[Mapping[str, Any]], folder: Path, pyplot: Any) 
     for axes in (memory, time):
         axes.grid(alpha=0.3)
     memory.legend(frameon=False)
-    figure.savefig(folder / "growth.svg", metadata={"Date": None})
+    save(figure, folder / "growth.svg")
     pyplot.close(figure)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,14 +68,14 @@ class Suite:
             "limit_sela", "load_sela", "load_http_postgres", "load_dlt_postgres", "load_dlt_tuned_postgres",
             "load_pandas_postgres",
         )  # fmt: skip
-        with scratch() as folder, database(folder) as target:
-            return self._loading(ways, folder, lambda number: {"postgres": target})
+        with scratch() as folder, database() as target:
+            return self._loading(ways, folder, lambda name: {"postgres": target})
 
     def loading_duckdb(self) -> Figures:
         """Whole loads into DuckDB, then the same once more."""
         ways = ("limit_sela", "load_sela", "load_dlt_duckdb", "load_pandas_duckdb")
         with scratch() as folder:
-            return self._loading(ways, folder, lambda number: {"duckdb": f"{folder}/{number}.duckdb"})
+            return self._loading(ways, folder, lambda name: {"duckdb": f"{folder}/{name}.duckdb"})
 
     def growth(self) -> Figures:
         """Memory and time of loads from a thousand leads to a million."""
@@ -99,7 +99,7 @@ class Suite:
                     runs[way].append(self._run(way, order, folder))
         return {"page_size": page_size, "latency": latency, "ways": _medians(runs)}
 
-    def _loading(self, ways: Iterable[str], folder: str, target: Any) -> Figures:
+    def _loading(self, ways: Iterable[str], folder: str, target: Callable[[str], Figures]) -> Figures:
         runs: dict[str, list[Figures]] = {way: [] for way in ways}
         runs["unchanged"] = []
         with serving(self.scale.leads, [0.0]) as urls:

@@ -54,19 +54,6 @@ def _connection(order: Order) -> None:
     extra = {"page_size": order["page_size"], "concurrency": order["concurrency"]}
     sela = {"conn_type": "sela", "host": order["url"], "password": order["token"], "extra": extra}
     os.environ["AIRFLOW_CONN_SELA_DEFAULT"] = json.dumps(sela)
-    if "postgres" in order:
-        target = order["postgres"]
-        os.environ["AIRFLOW_CONN_TARGET"] = json.dumps(
-            {
-                "conn_type": "postgres",
-                "host": target["host"],
-                "port": target["port"],
-                "login": target["user"],
-                "schema": target["dbname"],
-            }
-        )
-    elif "duckdb" in order:
-        os.environ["AIRFLOW_CONN_TARGET"] = json.dumps({"conn_type": "duckdb", "host": order["duckdb"]})
 
 
 def read_sela(order: Order) -> Result:

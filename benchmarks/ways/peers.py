@@ -110,16 +110,6 @@ def load_http_postgres(order: Order) -> int:
     """HttpOperator, then ``insert_rows`` with ``replace`` of Airflow's PostgresHook, in one process."""
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-    target = order["postgres"]
-    os.environ["AIRFLOW_CONN_TARGET"] = json.dumps(
-        {
-            "conn_type": "postgres",
-            "host": target["host"],
-            "port": target["port"],
-            "login": target["user"],
-            "schema": target["dbname"],
-        }
-    )
     leads = _operator(order).execute({})
     hook = PostgresHook("target")
     columns = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in COLUMNS)
