@@ -86,7 +86,6 @@ def _figure(parts: int) -> tuple[Any, Sequence[Any]]:
         1, parts, figsize=(4.2 * max(parts, 1.6), 2.8), layout="constrained", squeeze=False
     )
     for each in axes[0]:
-        each.spines[["top", "right"]].set_visible(False)
         each.grid(alpha=0.25)
         each.set_axisbelow(True)
     return figure, axes[0]
@@ -98,6 +97,7 @@ def prepare() -> None:
 
     mpl.use("svg")
     mpl.rcParams.update({"svg.hashsalt": "sela", "font.family": "sans-serif"})
+    mpl.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 
 
 def save(figure: Any, path: Path) -> None:

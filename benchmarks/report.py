@@ -87,7 +87,7 @@ def draw(results: Results, folder: Path) -> None:
         bars = axes.barh([NAMES[way] for way in ways], seconds, color=colours)
         axes.bar_label(bars, [f"{each:.2f} s" for each in seconds], padding=3)
         axes.invert_yaxis()
-        axes.set(title=title, xlabel="seconds", xlim=(0, max(seconds) * 1.15))
+        axes.set(title=title, xlabel="seconds", xlim=(0, max(seconds) * 1.25))
         save(figure, folder / f"{name}.svg")
         pyplot.close(figure)
     if "growth" in results:
