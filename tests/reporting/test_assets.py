@@ -77,12 +77,8 @@ def test_the_converter_gives_openlineages_name() -> None:
     assert (dataset.namespace, dataset.name) == ("sela://api.trysela.com", "leads")
 
 
-def test_airflow_knows_handler_factory_and_converter() -> None:
-    try:
-        from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime as Manager
-    except ImportError:
-        from airflow.providers_manager import ProvidersManager as Manager
-    manager: Any = Manager()
+def test_airflow_knows_handler_factory_and_converter(providers_manager: Any) -> None:
+    manager = providers_manager
     kind = "asset" if hasattr(manager, "asset_uri_handlers") else "dataset"
     assert getattr(manager, f"{kind}_uri_handlers")["sela"] is sanitize_uri
     assert getattr(manager, f"{kind}_factories")["sela"] is create_asset

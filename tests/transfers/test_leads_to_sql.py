@@ -178,8 +178,14 @@ def test_hidden_fields_are_nowhere_in_the_database(
 
 @pytest.mark.parametrize("kind", ["duckdb", "mysql", "postgres", "snowflake"])
 def test_a_missing_provider_names_the_extra(
-    warehouse: DuckDB, monkeypatch: pytest.MonkeyPatch, kind: str
+    warehouse: DuckDB,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    providers_manager: Any,
+    kind: str,
 ) -> None:
+    # It would remember for other tests that there is no such hook.
+    request.addfinalizer(providers_manager._cleanup)
     monkeypatch.setitem(sys.modules, f"airflow.providers.{kind}.hooks.{kind}", None)
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": kind}))
     with pytest.raises(AirflowFailException, match=rf"pip install 'airflow-provider-sela\[{kind}\]'"):
