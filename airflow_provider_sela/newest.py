@@ -20,6 +20,7 @@ from airflow_provider_sela.snapshot.pages import Entry
 _DEEPEST = 10
 _KNOWN = 5_000
 _ENOUGH = 8
+_LIMIT = 500
 
 
 class NewEnd:
@@ -31,25 +32,22 @@ class NewEnd:
 
     A dialogue: :meth:`start`, then read :attr:`page` and hand it to :meth:`record` until it is None.
 
-    :param seen: leads seen at this end before, from an earlier process.
     :ivar page: number of the page that is wanted, None when a reading is over.
     :ivar leads: the leads of this reading.
     :ivar joined: this reading reaches what was seen before, or is the whole list.
     :ivar whole: this reading is the whole list in one answer.
     """
 
-    def __init__(self, seen: Iterable[Entry] = ()) -> None:
-        self.page: int | None = None
-        self.leads: list[Lead] = []
-        self.joined = False
-        self.whole = False
+    page: int | None
+    leads: list[Lead]
+    joined: bool
+    whole: bool
+
+    def __init__(self) -> None:
         self._evidence = Evidence()
-        self._known: dict[Entry, None] = dict.fromkeys(seen)
-        self._baseline = not self._known
-        self._count = 0
-        self._size = 0
-        self._pages: set[int] = set()
-        self._gone = False
+        self._known: dict[Entry, None] = {}
+        self._first, self._size = 1, 0
+        self.start()
 
     @property
     def ascending(self) -> bool | None:
@@ -75,24 +73,24 @@ class NewEnd:
 
     def start(self) -> None:
         """Begin a reading."""
-        self.leads, self._pages = [], set()
-        self.joined = self.whole = self._gone = False
-        self._baseline = not self._known
-        self.page = self._last() if self.ascending and self._size else 1
+        self._gone = False
+        self._read_from(self._first)
 
     def record(self, page: Page) -> None:
         """Take the wanted page."""
         number = self.page or 1
         self._pages.add(number)
-        self._count = page.count
-        if page.next_page is not None:
-            self._size = page.rows
         entries = [Entry.of(lead) for lead in page.leads]
         self._evidence.show(entries)
+        self._first = self._last(number, page) if self.ascending else 1
         self.leads += page.leads
         self.whole = number == 1 and page.next_page is None
         self.joined = self.joined or self.whole or any(item in self._known for item in entries)
-        self.page = self._next(number, page.next_page)
+        if page.next_page is not None and self.ascending and self._pages == {1}:
+            # The first page was read only to learn the order; it is not the end.
+            self._read_from(self._first)
+            return
+        self.page = self._next(page.next_page)
         if self.page is None:
             self._remember()
 
@@ -106,39 +104,39 @@ class NewEnd:
                 f"HTTP 404 for page {self.page}, while page 1 counts leads for it: look again later"
             )
         self._gone = True
-        self.leads, self._pages, self.joined = [], set(), False
-        self.page = 1
+        self._read_from(1)
 
-    def _next(self, number: int, following: int | None) -> int | None:
-        if self.whole or len(self._pages) >= _DEEPEST:
+    def _read_from(self, page: int) -> None:
+        """Begin at a page, with nothing read so far."""
+        self.page, self.leads, self._pages = page, [], set[int]()
+        self.joined = self.whole = False
+
+    def _next(self, following: int | None) -> int | None:
+        if self.whole:
             return None
-        up = self.ascending
-        if up is None:
+        deep, up = len(self._pages) >= _DEEPEST, self.ascending
+        newer = following if up and following not in self._pages else None
+        if up is None or (deep and newer is not None):
+            # Leads that are newer than these may be where this reading does not look.
             self.joined = False
             return None
-        if not up:
-            return None if self._enough() or following is None else following
-        if following is not None and number == 1 and len(self._pages) == 1:
-            # The first page was read only to learn the order; it is not the end.
-            self.leads, self._pages = [], set()
-            return self._last()
-        if following is not None and following not in self._pages:
-            return following
-        lowest = min(self._pages)
-        return None if self._enough() or lowest == 1 else lowest - 1
+        if newer is not None or deep or self._enough():
+            return newer
+        return min(self._pages) - 1 or None if up else following
+
+    def _last(self, number: int, page: Page) -> int:
+        """Number of the last page, by the count and by what follows a page, as each alone can mislead."""
+        if page.next_page is not None:
+            self._size = max(page.rows, 1)
+        return max(page.next_page or number, ceil(page.count / self._size) if self._size else 1)
 
     def _enough(self) -> bool:
-        return len(self.leads) >= _ENOUGH if self._baseline else self.joined
-
-    def _last(self) -> int:
-        return max(1, ceil(self._count / self._size))
+        return self.joined if self._known else len(self.leads) >= _ENOUGH
 
     def _remember(self) -> None:
-        for item in map(Entry.of, self.leads):
-            self._known.pop(item, None)
-            self._known[item] = None
-        for old in list(self._known)[:-_KNOWN]:
-            del self._known[old]
+        shown = dict.fromkeys(map(Entry.of, self.leads))
+        before = (item for item in self._known if item not in shown)
+        self._known = dict.fromkeys([*before, *shown][-_KNOWN:])
 
 
 class Fresh(NamedTuple):
@@ -158,8 +156,7 @@ class Cursor:
     :param limit: leads above each floor that are remembered one by one.
     """
 
-    def __init__(self, limit: int = 500) -> None:
-        self._limit = limit
+    def __init__(self, limit: int = _LIMIT) -> None:
         self._ids = _Mark(limit)
         self._changes = _Mark(limit)
 
@@ -191,7 +188,7 @@ class Cursor:
         return {"ids": self._ids.dump(), "changes": self._changes.dump()}
 
     @classmethod
-    def load(cls, data: Any, limit: int = 500) -> Cursor:
+    def load(cls, data: Any, limit: int = _LIMIT) -> Cursor:
         """A cursor from stored data.
 
         :raises ValueError: this is not what :meth:`dump` gave.

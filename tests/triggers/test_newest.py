@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -74,11 +75,12 @@ class Listing:
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("arrivals", [1, 5, 30, 90])
+@pytest.mark.parametrize("leads", [15, 121, 150])
 def test_a_reading_that_joins_holds_every_lead_created_since_the_one_before(
-    order: str, arrivals: int
+    order: str, arrivals: int, leads: int
 ) -> None:
-    listing = Listing(ORDERS[order], 150)
-    for number in random.Random(order).sample(range(1, 150), 60):  # noqa: S311
+    listing = Listing(ORDERS[order], leads)
+    for number in random.Random(order).sample(range(1, leads), leads * 2 // 5):  # noqa: S311
         listing.touch(number)
     end = listing.read(NewEnd())
     assert end.ascending is (not order.startswith("-"))
@@ -97,6 +99,33 @@ def test_a_quiet_list_costs_one_request_a_reading(order: str) -> None:
     assert listing.requests - before == 1
 
 
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("size", [8, 20])
+def test_a_first_reading_costs_two_requests_however_long_the_list(order: str, size: int) -> None:
+    listing = Listing(ORDERS[order], 400, size=size)
+    end = listing.read(NewEnd())
+    assert listing.requests == (1 if order.startswith("-") else 2)
+    assert 400 in {lead["id"] for lead in end.leads}
+
+
+def test_leads_of_earlier_readings_stay_known() -> None:
+    listing = Listing(ORDERS["-id"], 150)
+    end = listing.read(NewEnd())
+    for _ in range(40):
+        listing.create()
+    listing.read(end)
+    listing.read(end)
+    for number in range(171, 191):
+        del listing.leads[number]
+    assert listing.read(end).joined
+
+
+def test_a_reading_begins_neither_joined_nor_whole() -> None:
+    end = Listing(ORDERS["id"], 5).read(NewEnd())
+    end.start()
+    assert (end.page, end.leads, end.joined, end.whole) == (1, [], False, False)
+
+
 def test_a_page_that_stays_gone_although_it_is_counted_ends_the_reading() -> None:
     listing = Listing(ORDERS["id"], 150)
     end = listing.read(NewEnd())
@@ -112,14 +141,84 @@ def test_a_page_that_stays_gone_although_it_is_counted_ends_the_reading() -> Non
     assert listing.read(end).joined
 
 
-def test_more_arrivals_than_are_looked_at_are_told() -> None:
-    listing = Listing(ORDERS["-id"], 50)
+@pytest.mark.parametrize("order", ORDERS)
+def test_more_arrivals_than_are_looked_at_are_told(order: str) -> None:
+    listing = Listing(ORDERS[order], 50)
     end = listing.read(NewEnd())
     for _ in range(500):
         listing.create()
+    before = listing.requests
     assert not listing.read(end).joined
-    listing.create()
+    assert listing.requests - before == 10
+    listing.read(end)
+    new = listing.create()
     assert listing.read(end).joined
+    assert new in {lead["id"] for lead in end.leads}
+
+
+@pytest.mark.parametrize("leads", [100, 121])
+def test_a_lead_that_is_gone_from_a_last_page_does_not_hide_what_was_seen(leads: int) -> None:
+    """However few leads that page had."""
+    listing = Listing(ORDERS["id"], leads)
+    end = listing.read(NewEnd())
+    del listing.leads[leads]
+    created = {listing.create() for _ in range(3)}
+    assert listing.read(end).joined
+    assert created <= {lead["id"] for lead in end.leads}
+
+
+@pytest.mark.parametrize("order", ["modified_time", "-modified_time"])
+@pytest.mark.parametrize("changed", [25, 45, 65])
+def test_a_reading_goes_on_past_changed_leads_to_one_that_it_knows(order: str, changed: int) -> None:
+    listing = Listing(ORDERS[order], 150)
+    end = listing.read(NewEnd())
+    busy = {number for number in range(150 - changed, 151) if number != 145}
+    for number in busy:
+        listing.touch(number)
+    before = listing.requests
+    assert listing.read(end).joined
+    assert listing.requests - before == 1 + changed // 20
+    assert {lead["id"] for lead in end.leads} >= busy | {145}
+
+
+def test_the_quiet_lead_among_busy_ones_stays_known() -> None:
+    listing = Listing(ORDERS["-id"], 250, size=100)
+    end = listing.read(NewEnd())
+    for _ in range(60):
+        for number in range(1, 250):
+            listing.touch(number)
+        assert listing.read(end).joined
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("count", [0, 7, 21])
+def test_a_count_that_is_too_low_does_not_keep_a_reading_from_its_end(order: str, count: int) -> None:
+    listing = Listing(ORDERS[order], 150)
+    end = NewEnd()
+    for _ in range(2):
+        end.start()
+        for _ in range(11):
+            if end.page is not None:
+                page = listing.page(end.page)
+                assert page is not None
+                end.record(replace(page, count=count))
+        assert end.page is None
+        assert 150 in {lead["id"] for lead in end.leads}
+
+
+def test_an_empty_page_that_names_a_next_one_is_no_end() -> None:
+    listing = Listing(ORDERS["id"], 150)
+    end = listing.read(NewEnd())
+    end.start()
+    assert end.page is not None
+    following = end.page + 1
+    end.record(Page(150, following, None, []))
+    assert end.page == following
+    end.gone()
+    end.record(Page(150, 2, None, []))
+    assert end.page is not None
+    with pytest.raises(SelaPageGoneError):
+        end.gone()
 
 
 def test_a_list_without_an_order_says_so_and_never_joins() -> None:
@@ -127,7 +226,7 @@ def test_a_list_without_an_order_says_so_and_never_joins() -> None:
     end = shuffled.read(NewEnd())
     assert end.unordered
     assert end.ascending is None
-    assert not shuffled.read(end).joined
+    assert shuffled.read(end).joined is False
 
 
 def test_a_changed_lead_is_no_bridge_to_what_was_seen() -> None:
@@ -159,6 +258,7 @@ def test_a_list_in_one_answer_is_whole_and_an_empty_one_too() -> None:
     assert end.joined
     listing.create()
     assert listing.read(end).whole
+    assert listing.requests == 2
 
 
 def entries(*ids: int, at: int = 0) -> list[Entry]:
@@ -177,6 +277,29 @@ def test_a_lead_whose_id_shows_up_late_is_new() -> None:
     cursor.baseline(entries(10, 11), whole=True)
     assert cursor.take(entries(14)).new == [14]
     assert cursor.take(entries(13, 14)).new == [13]
+
+
+def test_after_a_whole_list_a_lower_id_is_new_and_an_earlier_time_is_a_change() -> None:
+    whole, part = Cursor(), Cursor()
+    whole.baseline(entries(10, 11), whole=True)
+    part.baseline(entries(10, 11), whole=False)
+    late = [*entries(3), Entry(10, None, 5)]
+    assert whole.take(late) == ([3], [10])
+    assert part.take(late) == ([], [])
+
+
+def test_without_a_baseline_every_lead_is_new() -> None:
+    assert Cursor().take(entries(3, 7)) == ([3, 7], [])
+    empty = Cursor()
+    empty.baseline([], whole=False)
+    assert empty.take(entries(3, 7)) == ([3, 7], [])
+
+
+def test_a_lead_that_shows_up_late_is_new_down_to_the_floor_and_not_below() -> None:
+    cursor = Cursor(limit=10)
+    cursor.baseline(entries(*range(10, 260, 10)), whole=True)
+    assert cursor.take(entries(145, 150)).new == []
+    assert cursor.take(entries(155)).new == [155]
 
 
 def test_a_changed_lead_is_changed_once_and_a_new_one_is_not_changed() -> None:
