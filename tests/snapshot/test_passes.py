@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from airflow_provider_sela.snapshot import Entry, Reading, Response, Window
+from airflow_provider_sela.snapshot import Entry, Reading, Response, Verdict, Window
 from airflow_provider_sela.snapshot.pages import Observation
 from airflow_provider_sela.snapshot.passes import Pass
 
@@ -44,6 +44,42 @@ def test_the_second_whole_read_goes_backwards_through_a_list_in_no_order() -> No
 def test_after_a_proof_that_failed_every_page_is_read_again_last_page_first() -> None:
     pages = [Window(number, 20) for number in range(6, 0, -1)]
     assert windows_asked(entries(120, shuffled=False), 20)[-6:] == pages
+
+
+def converging(shown: Callable[[int], list[Entry]], *, size: int, hidden: int = 0) -> Verdict:
+    """The verdict on a list that shows these leads at each request and counts some that it hides."""
+    reading, tick = Reading(size), 0
+    while reading.verdict is None:
+        for window in reading.wanted():
+            leads, tick = shown(tick // 2), tick + 2
+            count, page = len(leads) + hidden, leads[window.offset : window.stop]
+            more = window.stop < len(leads)
+            reading.record(Response(window, page, count, more, NOON, tick, tick + 1))
+    return reading.verdict
+
+
+def arriving(number: int) -> list[Entry]:
+    """So many leads that were created well after the first answer."""
+    created = NOON + 10 * SECOND
+    return [Entry(1000 + each, created, created) for each in range(number)]
+
+
+def test_leads_that_are_created_during_whole_reads_do_not_keep_them_from_converging() -> None:
+    leads = entries(120, shuffled=True)
+    verdict = converging(lambda request: [*leads, *arriving(request // 3)], size=20)
+    assert str(verdict) == "CONVERGED(2)"
+
+
+def test_one_page_with_a_new_lead_in_every_answer_counts_as_one_whole_read() -> None:
+    verdict = converging(lambda request: entries(5, shuffled=False) + arriving(request), size=50)
+    assert str(verdict) == "CONVERGED(2)"
+    assert "one page" in verdict.reason
+
+
+def test_a_verdict_says_how_many_leads_are_counted_and_not_shown() -> None:
+    verdict = converging(lambda request: entries(120, shuffled=True), size=20, hidden=3)
+    assert str(verdict) == "UNVERIFIED"
+    assert "counts 3 leads more than it shows" in verdict.reason
 
 
 def _page(
