@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +40,10 @@ class Reading:
     baseline: bool
     began: str
 
+    def followed_by(self, whole: Reading) -> Reading:
+        """Both as one: whoever has seen nothing yet can start from here, without a whole read of his own."""
+        return replace(whole, entries=self.entries + whole.entries, began=self.began)
+
 
 async def readings(kwargs: Mapping[str, Any], log: logging.Logger) -> AsyncGenerator[Reading, None]:
     """Look again and again, for ever; a failure makes a pause, never an end.
@@ -52,7 +56,8 @@ async def readings(kwargs: Mapping[str, Any], log: logging.Logger) -> AsyncGener
             settings = await SelaHook(kwargs["sela_conn_id"]).asettings()
             async with shared_transport(settings) as transport:
                 while True:
-                    for reading in await watch.look(transport):
+                    reading = await watch.look(transport)
+                    if reading is not None:
                         yield reading
                     failures = 0
                     await asyncio.sleep(_jittered(kwargs["poll_interval"]))
@@ -85,20 +90,18 @@ class _Watch:
         self._end = NewEnd()
         self._whole_at = float("-inf")
 
-    async def look(self, transport: AsyncTransport) -> list[Reading]:
-        """The new end, and the whole list where that does not answer the question and the time has come."""
-        shown = []
-        if not self._end.unordered:
-            reading = await self._new_end(transport)
-            if reading.whole or self._end.ascending is not None:
-                shown.append(reading)
-            if reading.whole:
-                self._whole_at = time.monotonic()
-        answered = self._end.ascending is not None and (not self._on_changed or self._end.shows_changes)
-        if not answered and time.monotonic() - self._whole_at >= self._every:
-            shown.append(await _whole(self._filters, transport, self._log))
+    async def look(self, transport: AsyncTransport) -> Reading | None:
+        """The new end, with the whole list where that does not answer the question and the time has come."""
+        end = None if self._end.unordered else await self._new_end(transport)
+        if end is not None and end.whole:
             self._whole_at = time.monotonic()
-        return shown
+        ordered = self._end.ascending is not None
+        answered = ordered and (not self._on_changed or self._end.shows_changes)
+        if not answered and time.monotonic() - self._whole_at >= self._every:
+            whole = await _whole(self._filters, transport, self._log)
+            self._whole_at = time.monotonic()
+            return whole if end is None else end.followed_by(whole)
+        return end if end is not None and (end.whole or ordered) else None
 
     async def _new_end(self, transport: AsyncTransport) -> Reading:
         began, size = _now(), transport.settings.page_size

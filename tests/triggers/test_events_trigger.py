@@ -205,6 +205,17 @@ async def test_changed_leads_are_reported_where_that_is_asked_for(
     assert (sorted(first_two), last) == ([28_005, 28_199], 28_005)
 
 
+async def test_a_watch_for_changes_reads_the_whole_list_once_to_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with SelaApi(leads=230, page_size=50, max_page_size=50) as api:
+        connect(monkeypatch, api)
+        async with Watch(on_changed=True, poll_interval=60):
+            await looked(api, 7)
+            await asyncio.sleep(0.3)
+    assert [request.query["page"] for request in api.requests] == ["1", "5", "1", "2", "3", "4", "5"]
+
+
 async def test_filters_are_kept_to(monkeypatch: pytest.MonkeyPatch) -> None:
     with SelaApi(leads=30) as api:
         connect(monkeypatch, api)
