@@ -99,11 +99,11 @@ class Closing:
     def _mend(self, proof: Proof) -> list[Window]:
         record = self._record
         end = tail(record.length, record.cap)
-        if proof.floor is None:
-            return self._give_up(proof.flaw)
         self._settle(len(proof.gaps))
         if proof.repairable:
             return self._ask(self._repairs(proof), proof.flaw)
+        if proof.floor is None:
+            return self._give_up(proof.flaw)
         if proof.last and not proof.gaps:
             return self._ask([end], proof.flaw)
         return self._ask([Window(1, record.cap) if proof.order.descending else end], proof.flaw)

@@ -123,15 +123,14 @@ class Reading:
         if self._whole():
             self.verdict = Verdict(Kind.ATOMIC, passes=self.passes)
             return []
-        match self._stage:
-            case _Stage.PROBE:
-                return self._after_probe()
-            case _Stage.BASE:
-                return self._spread()
-            case _Stage.SPREAD | _Stage.CLOSE:
-                return self._close()
-            case _Stage.REPEAT:
-                return self._after_pass()
+        after = {
+            _Stage.PROBE: self._after_probe,
+            _Stage.BASE: self._spread,
+            _Stage.SPREAD: self._close,
+            _Stage.CLOSE: self._close,
+            _Stage.REPEAT: self._after_pass,
+        }
+        return after[self._stage]()
 
     def _whole(self) -> bool:
         """Whether the last response is the whole list, whatever its order.
