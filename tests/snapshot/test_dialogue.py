@@ -195,3 +195,10 @@ def test_observed_orders_name_what_answers_are_consistent_with() -> None:
     assert observed_orders([rising, rising[::-1]]) == ()
     assert observed_orders([[Entry(3, 7, 1), Entry(1, 7, 2), Entry(2, 7, 2)]]) == ("modified_time",)
     assert observed_orders([]) == ()
+
+
+def test_a_lead_that_one_answer_shows_twice_leaves_no_order() -> None:
+    """Its time alone fits a list that is sorted by time, in which no lead has two places."""
+    once, other = Entry(1, 10, 10), Entry(2, 20, 20)
+    assert observed_orders([[once, other]]) == ("id", "created_time", "modified_time")
+    assert observed_orders([[once, once, other]]) == ()

@@ -85,6 +85,13 @@ def test_windows_that_share_only_leads_of_one_time_do_not_join() -> None:
     assert proof(CREATED_ID, start, end, again).flaw == ""
 
 
+def test_a_lead_without_a_time_at_the_edge_of_a_window_moves_no_end_of_what_it_proves() -> None:
+    timeless = [Entry(7, None, None)]
+    start = answer(0, (1, 7), [*times(*((lead, lead * 10) for lead in range(1, 7))), *timeless], 8)
+    end = [answer(at, (2, 4), [*times((5, 50), (6, 60)), *timeless, *times((8, 80))], 8) for at in (8, 10)]
+    assert proof(CREATED, start, *end).flaw == ""
+
+
 def test_a_list_is_read_from_its_first_rank() -> None:
     rest = answer(0, (2, 1), ids(20), 3), answer(2, (2, 2), ids(20, 30), 3), answer(4, (2, 2), ids(20, 30), 3)
     assert proof(ID, *rest).gaps[0].ends[0] < (-(10**30),)

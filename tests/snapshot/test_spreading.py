@@ -37,9 +37,9 @@ def _answer(window: Window, date: int | None) -> Response:
 
 
 def _resumed(
-    dates: list[int | None], until: int | None
+    dates: list[int | None], until: int | None, times: int = 1
 ) -> tuple[list[tuple[Window, int, int]], int, list[Window]]:
-    """What a last process is told of a read whose windows were answered at these dates."""
+    """What a last process is told of a read whose windows were answered at these dates, so many times."""
     planner, reading = Reading(10), Reading(10)
     first = []
     while len(windows := planner.wanted()) == 1:
@@ -52,7 +52,7 @@ def _resumed(
         taken.append((answer.window, started, ended))
         reading.record(answer)
 
-    waiting, tick = resume(reading, first, divided, take, until=until)
+    waiting, tick = resume(reading, first, divided * times, take, until=until)
     assert {window for window, _, _ in taken[len(first) :]} | set(waiting) == set(windows)
     return taken[len(first) :], tick, waiting
 
@@ -77,6 +77,10 @@ def test_a_window_without_an_answer_is_still_wanted() -> None:
     assert len(taken) == 1
     assert len(waiting) >= 2
     assert taken[0][0] not in waiting
+
+
+def test_a_window_that_two_processes_answered_counts_once() -> None:
+    assert _resumed([1000, 1500, 2000], 2000, times=2) == _resumed([1000, 1500, 2000], 2000)
 
 
 def test_answers_to_what_nobody_asked_begin_no_reading() -> None:
