@@ -10,6 +10,7 @@ from contextlib import aclosing
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from airflow.triggers import base
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_sela.api import lead_filters
@@ -18,12 +19,8 @@ from airflow_provider_sela.exceptions import SelaRequestError
 if TYPE_CHECKING:
     from airflow_provider_sela.newest import Cursor
 
-try:
-    from airflow.triggers.base import BaseEventTrigger
-except ImportError:
-    # Airflow 2.11 knows no event triggers; the module can be imported there, and nothing watches.
-    from airflow.triggers.base import BaseTrigger as BaseEventTrigger
-
+# Airflow 2.11 knows no event triggers; the module can be imported there, and nothing watches.
+BaseEventTrigger: Any = getattr(base, "BaseEventTrigger", base.BaseTrigger)
 log = logging.getLogger(__name__)
 
 #: Ids in one event; more new leads than this make several events.

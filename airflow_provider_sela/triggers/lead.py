@@ -115,9 +115,10 @@ class SelaLeadTrigger(BaseTrigger):
         pause = max(pause, (self.retry_at or 0) - time.time())
         async with AsyncExitStack() as stack:
             seat: tuple[Poller, AsyncTransport] | None = None
-            for turn in count(2):
+            turns = count(2)
+            while True:
                 await waiter.sleep(pause)
-                pause = self._interval(turn) * random.uniform(0.9, 1.1)  # noqa: S311
+                pause = self._interval(next(turns)) * random.uniform(0.9, 1.1)  # noqa: S311
                 try:
                     if seat is None:
                         seat = await stack.enter_async_context(taking_part(waiter, self.sela_conn_id))

@@ -128,9 +128,9 @@ class Poller:
                 # Not the waiter's failure: it asks for its own lead now, and so does everybody else.
                 log.warning("Sela: the newest end of the list cannot be read (%s)", error)
                 return
-            self._fresh = True
             if not self._end.joined:
                 self._followed_since = float("inf") if self._end.ascending is None else time.monotonic()
+            self._fresh = True
 
     async def _read_pages(self, transport: AsyncTransport, log: logging.Logger) -> None:
         size = transport.settings.page_size

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_sela.exceptions import SelaRequestError
-from airflow_provider_sela.testing import SelaApi
+from airflow_provider_sela.testing import Request, Response, SelaApi, drf
 from airflow_provider_sela.triggers import events
 from airflow_provider_sela.triggers.leads import SelaLeadsEventTrigger
-from tests.triggers.waits import Reversed, Shuffled, connect, lead, until
+from tests.triggers.waits import Reversed, Shrinking, Shuffled, connect, lead, until
 
 POLL = 0.05
 
@@ -308,6 +308,83 @@ async def test_a_state_that_cannot_be_read_yet_is_waited_for(monkeypatch: pytest
         async with Watch(store) as watch:
             await until(lambda: watch.events)
     assert watch.ids() == [new]
+
+
+async def test_a_state_that_cannot_be_stored_is_stored_with_the_next_reading(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Closed(Store):
+        failures = 0
+
+        async def aset(self, key: str, value: Any) -> None:
+            if self.failures:
+                self.failures -= 1
+                raise RuntimeError(f"the API server refuses {value}")
+            await super().aset(key, value)
+
+    store = Closed()
+    with SelaApi(leads=30) as api:
+        connect(monkeypatch, api)
+        async with Watch(store) as before:
+            await until(lambda: store.data)
+            store.failures, stored = 3, dict(store.data)
+            new = api.add()["id"]
+            await until(lambda: store.data != stored)
+        assert before.ids() == [new]
+        async with Watch(store) as after:
+            await looked(api, 3)
+        assert after.events == []
+    told = caplog.text + capsys.readouterr().out
+    assert told.count("could not be stored (RuntimeError)") >= 3
+    assert str(new) not in told
+
+
+@pytest.mark.parametrize("kind", [SelaApi, Reversed, Shuffled])
+async def test_leads_that_leave_during_a_look_are_no_failure_of_the_watch(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    kind: type[SelaApi],
+) -> None:
+    class Restless(Shrinking, kind):  # type: ignore[misc, valid-type]
+        pass
+
+    with Restless(leads=130, page_size=50, max_page_size=50) as api:
+        connect(monkeypatch, api)
+        async with Watch() as watch:
+            await looked(api, 4)
+            api.add(lead(90_000))
+            await until(lambda: watch.events)
+    assert watch.ids() == [90_000]
+    assert any(request.status == 404 for request in api.requests) is (kind is not Reversed)
+    assert "in a row" not in caplog.text + capsys.readouterr().out
+
+
+async def test_a_whole_reading_that_fails_is_begun_again_and_loses_no_lead(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """More leads came while nobody watched than the new end shows."""
+
+    class Failing(SelaApi):
+        good = -1
+
+        def respond(self, request: Request) -> Response:
+            self.good -= 1
+            return drf.typical(503) if self.good == -1 else super().respond(request)
+
+    store = Store()
+    with Failing(leads=130, page_size=50, max_page_size=50) as api:
+        connect(monkeypatch, api, max_attempts=1)
+        async with Watch(store):
+            await until(lambda: store.data)
+        meanwhile = [api.add()["id"] for _ in range(120)]
+        # The first page, the last one, and then the whole list.
+        api.good = 3
+        async with Watch(store) as watch:
+            await until(lambda: len(watch.ids()) >= 120)
+    assert watch.ids() == meanwhile
+    assert any(request.status == 503 for request in api.requests)
+    assert "failure 1 in a row, the watch goes on" in caplog.text + capsys.readouterr().out
 
 
 async def test_one_trigger_on_several_assets_works_without_a_state(monkeypatch: pytest.MonkeyPatch) -> None:

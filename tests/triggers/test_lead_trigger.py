@@ -14,7 +14,7 @@ from airflow_provider_sela import async_transport
 from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.triggers.leads import SelaLeadTrigger
 from tests.faults import FaultServer, page_body, pages, reply
-from tests.triggers.waits import Substring, Unfiltered, connect, first_event, lead, until
+from tests.triggers.waits import Shrinking, Substring, Unfiltered, connect, first_event, lead, until
 
 
 def waiting(external_id: str = "wanted", **kwargs: Any) -> SelaLeadTrigger:
@@ -144,6 +144,8 @@ async def test_what_the_server_asked_the_worker_is_obeyed_by_the_trigger(
 async def test_intervals_double_as_a_sensors_do_up_to_max_wait() -> None:
     trigger = waiting(poke_interval=10, exponential_backoff=True, max_wait=60)
     assert [trigger._interval(turn) for turn in range(1, 7)] == [10, 10, 20, 40, 60, 60]
+    unbounded = waiting(poke_interval=10, exponential_backoff=True)
+    assert [unbounded._interval(turn) for turn in range(4, 8)] == [40, 80, 160, 320]
     assert waiting(poke_interval=10)._interval(5) == 10
 
 
@@ -190,3 +192,30 @@ async def test_an_answer_that_is_no_page_counts_as_a_failure(monkeypatch: pytest
     with FaultServer(reply(200, b"<html>"), reply(200, good)) as server:
         connect(monkeypatch, server)
         assert (await first_event(waiting()))["status"] == "found"
+
+
+async def test_a_template_that_gave_nothing_ends_the_wait_and_asks_for_no_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Airflow 3.3 renders the arguments in the triggerer, where no worker has looked at them."""
+    with SelaApi(leads=3) as api:
+        connect(monkeypatch, api)
+        event = await first_event(waiting(" "))
+        assert (event["status"], event["error"]) == ("failed", "SelaRequestError")
+        assert "external_id is empty" in event["message"]
+        assert api.requests == []
+
+
+class ShrinkingUnfiltered(Shrinking, Unfiltered):
+    pass
+
+
+async def test_leads_that_leave_during_a_look_are_no_failure_of_the_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ShrinkingUnfiltered(leads=150) as api:
+        connect(monkeypatch, api)
+        task = asyncio.create_task(first_event(waiting(max_failures=0)))
+        await until(lambda: any(request.status == 404 for request in api.requests))
+        api.add(lead(90_000, external_id="wanted"))
+        assert (await task)["ids"] == [90_000]

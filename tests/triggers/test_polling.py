@@ -12,7 +12,7 @@ from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.triggers import polling
 from airflow_provider_sela.triggers.leads import SelaLeadTrigger
 from tests.loop_watch import LoopWatch
-from tests.triggers.waits import Reversed, Shuffled, connect, first_event, lead, point_queries
+from tests.triggers.waits import Reversed, Shuffled, connect, first_event, lead, point_queries, until
 
 #: Long enough that a busy machine's hiccups are small beside it.
 INTERVAL = 0.8
@@ -182,3 +182,34 @@ async def test_a_crowd_does_not_block_the_loop(monkeypatch: pytest.MonkeyPatch) 
         blocked = await watch.longest_block(lambda: time.monotonic() > until)
         await leave(tasks)
     assert blocked < 0.1
+
+
+async def test_a_list_that_shrinks_is_still_read_for_all_its_waiters(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with SelaApi(leads=300, page_size=20, max_page_size=20) as api:
+        connect(monkeypatch, api)
+        tasks = crowd(10)
+        await until(lambda: any(request.query.get("page") == "15" for request in api.requests))
+        for number in list(api.leads)[100:]:
+            api.delete(number)
+        await until(lambda: any(request.status == 404 for request in api.requests))
+        api.add(lead(40_000, external_id="w4"))
+        event = await tasks[4]
+        assert isinstance(event, dict)
+        assert event["ids"] == [40_000]
+        await leave(tasks)
+    assert "cannot be read" not in caplog.text + capsys.readouterr().out
+
+
+async def test_one_of_two_waiters_for_the_same_lead_may_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    with SelaApi(leads=300) as api:
+        connect(monkeypatch, api)
+        tasks = [*crowd(polling.SHARE_FROM), *crowd(1)]
+        await asyncio.sleep(3 * INTERVAL)
+        await leave(tasks[:1])
+        api.add(lead(40_000, external_id="w0"))
+        event = await tasks[-1]
+        assert isinstance(event, dict)
+        assert event["ids"] == [40_000]
+        await leave(tasks)

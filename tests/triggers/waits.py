@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_sela.testing import SelaApi, sample_lead
+from airflow_provider_sela.testing import Request, Response, SelaApi, sample_lead
 
 
 async def first_event(trigger: BaseTrigger, seconds: float = 10) -> Any:
@@ -66,6 +66,19 @@ class Substring(SelaApi):
         wanted = filters.get("external_id")
         rest = super().select({name: value for name, value in filters.items() if name != "external_id"})
         return [item for item in rest if wanted is None or wanted in str(item["external_id"])]
+
+
+class Shrinking(SelaApi):
+    """Keeps 50 leads when a page behind the first is asked for, the first time."""
+
+    shrunk = False
+
+    def respond(self, request: Request) -> Response:
+        if not self.shrunk and request.query.get("page", "1") != "1":
+            self.shrunk = True
+            for number in list(self.leads)[50:]:
+                self.delete(number)
+        return super().respond(request)
 
 
 def point_queries(api: SelaApi) -> Iterable[Any]:
