@@ -88,6 +88,18 @@ def test_check_tells_how_the_server_behaves(
     assert {name: told[name] for name in facts} == facts
 
 
+@pytest.mark.parametrize("leads", [[], [lead(7, external_id=None), lead(8, external_id=" ")]])
+def test_check_judges_no_filter_by_leads_that_have_no_external_id(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, leads: list[Any]
+) -> None:
+    """As in an account that is new, or whose leads come from elsewhere than a CRM."""
+    with SelaApi(leads=leads, token=TOKEN) as api:
+        ended, out, _ = run(capsys, monkeypatch, api, "check", "--output", "json")
+        assert not [request for request in api.requests if "external_id" in request.query]
+    told = json.loads(out)
+    assert (ended, told["count"], told["external_id_filter"]) == (0, len(leads), "unknown")
+
+
 def test_check_says_the_same_to_people(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,12 +153,13 @@ def test_leads_shows_nothing_personal_unless_asked(
         assert "planted@example.com" in out
 
 
+@pytest.mark.parametrize(("output", "nothing"), [("json", "[]\n"), ("table", "")])
 def test_leads_says_by_its_status_that_there_is_none(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, output: str, nothing: str
 ) -> None:
     with SelaApi(leads=3, token=TOKEN) as api:
-        ended, out, err = run(capsys, monkeypatch, api, "leads", "--external-id", "w1", "--output", "json")
-    assert (ended, json.loads(out)) == (1, [])
+        ended, out, err = run(capsys, monkeypatch, api, "leads", "--external-id", "w1", "--output", output)
+    assert (ended, out) == (1, nothing)
     assert "no lead has this external_id" in err
 
 
