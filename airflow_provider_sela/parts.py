@@ -164,8 +164,8 @@ class Parts:
 
     def divided(self) -> Iterator[Reply]:
         """Replies of the tasks that read, as far as they are found."""
-        if self.plan is None or self._folder is None:
-            return
+        assert self.plan is not None  # noqa: S101 (without a plan nobody asks)
+        assert self._folder is not None  # noqa: S101 (where the plan was)
         read = {part.part: part for part in self._parts}
         for number in range(len(self.plan.parts)):
             try:

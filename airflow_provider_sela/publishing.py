@@ -197,9 +197,6 @@ class _Sink(io.BufferedIOBase):
     def writable(self) -> bool:
         return True
 
-    def tell(self) -> int:
-        return self.size
-
     def write(self, data: Any, /) -> int:
         view = memoryview(data)
         self._file.write(view)

@@ -15,6 +15,7 @@ import pytest
 
 from airflow_provider_sela.exceptions import (
     SelaRequestError,
+    SelaSetupError,
     SelaTargetError,
     SelaTargetUnavailableError,
     SelaUnavailableError,
@@ -180,6 +181,16 @@ def test_an_interrupt_in_the_middle_leaves_no_file(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_a_full_disk_for_temporary_files_is_not_taken_for_the_targets(tmp_path: Path) -> None:
+    with LeadFile(tmp_path / "leads.jsonl") as file, Spool(file.encode) as spool:
+        spool._rejects.close()
+        spool._rejects = Path("/dev/full").open("w+b")  # noqa: SIM115 (the spool closes it)
+        spool.reject("no lead")
+        with pytest.raises(SelaSetupError, match="the disk for temporary files is full"):
+            file.publish(spool, {})
+    assert names(tmp_path) == []
+
+
 def test_a_read_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     def broken() -> Iterator[Lead]:
         assert names(tmp_path) != []
@@ -217,6 +228,43 @@ def test_a_place_that_cannot_be_written_is_told_before_any_lead_is_read(tmp_path
 def test_a_scheme_that_nothing_serves_names_what_to_install(path: str) -> None:
     with pytest.raises(SelaRequestError, match="install the provider"):
         LeadFile(path)
+
+
+def test_a_storage_whose_package_is_missing_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(SelaSetupError, match=r"needs a package that is not installed: .* s3fs "):
+        LeadFile("s3://sela/leads.csv", conn_id="storage_without_package")
+
+
+def test_a_storage_whose_connection_cannot_be_used_does_not_quote_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = {"conn_type": "aws", "extra": {"profile_name": PLANTED}}
+    monkeypatch.setenv("AIRFLOW_CONN_STORAGE_OF_NOBODY", json.dumps(connection))
+    with pytest.raises(SelaSetupError, match=r"cannot be used \(ProfileNotFound\): check it") as told:
+        LeadFile("s3://sela/leads.csv", conn_id="storage_of_nobody")
+    assert PLANTED not in str(told.value)
+    assert told.value.__context__ is None
+
+
+def test_a_storage_that_can_rename_is_not_made_to_copy(tmp_path: Path) -> None:
+    """HDFS, whose file system has the same base and whose files may be large."""
+    io = pytest.importorskip("airflow.sdk.io", reason="Airflow 2 has it elsewhere")
+    from fsspec.implementations.arrow import ArrowFSWrapper
+    from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
+
+    io.attach("hdfs", "renaming", fs=ArrowFSWrapper(SubTreeFileSystem(str(tmp_path), LocalFileSystem())))
+    (tmp_path / "sela").mkdir()
+
+    def fill(sink: Any) -> None:
+        sink.write(b"id\r\n")
+
+    with Publication("hdfs://namenode/sela/leads.csv", conn_id="renaming") as publication:
+        publication.write("", fill)
+        (temporary,) = (tmp_path / "sela").iterdir()
+        written = temporary.stat().st_ino
+        publication.publish("")
+    assert names(tmp_path / "sela") == ["leads.csv"]
+    published = tmp_path / "sela" / "leads.csv"
+    assert (published.stat().st_ino, published.read_bytes()) == (written, b"id\r\n")
 
 
 @pytest.mark.server

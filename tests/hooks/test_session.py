@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 
 import pytest
 
 from airflow_provider_sela import __version__
-from tests.faults import FaultServer, page_body, reply
+from tests.faults import FaultServer, Received, Wire, http, page_body, reply
 from tests.hooks.conftest import Connect
 
 GOOD = reply(200, page_body([{"id": 1}]))
@@ -33,6 +34,20 @@ def test_the_user_agent_names_provider_airflow_library_and_python_versions(conne
     assert re.fullmatch(r"apache-airflow/\d+\.\d+\.\d+\S*", airflow)
     assert re.fullmatch(r"requests/2\.\d+\.\d+", library)
     assert re.fullmatch(r"Python/3\.\d+\.\d+", python)
+
+
+def test_a_caller_of_the_session_may_wait_for_an_answer_without_bound(connect: Connect) -> None:
+    """By default an answer that takes ten time-outs, here a second, is given up."""
+    answer = http(200, page_body([{"id": 1}]))
+
+    def slowly(wire: Wire, request: Received) -> None:
+        for place in range(0, len(answer), 10):
+            time.sleep(12 / len(answer))
+            wire.send(answer[place : place + 10])
+
+    with FaultServer(slowly) as server:
+        session = connect(server, timeout=0.1).session
+        assert session.get(f"{server.url}/api/leads/", timeout=(5, None)).json()["count"] == 1
 
 
 def test_many_pages_take_one_socket(connect: Connect) -> None:

@@ -96,6 +96,15 @@ def test_most_requests_are_made_by_the_tasks_that_read(sela: SelaApi, spread: Sp
     assert sum(part["leads"] for part in read) >= 900
 
 
+def test_a_page_size_given_to_the_plan_bounds_the_requests_of_every_task(
+    sela: SelaApi, spread: Spread
+) -> None:
+    """Windows overlap, and so are of many sizes."""
+    read = [spread.read(part) for part in spread.plan(page_size="40")]
+    assert spread.land(read)["read"] == 1000
+    assert max(int(request.query["page_size"]) for request in sela.requests) == 40
+
+
 def test_xcoms_say_where_parts_are_and_nothing_of_a_lead(sela: SelaApi, spread: Spread) -> None:
     spread.all()
     for xcom in spread.xcoms:
@@ -110,6 +119,15 @@ def test_parts_are_removed_once_the_leads_have_landed(sela: SelaApi, spread: Spr
     ]  # fmt: skip
     spread.land(read)
     assert list(spread.base.iterdir()) == []
+
+
+def test_parts_that_cannot_be_removed_are_told_and_the_leads_have_landed(
+    sela: SelaApi, spread: Spread, told: Callable[[], str]
+) -> None:
+    read = [spread.read(part) for part in spread.plan()]
+    (spread.left[0].parent / "in-the-way.jsonl.gz").mkdir()
+    assert spread.land(read)["read"] == len(spread.landed) == 1000
+    assert "the parts could not be removed: " in told()
 
 
 def test_parts_stay_for_the_retry_of_a_task_that_failed(sela: SelaApi, spread: Spread) -> None:
