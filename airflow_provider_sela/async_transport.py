@@ -172,7 +172,7 @@ class _Shared:
                 verify = await asyncio.to_thread(_ssl_context, settings)
                 self.client = _client(settings, verify)
                 self.transport = AsyncTransport(settings, self.client)
-        return self.transport
+            return self.transport
 
 
 _shared: dict[tuple[asyncio.AbstractEventLoop, Settings], _Shared] = {}

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 else:
     try:
         from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
-    except ImportError:
-        # Airflow below 3.3 has no retry policies: the class can be imported and made, and nothing asks it.
+    except ImportError:  # pragma: no cover (Airflow below 3.3 has no retry policies)
+        # The class can be imported and made, and nothing asks it.
         RetryDecision, RetryPolicy = None, object
 
 

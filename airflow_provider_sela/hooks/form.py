@@ -7,7 +7,7 @@ from typing import Any
 from airflow_provider_sela.settings import EXTRA_FIELDS, ExtraField
 
 
-def form_widgets() -> dict[str, Any]:
+def form_widgets() -> dict[str, Any]:  # pragma: no cover (Airflow below 3.2)
     """WTForms fields by the name of the extra; WTForms is there only where such a form is drawn."""
     from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
     from flask_babel import lazy_gettext

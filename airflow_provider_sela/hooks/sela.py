@@ -54,7 +54,7 @@ class SelaHook(AsyncReading, BaseHook):
         return {"hidden_fields": HIDDEN_FIELDS, "relabeling": RELABELING, "placeholders": PLACEHOLDERS}
 
     @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
+    def get_connection_form_widgets(cls) -> dict[str, Any]:  # pragma: no cover (Airflow below 3.2)
         """Describe the extras of the form (Airflow below 3.2)."""
         return form_widgets()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.secrets import BaseSecretsBackend
 
 from airflow_provider_sela import async_transport
 from airflow_provider_sela.async_transport import shared_transport
@@ -243,6 +244,30 @@ async def test_the_hook_reads_the_same_leads_in_both_halves(api: SelaApi, hook: 
 async def test_a_missing_connection_is_a_matter_of_set_up() -> None:
     with pytest.raises(SelaSetupError, match="'nowhere' is not defined"):
         await SelaHook("nowhere").acount_leads()
+
+
+class Denying(BaseSecretsBackend):
+    """Refuses whoever asks, as Airflow's own API may."""
+
+    def get_conn_value(self, conn_id: str, team_name: str | None = None) -> str | None:
+        from airflow.sdk.exceptions import AirflowSecretsBackendAccessDenied
+
+        raise AirflowSecretsBackendAccessDenied(SECRET)
+
+
+async def test_a_connection_that_airflow_cannot_give_is_a_failure_of_the_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exceptions = pytest.importorskip("airflow.sdk.exceptions")
+    if not hasattr(exceptions, "AirflowSecretsBackendAccessDenied"):
+        pytest.skip("Airflow below 3.3 takes what a backend refuses for not defined")
+    monkeypatch.setattr("airflow.sdk.configuration._secrets_backend_cache", {})
+    monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", f"{Denying.__module__}.{Denying.__name__}")
+    with pytest.raises(SelaUnavailableError, match="'sela_default' cannot be looked up for now") as caught:
+        await SelaHook().acount_leads()
+    assert caught.value.retryable
+    assert SECRET not in str(caught.value)
+    assert caught.value.__context__ is None
 
 
 async def test_a_list_that_shrinks_under_the_reader_ends_the_walk(api: SelaApi, hook: SelaHook) -> None:

@@ -139,6 +139,23 @@ def test_a_failure_of_the_task_is_not_hidden_by_a_connection_that_is_missing() -
         operator.execute({})
 
 
+def test_lineage_tells_what_a_failed_read_asked_and_nothing_of_a_task_that_asked_nothing(
+    api: SelaApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openlineage.client")
+    monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection | {"password": "wrong"}))
+    refused, wrong = Reading(task_id="refused"), Reading(task_id="wrong", page_size="many")
+    for operator in (refused, wrong):
+        with pytest.raises(AirflowFailException):
+            operator.execute({})
+    told = refused.get_openlineage_facets_on_complete(None)
+    assert told is not None
+    (read,) = told.inputs
+    assert read.namespace == api.url.replace("http://", "sela://")
+    assert (read.inputFacets, told.outputs, told.run_facets) == ({}, [], {})
+    assert wrong.get_openlineage_facets_on_complete(None) is None
+
+
 def test_connections_are_closed_when_the_task_ends(hook: Any, api: SelaApi) -> None:
     operator = Reading(task_id="reading")
     operator.execute({})

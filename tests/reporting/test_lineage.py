@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.lineage import file_target, table_target
+from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.layout import Mode
@@ -60,11 +62,27 @@ def test_a_table_has_no_name_where_openlineage_is_off(monkeypatch: pytest.Monkey
     assert _target(monkeypatch, "postgres", "db.example.com", "leads", transport="") is None
 
 
+def test_a_database_that_its_hook_cannot_name_has_no_name_and_its_connection_stays_out_of_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The hook for PostgreSQL wants to know which cluster of Redshift it is, and nothing else does."""
+    caplog.set_level(logging.DEBUG)
+    assert _target(monkeypatch, "postgres", "", "leads", extra={"redshift": True}) is None
+    assert "the table has no name in OpenLineage" in caplog.text
+    assert PLANTED not in caplog.text
+
+
 def _target(
-    monkeypatch: pytest.MonkeyPatch, kind: str, host: str, table: str, transport: str = '{"type": "console"}'
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    host: str,
+    table: str,
+    transport: str = '{"type": "console"}',
+    **fields: Any,
 ) -> Any:
     pytest.importorskip(f"airflow.providers.{kind}.hooks.{kind}", exc_type=ImportError)
     connection: dict[str, Any] = {"conn_type": kind, "host": host, "login": "user", "password": PLANTED}
+    connection |= fields
     if kind in ("postgres", "mysql"):
         connection["schema"] = "crm"
     if kind == "snowflake":
@@ -74,12 +92,29 @@ def _target(
     return table_target(engine_for("warehouse", table), Mode.MERGE.layout, "warehouse")
 
 
+def test_a_file_of_json_lines_has_no_schema(hook: SelaHook, tmp_path: Path) -> None:
+    schemas = []
+    for name in ("leads.jsonl", "leads.csv"):
+        operator = SelaLeadsOperator(task_id="land", path=str(tmp_path / name))
+        operator.execute({})
+        told = operator.get_openlineage_facets_on_complete(None)
+        assert told is not None
+        (written,) = told.outputs
+        assert (written.name, written.outputFacets["outputStatistics"].rowCount) == (
+            f"{tmp_path}/{name}",
+            250,
+        )
+        schemas.append(written.facets.keys())
+    assert schemas == [set(), {"schema"}]
+
+
 def test_without_openlineage_a_load_works_and_tells_nothing(
     hook: SelaHook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse = DuckDB(tmp_path)
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(warehouse.connection))
-    for name in ("openlineage", "openlineage.client", "airflow.providers.openlineage.conf"):
+    compat = "airflow.providers.common.compat.lineage.hook"
+    for name in ("openlineage", "openlineage.client", "airflow.providers.openlineage.conf", compat):
         monkeypatch.setitem(sys.modules, name, None)
     operator = SelaLeadsToSqlOperator(task_id="load", conn_id="warehouse", table="leads")
     assert operator.execute({})["new"] == 250

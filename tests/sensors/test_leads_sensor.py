@@ -194,6 +194,14 @@ def test_it_looks_once_and_then_defers_for_the_time_that_is_left(monkeypatch: py
     assert kwargs["exponential_backoff"] is True
 
 
+def test_a_time_that_is_over_after_the_look_is_not_deferred_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with SelaApi(leads=3, latency=0.1) as api:
+        connect(monkeypatch, api)
+        with pytest.raises(AirflowSensorTimeout, match=r"no such lead within 0\.05 seconds"):
+            sensor(deferrable=True, timeout=0.05).execute({})
+        assert len(api.requests) == 1
+
+
 def test_what_the_server_asked_for_is_handed_to_the_trigger(monkeypatch: pytest.MonkeyPatch) -> None:
     with SelaApi(leads=3) as api:
         connect(monkeypatch, api)
