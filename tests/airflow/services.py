@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from typing import Any, Self
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
+
+from tests.ports import free_port
 
 AIRFLOW = Path(sys.executable).with_name("airflow")
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -36,7 +37,7 @@ class Services:
     ) -> None:
         self._home = home
         self._components = components
-        self._port = _free_port()
+        self._port = free_port()
         self.url = f"http://localhost:{self._port}"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._session = requests.Session()
@@ -66,8 +67,8 @@ class Services:
             "AIRFLOW__API_AUTH__JWT_SECRET": "only-for-this-test-" * 4,
             # A watcher begins when a file is read again after its DAG was un-paused.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
-            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_free_port()),
-            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(_free_port()),
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "no_proxy": "*",
             **variables,
@@ -176,8 +177,3 @@ def until(holds: Callable[[], object], seconds: float) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {seconds} s")
         time.sleep(0.5)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

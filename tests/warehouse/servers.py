@@ -21,17 +21,10 @@ from typing import NoReturn, Self
 import pytest
 from cryptography.x509 import IPAddress, SubjectAlternativeName
 
+from tests.ports import free_port
 from tests.tls import Authority
 
 START_WITHIN = 60.0
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def binary(name: str, package: str) -> str:
