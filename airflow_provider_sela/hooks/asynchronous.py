@@ -13,7 +13,6 @@ from airflow_provider_sela.api import lead_filters
 from airflow_provider_sela.exceptions import (
     SelaError,
     SelaPageGoneError,
-    SelaSetupError,
     SelaUnavailableError,
 )
 from airflow_provider_sela.leads import Lead, has_external_id
@@ -37,8 +36,8 @@ class AsyncReading:
     async def asettings(self) -> Settings:
         """The checked connection, looked up without blocking the loop and anew at each call.
 
-        :raises SelaSetupError: there is no such connection, or a field of it is wrong.
-        :raises SelaUnavailableError: Airflow cannot give it for now.
+        :raises SelaSetupError: a field of it is wrong.
+        :raises SelaUnavailableError: there is no such connection, or Airflow cannot give it for now.
         """
         from airflow.providers.common.compat.connection import get_async_connection
 
@@ -46,7 +45,10 @@ class AsyncReading:
         try:
             connection = await get_async_connection(self.sela_conn_id)
         except AirflowNotFoundException:
-            failure = SelaSetupError(f"connection {self.sela_conn_id!r} is not defined")
+            # Airflow 3.3 says the same while its own API or database is out of order.
+            failure = SelaUnavailableError(
+                f"connection {self.sela_conn_id!r} is not defined, or Airflow cannot look it up for now"
+            )
         except Exception as error:  # noqa: BLE001 (Airflow's API and secrets backends raise what they like)
             failure = SelaUnavailableError(
                 f"connection {self.sela_conn_id!r} cannot be looked up for now ({type(error).__name__})"

@@ -241,8 +241,8 @@ async def test_the_hook_reads_the_same_leads_in_both_halves(api: SelaApi, hook: 
     assert await hook.acount_leads() == hook.count_leads() == 250
 
 
-async def test_a_missing_connection_is_a_matter_of_set_up() -> None:
-    with pytest.raises(SelaSetupError, match="'nowhere' is not defined"):
+async def test_a_connection_that_is_not_defined_is_named() -> None:
+    with pytest.raises(SelaUnavailableError, match="'nowhere' is not defined, or Airflow cannot look it up"):
         await SelaHook("nowhere").acount_leads()
 
 

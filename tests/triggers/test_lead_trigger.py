@@ -194,6 +194,18 @@ async def test_an_answer_that_is_no_page_counts_as_a_failure(monkeypatch: pytest
         assert (await first_event(waiting()))["status"] == "found"
 
 
+async def test_a_connection_that_airflow_does_not_find_for_now_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Airflow 3.3 calls a connection not defined while its own database is out of order."""
+    with SelaApi(leads=[lead(7, external_id="wanted")]) as api:
+        monkeypatch.delenv("AIRFLOW_CONN_SELA_DEFAULT", raising=False)
+        task = asyncio.create_task(first_event(waiting(max_failures=50)))
+        await until(lambda: "'sela_default' is not defined" in caplog.text + capsys.readouterr().out)
+        connect(monkeypatch, api)
+        assert (await task)["ids"] == [7]
+
+
 async def test_a_template_that_gave_nothing_ends_the_wait_and_asks_for_no_list(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
