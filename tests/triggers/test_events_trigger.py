@@ -216,6 +216,23 @@ async def test_a_watch_for_changes_reads_the_whole_list_once_to_begin(
     assert [request.query["page"] for request in api.requests] == ["1", "5", "1", "2", "3", "4", "5"]
 
 
+async def test_a_lead_that_moves_up_in_a_list_sorted_by_change_is_not_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its newest page holds leads of any id, and so does not tell which leads there are."""
+    with ByChange(leads=230, page_size=50, max_page_size=50) as api:
+        connect(monkeypatch, api)
+        for number in (28_010, 28_020, 28_015):
+            api.update(number, status="LOST")
+        async with Watch() as watch:
+            await looked(api, 7)
+            api.update(28_100, status="LOST")
+            new = api.add()["id"]
+            await until(lambda: watch.events)
+            await looked(api)
+    assert watch.ids() == [new]
+
+
 async def test_filters_are_kept_to(monkeypatch: pytest.MonkeyPatch) -> None:
     with SelaApi(leads=30) as api:
         connect(monkeypatch, api)
