@@ -67,17 +67,18 @@ class GenericEngine(Engine):
     transactional_ddl = False
 
     def connect(self) -> Any:
-        """Take the transaction, and ask the driver how it marks parameters (PEP 249)."""
+        """Take the transaction, and ask the driver how it marks parameters (PEP 249), or else the hook."""
         if self.hook.supports_autocommit:
             self.hook.set_autocommit(self.connection, False)
         driver = sys.modules.get(type(self.connection).__module__.partition(".")[0])
-        style = getattr(driver, "paramstyle", "")
-        self.placeholder = _PLACEHOLDERS.get(style) or self.hook.placeholder
-        if self.placeholder not in _PLACEHOLDERS.values():
+        style = getattr(driver, "paramstyle", None)
+        placeholder = self.hook.placeholder if style is None else _PLACEHOLDERS.get(style)
+        if placeholder is None:
             raise SelaSetupError(
                 f"connection {self.hook.get_conn_id()!r}: its driver's parameter style {style!r} is not"
                 " supported: use a driver with qmark, format or pyformat"
             )
+        self.placeholder = placeholder
         return self.connection.cursor()
 
     @cached_property
@@ -96,12 +97,13 @@ class GenericEngine(Engine):
         """Let SQLAlchemy name the type."""
         from sqlalchemy import types
 
-        # SQL Server's VARCHAR and TEXT lose what is not in their code page, Oracle's DATE has whole seconds.
+        # SQL Server's VARCHAR and TEXT lose what is not in their code page, Oracle's DATE has whole seconds,
+        # and the SQL standard has no DATETIME.
         text = types.UnicodeText().with_variant(types.Unicode(), "mssql")
         kinds: dict[Kind, types.TypeEngine[Any]] = {
             Kind.INTEGER: types.BigInteger(),
             Kind.TEXT: types.Unicode(250) if field.name in SHORT else text,
-            Kind.TIMESTAMP: types.DateTime(True).with_variant(types.TIMESTAMP(True), "oracle"),
+            Kind.TIMESTAMP: types.DateTime(True).with_variant(types.TIMESTAMP(True), "oracle", "default"),
             Kind.BOOLEAN: types.Boolean(),
             Kind.JSON: text,
         }

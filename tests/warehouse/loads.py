@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_sela.spool import Spool
 from airflow_provider_sela.testing import sample_lead
 from airflow_provider_sela.warehouse import engine_for
+from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.landing import land
 from airflow_provider_sela.warehouse.layout import Load, Mode
 
@@ -36,10 +37,11 @@ def load_leads(
     rejects: Iterable[Any] = (),
     gone: Sequence[int] = (),
     conn_id: str = "warehouse",
+    engine: Engine | None = None,
     **options: bool,
 ) -> dict[str, Any]:
     """Spool leads and land them, as the operator does; each load starts later than the one before."""
-    engine = engine_for(conn_id, table)
+    engine = engine or engine_for(conn_id, table)
     began = started or START + timedelta(seconds=next(_TICKS))
     load = Load(run_id, began, "ATOMIC", requests=3, retries=1, gone=gone)
     with Spool(engine.encode()) as spool:

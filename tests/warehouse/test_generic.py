@@ -1,0 +1,76 @@
+"""Hooks, drivers and dialects of all kinds behind the engine for databases without one of their own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetUnavailableError
+from airflow_provider_sela.testing import sample_leads
+from airflow_provider_sela.warehouse import engine_for
+from airflow_provider_sela.warehouse.generic import GenericEngine
+from tests.warehouse.databases import Database, SQLite
+from tests.warehouse.loads import lead, load_leads, moment
+from tests.warehouse.test_merge import expected, landed
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SQLite:
+    """A hook that knows no autocommit, and a driver that gives timestamps as text."""
+    database = SQLite(tmp_path)
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database.connection))
+    return database
+
+
+def load(leads: list[Any], **options: Any) -> dict[str, Any]:
+    return load_leads(leads, engine=GenericEngine(engine_for("warehouse", "leads").hook, "leads"), **options)
+
+
+def test_a_database_that_keeps_times_as_text_still_knows_which_lead_is_newer(sqlite: SQLite) -> None:
+    at_noon, later = "2026-11-01T12:00:00Z", "2026-11-01T12:00:00.000001Z"
+    load([lead(1, modified_time=at_noon), lead(2, modified_time=at_noon)], started=moment(2))
+    overlapping = [lead(1, modified_time=at_noon, status="OLD"), lead(2, modified_time=later, status="NEW")]
+    assert load(overlapping, started=moment(1))["changed"] == 1
+    assert [row["status"] for row in sqlite.table()] == [lead(1)["status"], "NEW"]
+
+
+def test_without_autocommit_in_the_hook_a_failed_load_writes_nothing(sqlite: SQLite) -> None:
+    load([lead(1)])
+    sqlite.run("CREATE UNIQUE INDEX only_one ON leads (email)")
+    with pytest.raises(SelaTargetUnavailableError, match="nothing was written"):
+        load([lead(1, status="LOST"), lead(2, email="a@example.com"), lead(3, email="a@example.com")])
+    assert [(row["id"], row["status"]) for row in sqlite.table()] == [(1, lead(1)["status"])]
+
+
+def test_a_driver_that_does_not_say_how_it_marks_parameters_is_used_as_the_hook_does(
+    sqlite: SQLite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("sqlite3.paramstyle")
+    assert load(sample_leads(3))["new"] == 3
+
+
+@pytest.mark.parametrize("style", ["named", "numeric"])
+def test_a_driver_with_another_parameter_style_is_refused_by_name(
+    sqlite: SQLite, style: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sqlite3.paramstyle", style)
+    with pytest.raises(SelaSetupError, match=f"'warehouse': .* style '{style}' .* qmark, format or pyformat"):
+        load(sample_leads(3))
+    assert sqlite.tables() == set()
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("database", ["generic"], indirect=True)
+def test_without_a_dialect_standard_sql_is_spoken(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = database.connection
+    connection["extra"]["sqlalchemy_scheme"] = "greenplum"
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+    leads = sample_leads(20)
+    assert load_leads(leads)["new"] == 20
+    assert [landed(row) for row in database.table()] == [expected(item) for item in leads]
+    assert load_leads(leads)["unchanged"] == 20
