@@ -74,7 +74,7 @@ LEGS = (
     Leg("3.2.2", "3.12", ("fastapi<0.137", "svcs<26")),
     Leg("3.1.8", "3.11"),
     Leg("3.3.2", "3.13", demo=True),
-    Leg("2.11.1", "3.11", blocks=False, lowest=True),
+    Leg("2.11.1", "3.11", lowest=True),
     Leg("2.11.2", "3.12", demo=True),
     Leg("3.0.6", "3.12", ("fastapi<0.117", "pyjwt<2.11"), blocks=False),
     Leg("3.4.0b2", "3.13", blocks=False),
