@@ -220,15 +220,17 @@ def storage(path: ObjectStoragePath | str, conn_id: str | None = None) -> tuple[
         failure: SelaError = SelaSetupError(
             f"path: its storage needs a package that is not installed: {error}"
         )
-    except ValueError:
-        failure = SelaRequestError(
-            "path has a scheme that no installed package serves: install the provider of that storage, "
-            "such as apache-airflow-providers-amazon[s3fs] for s3://"
-        )
     except Exception as error:  # noqa: BLE001 (every storage library raises its own)
-        failure = SelaSetupError(
-            f"path: the connection of its storage cannot be used ({type(error).__name__}): check it"
-        )
+        # Airflow and universal_pathlib say so of a scheme, and nothing else tells it from a wrong connection.
+        if isinstance(error, ValueError) and "filesystem" in str(error):
+            failure = SelaRequestError(
+                "path has a scheme that no installed package serves: install the provider of that storage, "
+                "such as apache-airflow-providers-amazon[s3fs] for s3://"
+            )
+        else:
+            failure = SelaSetupError(
+                f"path: the connection of its storage cannot be used ({type(error).__name__}): check it"
+            )
     raise failure
 
 

@@ -236,10 +236,18 @@ def test_a_storage_whose_package_is_missing_names_it(monkeypatch: pytest.MonkeyP
         LeadFile("s3://sela/leads.csv", conn_id="storage_without_package")
 
 
-def test_a_storage_whose_connection_cannot_be_used_does_not_quote_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    connection = {"conn_type": "aws", "extra": {"profile_name": PLANTED}}
-    monkeypatch.setenv("AIRFLOW_CONN_STORAGE_OF_NOBODY", json.dumps(connection))
-    with pytest.raises(SelaSetupError, match=r"cannot be used \(ProfileNotFound\): check it") as told:
+@pytest.mark.parametrize(
+    ("extra", "error"),
+    [
+        ({"profile_name": PLANTED}, "ProfileNotFound"),
+        ({"service_config": {"s3": {"signer": PLANTED}}}, "ValueError"),
+    ],
+)
+def test_a_storage_whose_connection_cannot_be_used_does_not_quote_it(
+    monkeypatch: pytest.MonkeyPatch, extra: dict[str, Any], error: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_STORAGE_OF_NOBODY", json.dumps({"conn_type": "aws", "extra": extra}))
+    with pytest.raises(SelaSetupError, match=rf"cannot be used \({error}\): check it") as told:
         LeadFile("s3://sela/leads.csv", conn_id="storage_of_nobody")
     assert PLANTED not in str(told.value)
     assert told.value.__context__ is None
