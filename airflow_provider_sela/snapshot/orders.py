@@ -6,6 +6,7 @@ is one slice of the list at one moment: a single pair the wrong way round refute
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -57,12 +58,25 @@ class Order:
 
     def keys(self, seen: Observation) -> list[int]:
         """Keys of the leads of a response that show one, in its order."""
-        return [key for key in seen.column(self.key) if key != MISSING]
+        keys = seen.column(self.key).tolist()
+        return [key for key in keys if key != MISSING] if MISSING in keys else keys
 
     def places(self, seen: Observation) -> list[Position]:
         """Positions of the leads of a response that show a key, in its order."""
         every = (self.position(seen, index) for index in range(len(seen.ids)))
         return [place for place in every if place is not None]
+
+    def inside(self, seen: Observation, low: Position, high: Position) -> Sequence[int]:
+        """Ranks in a response, which the order allows, of its leads whose place lies strictly between two."""
+        column = seen.column(self.key)
+        ranks: Sequence[int] = range(len(column))
+        if MISSING in column:
+            ranks = [rank for rank in ranks if column[rank] != MISSING]
+
+        def place(rank: int) -> Position:
+            return self.position(seen, rank) or ()
+
+        return ranks[bisect_right(ranks, low, key=place) : bisect_left(ranks, high, key=place)]
 
     def span(self, seen: Observation) -> tuple[Position, Position]:
         """The least and the greatest position in a response; both empty if it shows none."""

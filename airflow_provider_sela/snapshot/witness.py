@@ -33,6 +33,8 @@ def contradicted(proof: Proof, observations: Sequence[Observation]) -> bool:
     :param observations: all responses.
     """
     absent = list(_absent(proof, observations))
+    if not absent:
+        return False
     lives = _lives(proof.order, observations, {lead for _, lead in absent})
     answered = sorted(observations, key=lambda seen: seen.ended)
     ticks = [seen.ended for seen in answered]
@@ -60,11 +62,12 @@ def _absent(proof: Proof, observations: Sequence[Observation]) -> Iterator[tuple
         last = bisect_left(lows, stretch.high)
         for index in range(bisect_right(reach, stretch.low), last):
             other = ranges[index][2]
-            for rank, lead in enumerate(other.ids):
-                if lead not in shown:
-                    place = proof.order.position(other, rank)
-                    if place is not None and stretch.low < place < stretch.high:
-                        yield stretch, lead
+            if other is stretch.seen:
+                continue
+            ids = other.ids
+            for rank in proof.order.inside(other, stretch.low, stretch.high):
+                if ids[rank] not in shown:
+                    yield stretch, ids[rank]
 
 
 def _lives(order: Order, observations: Sequence[Observation], leads: Set[int]) -> dict[int, _Life]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_sela.snapshot.floors import Floors
 from airflow_provider_sela.snapshot.orders import Order
@@ -224,3 +226,20 @@ def test_a_lead_with_an_id_given_out_before_a_window_that_lacks_it_testifies_too
     assert contradicted(proof(ID, window, late), [window, late])
     arrival = answer(2, (1, 4), ids(10, 30, 40, 50), 4)
     assert not contradicted(proof(ID, window, arrival), [window, arrival])
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.integers(0, 20)), max_size=12),
+    st.sampled_from([CREATED, CREATED_ID, LAST_CHANGED]),
+    st.integers(-21, 21),
+    st.integers(-21, 21),
+)
+def test_the_ranks_inside_a_stretch_are_those_of_the_leads_whose_place_is(
+    keys: list[int | None], order: Order, low: int, high: int
+) -> None:
+    shown = iter(sorted((key for key in keys if key is not None), reverse=order.descending))
+    moved = [None if key is None else next(shown) for key in keys]
+    seen = answer(0, (1, 12), [Entry(rank, key, key) for rank, key in enumerate(moved)], 12)
+    places = [order.position(seen, rank) for rank in range(len(keys))]
+    expected = [rank for rank, place in enumerate(places) if place and (low,) < place < (high,)]
+    assert list(order.inside(seen, (low,), (high,))) == expected
