@@ -24,6 +24,7 @@ from airflow_provider_sela.exceptions import (
     SelaUnavailableError,
 )
 from airflow_provider_sela.failures import DRIP_FACTOR, Symptom, failure, unreadable_bundle
+from airflow_provider_sela.leads import Lead
 from airflow_provider_sela.pacing import Pacer, retry_options
 from airflow_provider_sela.redaction import redact_library_logs
 from airflow_provider_sela.session import ACCEPT, user_agent
@@ -68,7 +69,7 @@ class AsyncTransport:
         *,
         run: Run | None = None,
         max_attempts: int | None = None,
-    ) -> Answer:
+    ) -> Answer[Lead]:
         """Read one page, with retries; parameters as of :meth:`.Transport.read`.
 
         :param log: where retries are told.
@@ -90,7 +91,7 @@ class AsyncTransport:
             error.args = (f"connection {settings.conn_id!r}: {error}",)
             raise
 
-    async def _attempt(self, params: Mapping[str, str], page: int, run: Run) -> Answer:
+    async def _attempt(self, params: Mapping[str, str], page: int, run: Run) -> Answer[Lead]:
         async with self._slots:
             pause = self.pacer.reserve(time.monotonic())
             while pause > 0:

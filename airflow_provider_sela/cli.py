@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_sela.api import Page
     from airflow_provider_sela.checkup import Filtering, Seen
     from airflow_provider_sela.hooks.sela import SelaHook
+    from airflow_provider_sela.leads import Lead
 
 FINE, REMARKS, BROKEN = 0, 1, 2
 _SMALL_REQUESTS = 3
@@ -169,7 +170,7 @@ def _look(hook: SelaHook) -> tuple[Seen, int]:
 
     requests = 0
 
-    def ask(page: int, size: int, **filters: str) -> tuple[Page, float]:
+    def ask(page: int, size: int, **filters: str) -> tuple[Page[Lead], float]:
         nonlocal requests
         requests, clock = requests + 1, time.monotonic()
         return hook.transport.read(filters, page, size, max_attempts=1).page, time.monotonic() - clock
@@ -195,7 +196,7 @@ def _look(hook: SelaHook) -> tuple[Seen, int]:
     return seen, requests
 
 
-def _filtering(wanted: str | None, found: Page | None, count: int) -> Filtering:
+def _filtering(wanted: str | None, found: Page[Lead] | None, count: int) -> Filtering:
     from airflow_provider_sela.checkup import Filtering
     from airflow_provider_sela.leads import has_external_id
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_sela import __version__
 from airflow_provider_sela.exceptions import SelaRequestError, SelaSetupError
-from airflow_provider_sela.leads import EXTRA, LEAD_FIELDS, Kind, Lead, lead_row
+from airflow_provider_sela.leads import EXTRA, LEAD_FIELDS, Kind
 from airflow_provider_sela.publishing import Publication
+from airflow_provider_sela.raw import RawLead
 from airflow_provider_sela.spool import Encode, Line, Spool, lead_line
 
 if TYPE_CHECKING:
@@ -152,9 +153,9 @@ class LeadFile:
             self._format.fill(lines, zipped)
 
 
-def row_line(lead: Lead) -> Line:
+def row_line(lead: RawLead) -> Line:
     """The typed row of a lead: a JSON array with a value for each of :data:`COLUMNS`."""
-    values, nulled = lead_row(lead)
+    values, nulled = lead.row()
     row = [values[column.name] for column in COLUMNS]
     return Line(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode(), nulled)
 

@@ -27,6 +27,11 @@ _PLAIN = msgspec.json.Encoder()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INT64 = 2**63
 _EXACT_IN_FLOAT = 2**53
+# As the API writes it, 2025-02-28T15:09:03.139554-08:00, in whole hours from UTC. Few hours are distinct, and
+# looking one up takes a third of the time of converting the moment.
+_USUAL_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2})(:[0-5][0-9]:[0-5][0-9]\.[0-9]{6})([+-][0-9]{2}:00)"
+)
 _DIGITS = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
 # What is legal in JSON but in no database's text: NUL and unpaired surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -190,7 +195,7 @@ def microseconds(value: object) -> int | None:
     if moment is None:
         return None
     since = moment - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds
 
 
 def _integer(raw: object) -> int | None:
@@ -234,20 +239,21 @@ def _moment(raw: object) -> datetime | None:
     return None if moment.tzinfo is None else moment
 
 
-def _timestamp(raw: Any) -> str | None:
+def timestamp(raw: Any) -> str | None:
+    """A timestamp of the API as it is stored, in UTC; None where it is malformed."""
+    usual = _USUAL_TIME.fullmatch(raw) if isinstance(raw, str) else None
+    if usual is not None:
+        hour, within, offset = usual.groups()
+        utc = _utc_hour(hour, offset)
+        return None if utc is None else f"{utc}{within}+00:00"
     moment = _moment(raw)
-    if moment is None:
-        return None
-    # As the API writes it, 2025-02-28T15:09:03.139554-08:00. Few hours are distinct, and looking one up takes
-    # a third of the time of converting the moment.
-    if len(raw) == 32 and raw[13] == raw[16] == ":" and raw[19] == "." and raw[29:] == ":00":
-        return f"{_utc_hour(raw[:13], raw[26:])}{raw[13:26]}+00:00"
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 @lru_cache(4096)
-def _utc_hour(hour: str, offset: str) -> str:
-    return datetime.fromisoformat(f"{hour}:00:00{offset}").astimezone(UTC).isoformat()[:13]
+def _utc_hour(hour: str, offset: str) -> str | None:
+    moment = _moment(f"{hour}:00:00{offset}")
+    return None if moment is None else moment.astimezone(UTC).isoformat()[:13]
 
 
 def _visible(found: re.Match[str]) -> str:
@@ -259,7 +265,7 @@ def _visible(found: re.Match[str]) -> str:
 _CONVERTERS: dict[Kind, Callable[[Any], int | str | bool | None]] = {
     Kind.INTEGER: _integer,
     Kind.TEXT: _text,
-    Kind.TIMESTAMP: _timestamp,
+    Kind.TIMESTAMP: timestamp,
     Kind.BOOLEAN: _boolean,
     Kind.JSON: canonical_json,
 }

@@ -76,7 +76,7 @@ class NewEnd:
         self._gone = False
         self._read_from(self._first)
 
-    def record(self, page: Page) -> None:
+    def record(self, page: Page[Lead]) -> None:
         """Take the wanted page."""
         number = self.page or 1
         self._pages.add(number)
@@ -124,7 +124,7 @@ class NewEnd:
             return newer
         return min(self._pages) - 1 or None if up else following
 
-    def _last(self, number: int, page: Page) -> int:
+    def _last(self, number: int, page: Page[Lead]) -> int:
         """Number of the last page, by the count and by what follows a page, as each alone can mislead."""
         if page.next_page is not None:
             self._size = max(page.rows, 1)

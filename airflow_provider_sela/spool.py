@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -13,8 +12,10 @@ from hashlib import blake2b
 from struct import Struct
 from typing import IO, Any, NamedTuple
 
+from airflow_provider_sela.api import read_json
 from airflow_provider_sela.exceptions import SelaSetupError
-from airflow_provider_sela.leads import Lead, canonical_json, microseconds
+from airflow_provider_sela.leads import Lead, canonical_json
+from airflow_provider_sela.raw import RawLead
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,7 +31,7 @@ class Line(NamedTuple):
     nulled: int = 0
 
 
-Encode = Callable[[Lead], Line]
+Encode = Callable[[RawLead], Line]
 
 
 class _Place(NamedTuple):
@@ -47,9 +48,14 @@ class _Place(NamedTuple):
 _PACKED = Struct("<qQII")
 
 
-def lead_line(lead: Lead) -> Line:
-    """The lead itself, as the API sent it."""
-    return Line(canonical_json(lead).encode())
+def lead_line(lead: RawLead) -> Line:
+    """The lead itself, in bytes that depend on nothing but its content."""
+    return Line(canonical_json(lead.read()).encode())
+
+
+def raw_line(lead: RawLead) -> Line:
+    """The lead itself, in the bytes that the API sent if they are one line and hold what can be stored."""
+    return lead_line(lead) if lead.escapes or b"\n" in lead.json else Line(lead.json)
 
 
 class Spool:
@@ -63,7 +69,7 @@ class Spool:
     :raises SelaSetupError: the disk is full or cannot be written.
     """
 
-    def __init__(self, encode: Encode = lead_line, directory: str | None = None) -> None:
+    def __init__(self, encode: Encode = raw_line, directory: str | None = None) -> None:
         self._encode = encode
         self._directory = directory
         self._index: dict[int, bytes] = {}
@@ -87,7 +93,7 @@ class Spool:
         return lead_id in self._index
 
     def __iter__(self) -> Iterator[Any]:
-        return (json.loads(line) for line in self.lines())
+        return map(read_json, self.lines())
 
     @property
     def nulled(self) -> int:
@@ -112,22 +118,15 @@ class Spool:
 
     def add(self, lead: Lead) -> bool:
         """Take a lead; True if its id was not known before."""
-        return self.keep(lead, microseconds(lead.get("modified_time")))
-
-    def keep(self, lead: Lead, modified: int | None) -> bool:
-        """Take a lead of which ``modified_time`` may have been left out; returns as :meth:`add`.
-
-        :param modified: its time all the same, microseconds since the epoch; None if the API gave none.
-        """
         known = len(self)
-        self.keep_all([(lead, modified)])
+        self.keep_all([RawLead.of(lead)])
         return len(self) > known
 
-    def keep_all(self, leads: Iterable[tuple[Lead, int | None]]) -> None:
-        """Take many leads as :meth:`keep` does, with one write."""
+    def keep_all(self, leads: Iterable[RawLead]) -> None:
+        """Take many leads as :meth:`add` does, with one write."""
         lines: list[bytes] = []
-        for lead, moment in leads:
-            (line, nulled), key, modified = self._encode(lead), lead["id"], moment or 0
+        for lead in leads:
+            (line, nulled), key, modified = self._encode(lead), lead.id, lead.modified or 0
             if key in self._index:
                 known = self._place(key)
                 if modified < known.modified:

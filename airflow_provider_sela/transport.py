@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
 
 import requests
 from tenacity import RetryCallState, Retrying
@@ -14,12 +16,15 @@ from tenacity import RetryCallState, Retrying
 from airflow_provider_sela import metrics
 from airflow_provider_sela.api import LEADS_PATH, Page, decode_page, page_params
 from airflow_provider_sela.exceptions import SelaError, SelaResponseError, SelaUnavailableError
+from airflow_provider_sela.leads import Lead
 from airflow_provider_sela.pacing import Budget, Pacer, retry_options
+from airflow_provider_sela.raw import RawLead, raw_page
 from airflow_provider_sela.redaction import redact_library_logs
 from airflow_provider_sela.session import ACCEPT_ENCODING, SelaSession, with_clear_errors
 from airflow_provider_sela.settings import Settings
 from airflow_provider_sela.status import date_microseconds, error_for
 
+L = TypeVar("L")
 _CHUNK = 1 << 16
 #: Largest answer that is read, unpacked: 10,000 leads, the largest ``page_size`` there is, of 6.5 KB each.
 MAX_BODY_BYTES = 64 << 20
@@ -97,10 +102,10 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Generic[L]):
     """A page and the server's clock when it answered (the ``Date`` header), in microseconds."""
 
-    page: Page
+    page: Page[L]
     date: int | None
 
 
@@ -156,7 +161,7 @@ class Transport:
         *,
         run: Run | None = None,
         max_attempts: int | None = None,
-    ) -> Answer:
+    ) -> Answer[Lead]:
         """Read one page, with retries.
 
         :param filters: from :func:`~airflow_provider_sela.api.lead_filters`.
@@ -164,9 +169,26 @@ class Transport:
         :param max_attempts: default: the connection's.
         :raises SelaError: see :mod:`airflow_provider_sela.exceptions`.
         """
+        params = page_params(filters, page, page_size)
+        return self._read(params, partial(decode_page, page=page), page, run, max_attempts)
+
+    def read_raw(
+        self, filters: Mapping[str, str], page: int, page_size: int | None, *, run: Run | None = None
+    ) -> Answer[RawLead]:
+        """Read one page as :meth:`read` does, and leave its leads in the bytes that they came in."""
+        params = page_params(filters, page, page_size)
+        return self._read(params, partial(raw_page, page=page), page, run)
+
+    def _read(
+        self,
+        params: Mapping[str, str],
+        decode: Callable[[bytes], Page[L]],
+        page: int,
+        run: Run | None,
+        max_attempts: int | None = None,
+    ) -> Answer[L]:
         settings = self.settings
         run = run or Run(settings)
-        params = page_params(filters, page, page_size)
 
         def before_sleep(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
@@ -178,12 +200,14 @@ class Transport:
             **retry_options(max_attempts or settings.max_attempts, run.budget, before_sleep), sleep=run.sleep
         )
         try:
-            return retrying(self._attempt, params, page, run)
+            return retrying(self._attempt, params, decode, page, run)
         except SelaError as error:
             error.args = (f"connection {settings.conn_id!r}: {error}",)
             raise
 
-    def _attempt(self, params: Mapping[str, str], page: int, run: Run) -> Answer:
+    def _attempt(
+        self, params: Mapping[str, str], decode: Callable[[bytes], Page[L]], page: int, run: Run
+    ) -> Answer[L]:
         pause = self.pacer.reserve(time.monotonic())
         while pause > 0:
             run.held_back(pause)
@@ -196,7 +220,7 @@ class Transport:
         error = error_for(response.status_code, response.headers, body, page=page)
         if error is not None:
             raise error
-        return Answer(decode_page(body, page), date_microseconds(response.headers.get("Date")))
+        return Answer(decode(body), date_microseconds(response.headers.get("Date")))
 
     def _get(self, params: Mapping[str, str]) -> tuple[requests.Response, bytes]:
         response = self.session.get(self.settings.base_url + LEADS_PATH, params=params, stream=True)

@@ -46,7 +46,7 @@ class Walk:
         self._seen = IdSet()
         self._doubted: int | None = None
 
-    def record(self, page: Page) -> Iterator[Lead]:
+    def record(self, page: Page[Lead]) -> Iterator[Lead]:
         """Take an answer and give its leads that were not seen before.
 
         :raises SelaResponseError: the server repeats itself without end.
@@ -81,7 +81,7 @@ class Walk:
             )
         self._doubted, self.page = self.page, 1
 
-    def _taken(self, page: Page, fresh: list[Lead]) -> Iterator[Lead]:
+    def _taken(self, page: Page[Lead], fresh: list[Lead]) -> Iterator[Lead]:
         self.count = page.count
         self.rejected += len(page.rejects)
         self.leads += len(fresh)

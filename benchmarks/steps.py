@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
-from airflow_provider_sela.api import decode_page
-from airflow_provider_sela.leads import content_hash, lead_row
+from airflow_provider_sela.leads import content_hash
+from airflow_provider_sela.raw import RawLead, raw_page
 from airflow_provider_sela.replies import Reply
 from airflow_provider_sela.snapshot import Reading, Window
 from airflow_provider_sela.spool import Line, Spool
@@ -32,33 +34,34 @@ def measure(leads: int = 20_000) -> dict[str, float]:
     made: list[Any] = sample_leads(leads)
     bodies = [_body(made, start) for start in range(0, leads, _PAGE)]
     windows = [Window(number + 1, _PAGE) for number in range(len(bodies))]
-    answers = [
-        Answer(decode_page(body, window.page), 0) for body, window in zip(bodies, windows, strict=True)
-    ]
+    answers = [Answer(raw_page(body, window.page), 0) for body, window in zip(bodies, windows, strict=True)]
     replies = [Reply.of(window, answer, None) for window, answer in zip(windows, answers, strict=True)]
-    rows = [lead_row(lead).values for lead in made]
+    raw = [lead for reply in replies for lead in reply.leads]
+    rows = [lead.row().values for lead in raw]
     line = PostgresEngine.line
 
     def spool() -> None:
         same = Line(b"x" * 900)
         with Spool(lambda lead: same) as target:
             for reply in replies:
-                target.keep_all(
-                    (lead, entry.modified) for lead, entry in zip(reply.leads, reply.entries, strict=True)
-                )
+                target.keep_all(reply.leads)
 
     steps: dict[str, Callable[[], object]] = {
-        "decode a page": lambda: [decode_page(body, number + 1) for number, body in enumerate(bodies)],
-        "what the proof needs of a lead: its id and two times": lambda: [
-            Reply.of(window, answer, None) for window, answer in zip(windows, answers, strict=True)
-        ],
-        "typed row: texts, times, metadata as sorted JSON": lambda: [lead_row(lead) for lead in made],
-        "content hash": lambda: [content_hash(row) for row in rows],
-        "line that COPY takes": lambda: [line(None, row) for row in rows],  # type: ignore[arg-type]
+        "page: checked, cut into leads, their ids and times": lambda: _each(
+            raw_page, bodies, range(1, len(bodies) + 1)
+        ),
+        "typed row: texts, times, metadata as sorted JSON": lambda: _each(RawLead.row, raw),
+        "content hash": lambda: _each(content_hash, rows),
+        "line that COPY takes": lambda: _each(partial(line, None), rows),  # type: ignore[arg-type]
         "spool: index, one write for each page": spool,
         "order, coverage and proof": lambda: _prove(replies, leads),
     }
     return {name: min(_spent(step) for _ in range(_ROUNDS)) / leads * 1e6 for name, step in steps.items()}
+
+
+def _each(work: Callable[..., object], *arguments: Iterable[object]) -> None:
+    """Work on one after the other and keep nothing, as a load does."""
+    deque(map(work, *arguments), maxlen=0)
 
 
 def _body(leads: list[Any], start: int) -> bytes:
@@ -69,11 +72,11 @@ def _body(leads: list[Any], start: int) -> bytes:
 
 def _prove(replies: list[Reply], leads: int) -> None:
     """A read of a list that stands still, from answers that are there already."""
-    entries = [entry for reply in replies for entry in reply.entries]
+    every: list[RawLead] = [lead for reply in replies for lead in reply.leads]
     reading, tick = Reading(_PAGE), 0
     while reading.verdict is None:
         for window in reading.wanted():
-            shown = entries[window.offset : window.stop]
+            shown = every[window.offset : window.stop]
             reply = Reply(window, not shown, leads, window.stop < leads, _DATE, shown)
             reading.record(reply.response(tick, tick + 1))
             tick += 2

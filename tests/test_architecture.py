@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 #: From the bottom up; a module belongs to the room with the longest name that begins its own.
 FLOORS: tuple[tuple[str, ...], ...] = (
     (
-        "__init__", "exceptions", "api", "status", "leads", "settings", "walk", "pacing", "progress",
+        "__init__", "exceptions", "api", "status", "leads", "raw", "settings", "walk", "pacing", "progress",
         "redaction", "snapshot", "privacy", "newest", "patience", "checkup",
     ),
     (

@@ -11,6 +11,7 @@ from typing import Protocol
 from airflow_provider_sela.exceptions import SelaPageGoneError
 from airflow_provider_sela.privacy import Redact
 from airflow_provider_sela.progress import Progress
+from airflow_provider_sela.raw import RawLead
 from airflow_provider_sela.replies import Reply
 from airflow_provider_sela.snapshot import Window
 from airflow_provider_sela.transport import Answer, CalledOffError, Run, Transport
@@ -123,9 +124,9 @@ class Crew:
             self._changed.notify_all()
         return None
 
-    def _ask(self, window: Window) -> Answer | None:
+    def _ask(self, window: Window) -> Answer[RawLead] | None:
         try:
-            return self._transport.read(self._filters, window.page, window.page_size, run=self._run)
+            return self._transport.read_raw(self._filters, window.page, window.page_size, run=self._run)
         except SelaPageGoneError:
             return None
 

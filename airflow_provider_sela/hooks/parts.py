@@ -183,6 +183,6 @@ class _Windows:
 
     def take(self, reply: Reply, started: int, ended: int) -> None:
         self._keep(reply)
-        self._ids.update(entry.id for entry in reply.entries)
+        self._ids.update(lead.id for lead in reply.leads)
         self.until = max(filter(None, (self.until, reply.date)), default=None)
         self._left -= 1

@@ -18,7 +18,7 @@ from airflow_provider_sela.lineage import collect_read
 from airflow_provider_sela.privacy import Redact
 from airflow_provider_sela.progress import Progress
 from airflow_provider_sela.settings import HIDDEN_FIELDS, PLACEHOLDERS, RELABELING, Settings
-from airflow_provider_sela.spool import Encode, lead_line
+from airflow_provider_sela.spool import Encode, raw_line
 from airflow_provider_sela.walk import Walk
 
 # Importing requests takes longer than everything else that a DAG file imports of us: only reading does it.
@@ -145,7 +145,7 @@ class SelaHook(AsyncReading, BaseHook):
         page_size: int | None = None,
         concurrency: int | None = None,
         on_unverified: str = "fail",
-        encode: Encode = lead_line,
+        encode: Encode = raw_line,
         redact: Redact | None = None,
         parts: Parts | None = None,
     ) -> LeadSnapshot:

@@ -224,7 +224,7 @@ class _Verified:
         return self._reading.wanted()
 
     def take(self, reply: Reply, started: int, ended: int) -> None:
-        self._spool.keep_all(zip(reply.leads, (entry.modified for entry in reply.entries), strict=True))
+        self._spool.keep_all(reply.leads)
         for item in reply.rejects:
             self._spool.reject(item)
         self._reading.record(reply.response(started, ended))

@@ -18,7 +18,7 @@ from airflow_provider_sela.exceptions import SelaError, SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.lineage import Target, operator_lineage
 from airflow_provider_sela.privacy import Privacy
-from airflow_provider_sela.spool import Encode, lead_line
+from airflow_provider_sela.spool import Encode, raw_line
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -176,7 +176,7 @@ class SelaReadOperator(SelaBaseOperator):
         self.on_unverified = on_unverified
         self.parts = parts
 
-    def snapshot(self, encode: Encode = lead_line) -> LeadSnapshot:
+    def snapshot(self, encode: Encode = raw_line) -> LeadSnapshot:
         """The verified read of this task's leads; a context manager."""
         self._read = self.hook.snapshot(
             **self.filters,

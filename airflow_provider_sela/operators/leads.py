@@ -13,6 +13,7 @@ from airflow_provider_sela.exceptions import SelaLimitError, SelaRequestError
 from airflow_provider_sela.leads import Lead
 from airflow_provider_sela.lineage import file_target
 from airflow_provider_sela.operators.base import SelaReadOperator, attempt_of
+from airflow_provider_sela.raw import RawLead
 from airflow_provider_sela.spool import Line, lead_line
 
 if TYPE_CHECKING:
@@ -143,10 +144,10 @@ class _XComBound:
         self._sizes: dict[int, int] = {}
         self.size = 0
 
-    def __call__(self, lead: Lead) -> Line:
+    def __call__(self, lead: RawLead) -> Line:
         line = lead_line(lead)
-        self.size += len(line.data) - self._sizes.get(lead["id"], 0)
-        self._sizes[lead["id"]] = len(line.data)
+        self.size += len(line.data) - self._sizes.get(lead.id, 0)
+        self._sizes[lead.id] = len(line.data)
         if len(self._sizes) > self._most:
             raise SelaLimitError(f"more than {self._most} leads (max_xcom_leads) {_REMEDY}")
         if self.size > MAX_XCOM_BYTES:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import msgspec
 
 from airflow_provider_sela.exceptions import SelaTargetUnavailableError
-from airflow_provider_sela.leads import Field, Kind, Row, content_hash, lead_row
+from airflow_provider_sela.leads import Field, Kind, Row, content_hash
 from airflow_provider_sela.spool import Encode, Line, Spool
 from airflow_provider_sela.warehouse.layout import (
     DELETED_AT,
@@ -32,7 +32,7 @@ from airflow_provider_sela.warehouse.names import TableName, table_name
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-    from airflow_provider_sela.leads import Lead
+    from airflow_provider_sela.raw import RawLead
 
 _BATCH = 1000
 
@@ -155,8 +155,8 @@ class Engine(ABC):
     def encode(self) -> Encode:
         """Make the spool's encoder for this database."""
 
-        def encode(lead: Lead) -> Line:
-            values, nulled = self.fit(lead_row(lead))
+        def encode(lead: RawLead) -> Line:
+            values, nulled = self.fit(lead.row())
             values[HASH] = content_hash(values)
             return Line(self.line(values), nulled)
 

@@ -57,7 +57,7 @@ def _connection(order: Order) -> None:
 
 
 def read_sela(order: Order) -> Result:
-    """A verified read, every lead decoded and written to the spool."""
+    """A verified read, every lead checked and written to the spool as it came."""
     from airflow_provider_sela.hooks.sela import SelaHook
 
     with SelaHook().snapshot() as snapshot:

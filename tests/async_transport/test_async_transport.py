@@ -23,6 +23,7 @@ from airflow_provider_sela.exceptions import (
     SelaUnavailableError,
 )
 from airflow_provider_sela.hooks.sela import SelaHook
+from airflow_provider_sela.leads import Lead
 from airflow_provider_sela.settings import Settings
 from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.transport import Answer
@@ -52,7 +53,7 @@ def settings_of(server: FaultServer, **extra: Any) -> Settings:
     )
 
 
-async def ask(server: FaultServer, **extra: Any) -> Answer:
+async def ask(server: FaultServer, **extra: Any) -> Answer[Lead]:
     """One read of page 1."""
     async with shared_transport(settings_of(server, **extra)) as transport:
         return await transport.read({"email": SECRET}, 1, 10, LOG)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_sela.api import Page, decode_page
 from airflow_provider_sela.exceptions import SelaError, SelaResponseError
+from airflow_provider_sela.leads import Lead
 from tests.faults import page_body
 
 json_values = st.recursive(
@@ -18,7 +19,7 @@ json_values = st.recursive(
 )
 
 
-def decode(page: int = 1, **envelope: Any) -> Page:
+def decode(page: int = 1, **envelope: Any) -> Page[Lead]:
     return decode_page(
         json.dumps({"count": 0, "next": None, "previous": None, "results": []} | envelope).encode(), page
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_sela.api import Page
-from airflow_provider_sela.leads import canonical_json
 from airflow_provider_sela.privacy import Privacy
+from airflow_provider_sela.raw import RawLead
 from airflow_provider_sela.replies import Reply
 from airflow_provider_sela.snapshot import Entry, Window
 from airflow_provider_sela.transport import Answer
@@ -23,7 +23,8 @@ LEAD: Any = {
 
 
 def reply(*leads: Any, rejects: list[Any] | None = None, redact: Privacy | None = None) -> Reply:
-    page = Page(count=99, next_page=3, next_origin=None, leads=list(leads), rejects=rejects or [])
+    raw = list(map(RawLead.of, leads))
+    page = Page(count=99, next_page=3, next_origin=None, leads=raw, rejects=rejects or [])
     return Reply.of(Window(2, 10), Answer(page, date=5_000_000), redact)
 
 
@@ -53,7 +54,7 @@ def test_a_page_that_is_gone_is_told_as_gone() -> None:
 def test_nothing_that_is_hidden_is_in_a_reply_nor_in_its_line() -> None:
     privacy = Privacy(exclude=["email"], hashed=["phone_number"], salt=SALT, drop_metadata=["ssn"])
     one = reply(LEAD, rejects=[{"email": "ada@example.com", "phone_number": "+18045550123"}], redact=privacy)
-    written = canonical_json(vars(one)) + one.line().decode()
+    written = repr(vars(one)) + one.line().decode()
     assert "first_name" in written
     for hidden in ("ada@", "8045550123", "000-00", SALT):
         assert hidden not in written
@@ -61,5 +62,5 @@ def test_nothing_that_is_hidden_is_in_a_reply_nor_in_its_line() -> None:
 
 def test_the_times_that_the_proof_needs_survive_a_rule_that_leaves_them_out() -> None:
     one = reply(LEAD, redact=Privacy(exclude=["created_time", "modified_time"]))
-    assert "modified_time" not in one.leads[0]
-    assert one.entries == [Entry(7, 1_000_000, 2_000_000)]
+    assert "modified_time" not in one.leads[0].read()
+    assert one.response(0, 1).entries == [Entry(7, 1_000_000, 2_000_000)]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_sela.leads import Lead
+from airflow_provider_sela.raw import RawLead
 from airflow_provider_sela.spool import Line, Spool
 
 T1, T2, T3 = (f"2025-01-01T00:00:0{second}+00:00" for second in (1, 2, 3))
@@ -84,7 +85,7 @@ def test_a_sealed_spool_is_a_file_of_json_lines_with_the_distinct_leads_only(spo
 
 
 def test_what_must_not_reach_disk_is_left_out_by_encode() -> None:
-    with Spool(lambda item: Line(json.dumps({"id": item["id"]}).encode(), nulled=2)) as spool:
+    with Spool(lambda item: Line(json.dumps({"id": item.id}).encode(), nulled=2)) as spool:
         spool.add(lead(1, email="ada@example.com"))
         spool.add(lead(2, email="bob@example.com"))
         with open(spool.seal(), "rb") as sealed:  # noqa: PTH123 (a descriptor)
@@ -93,7 +94,7 @@ def test_what_must_not_reach_disk_is_left_out_by_encode() -> None:
 
 
 def test_malformed_values_count_for_the_version_that_stays() -> None:
-    with Spool(lambda item: Line(json.dumps(item).encode(), nulled=item["lead_type"])) as spool:
+    with Spool(lambda item: Line(item.json, nulled=json.loads(item.json)["lead_type"])) as spool:
         spool.add(lead(1, T1, lead_type=5))
         spool.add(lead(1, T2, lead_type=1))
         spool.add(lead(2, T2, lead_type=2))
@@ -125,7 +126,7 @@ def test_a_spool_agrees_with_a_dictionary(events: list[tuple[int, int, int, bool
 
 def test_a_version_whose_line_looks_the_same_still_counts_as_the_newest() -> None:
     """Where ``encode`` leaves ``modified_time`` out, only the index knows which version is newer."""
-    with Spool(lambda item: Line(json.dumps([item["id"], item["status"]]).encode())) as spool:
+    with Spool(lambda item: Line(json.dumps([item.id, item.read().get("status")]).encode())) as spool:
         for modified, status in ((T1, "a"), (T3, "a"), (T2, "b")):
             spool.add(lead(1, modified, status=status))
         assert list(spool) == [[1, "a"]]
@@ -133,7 +134,7 @@ def test_a_version_whose_line_looks_the_same_still_counts_as_the_newest() -> Non
 
 def test_a_lead_whose_time_is_left_out_still_gives_way_to_a_newer_version(spool: Spool) -> None:
     for modified, status in ((2, "b"), (3, "c"), (1, "a"), (None, "z")):
-        spool.keep({"id": 1, "status": status}, modified)
+        spool.keep_all([RawLead.of({"id": 1, "status": status})._replace(modified=modified)])
     assert [item["status"] for item in spool] == ["c"]
 
 

@@ -14,12 +14,12 @@ from airflow_provider_sela.leads import Lead
 from airflow_provider_sela.walk import IdSet, Walk
 
 
-def page(count: int, following: int | None, *ids: int, rejects: int = 0) -> Page:
+def page(count: int, following: int | None, *ids: int, rejects: int = 0) -> Page[Lead]:
     leads: list[Lead] = [{"id": key} for key in ids]
     return Page(count, following, None, leads, [None] * rejects)
 
 
-def ids(walk: Walk, answer: Page) -> list[int]:
+def ids(walk: Walk, answer: Page[Lead]) -> list[int]:
     return [lead["id"] for lead in walk.record(answer)]
 
 

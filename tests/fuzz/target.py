@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 
-from airflow_provider_sela.api import decode_page
+from airflow_provider_sela.api import Page, decode_page
 from airflow_provider_sela.exceptions import SelaResponseError
 from airflow_provider_sela.leads import (
     EXTRA,
     LEAD_FIELDS,
+    Lead,
     canonical_json,
     content_hash,
     lead_row,
     microseconds,
 )
+from airflow_provider_sela.raw import RawLead, raw_page
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -45,6 +47,7 @@ def check(body: bytes) -> None:
             assert not isinstance(value, str) or not _UNSTORABLE.search(value)
         for name in ("metadata", "extra"):
             json.loads(str(values[name] or "null"))
+    same_of_bytes(body, page)
     for item in page.rejects:
         try:
             text = canonical_json(item)
@@ -52,3 +55,18 @@ def check(body: bytes) -> None:
             continue
         assert not _UNSTORABLE.search(text)
         json.loads(text)
+
+
+def same_of_bytes(body: bytes, page: Page[Lead]) -> None:
+    """What is read of leads only as far as it is needed is the same."""
+    raw = raw_page(body, 1)
+    assert (raw.count, raw.next_page, raw.next_origin) == (page.count, page.next_page, page.next_origin)
+    assert canonical_json(raw.rejects) == canonical_json(page.rejects)
+    for one, lead in zip(raw.leads, page.leads, strict=True):
+        assert one[:3] == RawLead.of(lead)[:3]
+        try:
+            row, expected = one.row(), lead_row(lead)
+        except SelaResponseError:
+            continue
+        assert row == expected
+        assert list(row.values) == list(expected.values)

@@ -303,7 +303,7 @@ def test_what_is_encoded_is_what_the_snapshot_holds(hook_of: Callable[..., SelaH
 
     with (
         SelaApi(leads=[sample_lead(28000)]) as api,
-        hook_of(api).snapshot(encode=lambda lead: Line(b"[%d]" % lead["id"], 2)) as snapshot,
+        hook_of(api).snapshot(encode=lambda lead: Line(b"[%d]" % lead.id, 2)) as snapshot,
     ):
         assert list(snapshot) == [[28000]]
         assert snapshot.stats.nulled == 2

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from airflow_provider_sela.async_transport import shared_transport
+from airflow_provider_sela.leads import Lead
 from airflow_provider_sela.settings import Settings
 from airflow_provider_sela.transport import Answer, Transport
 from tests.core.test_settings import Fields
@@ -21,10 +22,10 @@ LOG = logging.getLogger(__name__)
 class Read(Protocol):
     """Reads page 1 of a server; keyword arguments are extras of the connection."""
 
-    def __call__(self, server: FaultServer | str, **extra: Any) -> Answer: ...
+    def __call__(self, server: FaultServer | str, **extra: Any) -> Answer[Lead]: ...
 
 
-def read_with_requests(settings: Settings) -> Answer:
+def read_with_requests(settings: Settings) -> Answer[Lead]:
     transport = Transport(settings, LOG)
     try:
         return transport.read({}, 1, 100)
@@ -32,8 +33,8 @@ def read_with_requests(settings: Settings) -> Answer:
         transport.close()
 
 
-def read_with_httpx(settings: Settings) -> Answer:
-    async def ask() -> Answer:
+def read_with_httpx(settings: Settings) -> Answer[Lead]:
+    async def ask() -> Answer[Lead]:
         async with shared_transport(settings) as transport:
             return await transport.read({}, 1, 100, LOG)
 
@@ -44,10 +45,10 @@ def read_with_httpx(settings: Settings) -> Answer:
 def read(request: pytest.FixtureRequest) -> Read:
     """Each transport in turn."""
 
-    def page(server: FaultServer | str, **extra: Any) -> Answer:
+    def page(server: FaultServer | str, **extra: Any) -> Answer[Lead]:
         url = server if isinstance(server, str) else server.url
         fields = Fields(host=url, password="fault-token", extra=json.dumps({"timeout": 5} | extra))
-        answer: Answer = request.param(Settings.of(fields))
+        answer: Answer[Lead] = request.param(Settings.of(fields))
         return answer
 
     return page

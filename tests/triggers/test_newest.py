@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_sela.api import Page
 from airflow_provider_sela.exceptions import SelaPageGoneError
+from airflow_provider_sela.leads import Lead
 from airflow_provider_sela.newest import Cursor, NewEnd
 from airflow_provider_sela.snapshot.pages import Entry
 
@@ -48,7 +49,7 @@ class Listing:
     def touch(self, number: int) -> None:
         self.leads[number]["modified_time"] = self._tick()
 
-    def page(self, number: int) -> Page | None:
+    def page(self, number: int) -> Page[Lead] | None:
         self.requests += 1
         ordered = sorted(self.leads.values(), key=self.order)
         start = (number - 1) * self.size

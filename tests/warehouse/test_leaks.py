@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import traceback
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from airflow_provider_sela.exceptions import SelaTargetUnavailableError
-from airflow_provider_sela.leads import Lead, lead_row
+from airflow_provider_sela.leads import Lead
+from airflow_provider_sela.raw import RawLead
 from airflow_provider_sela.spool import Line, Spool
 from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.landing import land
@@ -68,8 +69,8 @@ def test_a_value_that_cannot_be_staged_is_not_quoted(
     """No lead can do this; a defect of ours could."""
     engine = engine_for("warehouse", "leads")
 
-    def broken(item: Any) -> Line:
-        return Line(engine.line({**lead_row(item).values, field: PLANTED, HASH: "0"}))
+    def broken(item: RawLead) -> Line:
+        return Line(engine.line({**item.row().values, field: PLANTED, HASH: "0"}))
 
     with Spool(broken) as spool:
         spool.add(cast(Lead, lead(1)))
