@@ -62,7 +62,7 @@ def test_rows_that_went_missing_on_the_way_undo_the_load(database: Database) -> 
     load_leads(sample_leads(3))
     engine = engine_for("warehouse", "leads")
     encode = engine.encode()
-    with Spool(lambda item: Line(b"") if item["id"] == 5 else encode(item)) as spool:
+    with Spool(lambda item: Line(b"") if item.id == 5 else encode(item)) as spool:
         for item in (lead(4), lead(5)):
             spool.add(cast(Lead, item))
         with engine, pytest.raises(SelaTargetUnavailableError, match="took 1 of 2 rows and nothing was"):
