@@ -121,10 +121,11 @@ def mariadb() -> Iterator[int]:
     install, server = binary("mariadb-install-db", "mariadb-server"), binary("mariadbd", "mariadb-server")
     user, port = account("mysql"), free_port()
     with _folder("my", user) as folder:
-        data = f"--datadir={folder}/data"
+        # Two servers that begin at once take each other's temporary files where they share a folder.
+        apart, data = ["env", f"TMPDIR={folder}"], f"--datadir={folder}/data"
         plain = ["--auth-root-authentication-method=normal", "--skip-test-db"]
-        _run([install, "--no-defaults", data, *plain], user)
-        command = [server, "--no-defaults", data, f"--socket={folder}/s", f"--port={port}"]
+        _run([*apart, install, "--no-defaults", data, *plain], user)
+        command = [*apart, server, "--no-defaults", data, f"--socket={folder}/s", f"--port={port}"]
         loopback = ["--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"]
         with _serving([*command, *loopback], user, lambda: _mariadb_answers(port)):
             yield port
