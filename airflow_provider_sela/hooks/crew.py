@@ -134,4 +134,6 @@ class Crew:
         with self._changed:
             if not self._over(work):
                 work.take(reply, started, next(self._clock))
-                self._changed.notify_all()
+                # While windows are left, nobody waits for more of them.
+                if not self._windows or self._over(work):
+                    self._changed.notify_all()
