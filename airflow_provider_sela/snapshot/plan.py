@@ -14,10 +14,8 @@ _GROWTH = 8
 
 def reaching(offset: int, cap: int) -> Window:
     """The window that starts at ``offset`` or before it and stops as far behind it as it can."""
-    return max(
-        (Window(offset // size + 1, size) for size in range(cap, cap // 2, -1)),
-        key=lambda window: (window.stop, window.page_size),
-    )
+    _, size = max((size - offset % size, size) for size in range(cap, cap // 2, -1))
+    return Window(offset // size + 1, size)
 
 
 def cover(start: int, stop: int, cap: int, overlap: int) -> list[Window]:
