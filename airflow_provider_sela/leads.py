@@ -157,14 +157,24 @@ def lead_row(lead: Mapping[str, Any]) -> Row:
     return Row(values, nulled)
 
 
+def content_json(values: Mapping[str, Any]) -> bytes:
+    """The values of a :class:`Row` as a JSON array: their order counts, their names do not."""
+    return _PLAIN.encode(list(values.values()))
+
+
 def content_hash(values: Mapping[str, Any]) -> str:
     """32 hexadecimal digits that change when, and only when, the content does.
 
     A change cannot be told from ``modified_time``: the vendor's framework has writes that do not touch it.
 
-    :param values: those of a :class:`Row`. Their order counts, their names do not.
+    :param values: those of a :class:`Row`.
     """
-    return blake2b(_PLAIN.encode(list(values.values())), digest_size=16).hexdigest()
+    return digest(content_json(values))
+
+
+def digest(content: bytes) -> str:
+    """The hash of values, from what :func:`content_json` made of them."""
+    return blake2b(content, digest_size=16).hexdigest()
 
 
 def canonical_json(value: object) -> str:
@@ -178,7 +188,8 @@ def canonical_json(value: object) -> str:
         text = _SORTED.encode(value).decode()
     except (UnicodeEncodeError, RecursionError):
         return _canonical_json(value)
-    return _canonical_json(value) if "\\u0000" in text else text
+    # The first look is short, and mostly the last.
+    return _canonical_json(value) if "\\" in text and "\\u0000" in text else text
 
 
 def _canonical_json(value: object) -> str:

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from airflow_provider_sela.leads import content_hash
+from airflow_provider_sela.leads import content_hash, content_json, digest
 from airflow_provider_sela.raw import RawLead, raw_page
 from airflow_provider_sela.replies import Reply
 from airflow_provider_sela.snapshot import Reading, Window
 from airflow_provider_sela.spool import Line, Spool
 from airflow_provider_sela.testing import sample_leads
 from airflow_provider_sela.transport import Answer
+from airflow_provider_sela.warehouse.layout import HASH
 from airflow_provider_sela.warehouse.postgres import PostgresEngine
 
 _PAGE = 1000
@@ -38,6 +39,8 @@ def measure(leads: int = 20_000) -> dict[str, float]:
     replies = [Reply.of(window, answer, None) for window, answer in zip(windows, answers, strict=True)]
     raw = [lead for reply in replies for lead in reply.leads]
     rows = [lead.row().values for lead in raw]
+    contents = list(map(content_json, rows))
+    landed = [row | {HASH: digest(content)} for row, content in zip(rows, contents, strict=True)]
     line = PostgresEngine.line
 
     def spool() -> None:
@@ -51,8 +54,8 @@ def measure(leads: int = 20_000) -> dict[str, float]:
             raw_page, bodies, range(1, len(bodies) + 1)
         ),
         "typed row: texts, times, metadata as sorted JSON": lambda: _each(RawLead.row, raw),
-        "content hash": lambda: _each(content_hash, rows),
-        "line that COPY takes": lambda: _each(partial(line, None), rows),  # type: ignore[arg-type]
+        "content: the row as JSON, and its hash": lambda: _each(content_hash, rows),
+        "line that COPY takes": lambda: _each(partial(line, None), landed, contents),  # type: ignore[arg-type]
         "spool: index, one write for each page": spool,
         "order, coverage and proof": lambda: _prove(replies, leads),
     }

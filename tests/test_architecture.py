@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent / PACKAGE
 #: From the bottom up; a module belongs to the room with the longest name that begins its own.
 FLOORS: tuple[tuple[str, ...], ...] = (
     (
-        "__init__", "exceptions", "api", "status", "leads", "raw", "settings", "walk", "pacing", "progress",
-        "redaction", "snapshot", "privacy", "newest", "patience", "checkup",
+        "__init__", "exceptions", "api", "status", "leads", "raw", "delimited", "settings", "walk", "pacing",
+        "progress", "redaction", "snapshot", "privacy", "newest", "patience", "checkup",
     ),
     (
         "certificates", "session", "transport", "async_transport", "spool", "hooks", "files", "publishing",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import msgspec
 
 from airflow_provider_sela.exceptions import SelaTargetUnavailableError
-from airflow_provider_sela.leads import Field, Kind, Row, content_hash
+from airflow_provider_sela.leads import Field, Kind, Row, content_json, digest
 from airflow_provider_sela.spool import Encode, Line, Spool
 from airflow_provider_sela.warehouse.layout import (
     DELETED_AT,
@@ -142,8 +142,12 @@ class Engine(ABC):
         """Adapt a row to limits that only this database has."""
         return row
 
-    def line(self, values: Mapping[str, Any]) -> bytes:
-        """A row as it is spooled, in the form that is staged fastest."""
+    def line(self, values: Mapping[str, Any], content: bytes) -> bytes:
+        """A row as it is spooled, in the form that is staged fastest.
+
+        :param values: of all columns that are staged.
+        :param content: all of them but the last, the hash, as it was made of them.
+        """
         return msgspec.json.encode(values)
 
     def moment(self, value: datetime) -> Any:
@@ -157,8 +161,9 @@ class Engine(ABC):
 
         def encode(lead: RawLead) -> Line:
             values, nulled = self.fit(lead.row())
-            values[HASH] = content_hash(values)
-            return Line(self.line(values), nulled)
+            content = content_json(values)
+            values[HASH] = digest(content)
+            return Line(self.line(values, content), nulled)
 
         return encode
 

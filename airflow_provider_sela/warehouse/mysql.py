@@ -111,10 +111,10 @@ class MySQLEngine(StagedEngine):
         values = {**row.values, **dict.fromkeys(deep), EXTRA.name: canonical_json(extra)}
         return Row(values, row.nulled + len(deep))
 
-    def line(self, values: Mapping[str, Any]) -> bytes:
+    def line(self, values: Mapping[str, Any], content: bytes) -> bytes:
         """As JSON, with timestamps in the form that DATETIME takes."""
         times = {name: _naive(values[name]) for name in _TIMES}
-        return super().line({**values, **times})
+        return super().line({**values, **times}, content)
 
     def fill(self, spool: Spool) -> None:
         """Insert many rows with each statement, but not more than a packet takes."""

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import msgspec
-
-from airflow_provider_sela.leads import LEAD_FIELDS, Kind
+from airflow_provider_sela.delimited import cells, plain
+from airflow_provider_sela.leads import Kind
 from airflow_provider_sela.spool import Spool
 from airflow_provider_sela.warehouse.engine import Column
-from airflow_provider_sela.warehouse.layout import STAGED
+from airflow_provider_sela.warehouse.layout import HASH, STAGED
 from airflow_provider_sela.warehouse.names import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
 
@@ -20,8 +19,6 @@ COPY_OPTIONS = r"FORMAT csv, NULL 'null', ESCAPE E'\\', ENCODING 'UTF8'"
 _BLOCK = 2**18
 # "Sela" in ASCII. One lock for all loads into a database: it is held for the writing, not for the reading.
 _LOCK = 0x53656C61
-# Only these can hold a line feed as it is: in JSON it is written out.
-_TEXTS = [name for name, kind in LEAD_FIELDS if kind is Kind.TEXT]
 
 
 class PostgresEngine(StagedEngine):
@@ -68,16 +65,9 @@ class PostgresEngine(StagedEngine):
         )
         return {name: Column(*column) for name, *column in rows} or None
 
-    def line(self, values: Mapping[str, Any]) -> bytes:
-        """A row in COPY's CSV format: a JSON array without its brackets, where backslashes escape quotes.
-
-        Two and a half times as fast to make as COPY's text format, and an eighth larger.
-        """
-        texts: Any = map(values.get, _TEXTS)
-        if "".join(filter(None, texts)).isprintable():
-            return msgspec.json.encode(list(values.values()))[1:-1]
-        # CSV knows no escapes but those of quotes and backslashes: a line feed stands for itself.
-        return b",".join(map(_cell, values.values()))
+    def line(self, values: Mapping[str, Any], content: bytes) -> bytes:
+        """A row in COPY's CSV format; half as long to make as COPY's text format, and an eighth larger."""
+        return b'%b,"%b"' % (content[1:-1], values[HASH].encode()) if plain(values) else cells(values)
 
     def fill(self, spool: Spool) -> None:
         """Send the spool, then let the planner know how much it was."""
@@ -91,9 +81,3 @@ class PostgresEngine(StagedEngine):
                     while block := lines.read(_BLOCK):
                         copy.write(block)
         self.execute(f"ANALYZE {self.staging}")
-
-
-def _cell(value: Any) -> bytes:
-    if isinstance(value, str):
-        return b'"%b"' % value.replace("\\", "\\\\").replace('"', '\\"').encode()
-    return msgspec.json.encode(value)

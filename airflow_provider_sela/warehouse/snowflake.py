@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count
 from typing import Any, ClassVar
 
+import msgspec
+
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError, SelaTargetUnavailableError
 from airflow_provider_sela.leads import Field, Kind
 from airflow_provider_sela.spool import Spool
@@ -169,7 +171,7 @@ class SnowflakeEngine(StagedEngine):
     ) -> None:
         """Take the bulk path too: values that stand in a statement stay in Snowflake's query history."""
         names = [field.name for field in fields]
-        self._bulk(table, fields, (self.line(dict(zip(names, row, strict=True))) for row in rows))
+        self._bulk(table, fields, (msgspec.json.encode(dict(zip(names, row, strict=True))) for row in rows))
 
     def update(self, sets: Sequence[tuple[str, str]], join: str, where: str) -> str:
         """The same UPDATE; Snowflake documents its aliases without AS."""

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from airflow_provider_sela.exceptions import SelaTargetUnavailableError
-from airflow_provider_sela.leads import Lead
+from airflow_provider_sela.leads import Lead, content_json
 from airflow_provider_sela.raw import RawLead
 from airflow_provider_sela.spool import Line, Spool
 from airflow_provider_sela.warehouse import engine_for
@@ -70,7 +70,8 @@ def test_a_value_that_cannot_be_staged_is_not_quoted(
     engine = engine_for("warehouse", "leads")
 
     def broken(item: RawLead) -> Line:
-        return Line(engine.line({**item.row().values, field: PLANTED, HASH: "0"}))
+        values = {**item.row().values, field: PLANTED}
+        return Line(engine.line({**values, HASH: "0"}, content_json(values)))
 
     with Spool(broken) as spool:
         spool.add(cast(Lead, lead(1)))
