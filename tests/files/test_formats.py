@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow
 import pyarrow.parquet
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_sela.exceptions import SelaRequestError, SelaSetupError
+from airflow_provider_sela.files import FORMATS, delimited_line
+from airflow_provider_sela.leads import Lead, lead_row
+from airflow_provider_sela.raw import RawLead
 from airflow_provider_sela.testing import sample_leads
 from tests.files.landing import land, manifest, names
 from tests.files.nasty import CASES, LEADS, NULLED, ROWS, decoded
@@ -143,3 +149,20 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: py
     with pytest.raises(SelaSetupError, match=r"airflow-provider-sela\[parquet\]"):
         land(tmp_path / "leads.parquet", [])
     assert names(tmp_path) == []
+
+
+@given(
+    st.lists(
+        st.text(max_size=8) | st.sampled_from(["null", "true", '"', "\\", "\r\n", '\\"', "a,b"]), max_size=6
+    )
+)
+def test_any_text_is_the_same_in_parquet(texts: list[str]) -> None:
+    written = [{"id": key, "email": text, "metadata": text} for key, text in enumerate(texts)]
+    rows = [lead_row(lead).values for lead in written]
+    lines = iter([delimited_line(RawLead.of(cast(Lead, lead))).data for lead in written])
+    file = io.BytesIO()
+    next(known for known in FORMATS if known.suffix == ".parquet").fill(lines, file)
+    found = pyarrow.parquet.read_table(file).to_pylist()
+    assert [(row["email"], row["metadata"], row["extra"]) for row in found] == [
+        (row["email"], row["metadata"], row["extra"]) for row in rows
+    ]
