@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
-from threading import Condition
+from threading import Condition, RLock
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -69,12 +69,15 @@ class Transactions:
 
 
 TRANSACTIONS = Transactions()
+# DuckDB lets one of two statements fail that change its catalogue at the same time; Snowflake does not.
+ONE_AT_A_TIME = RLock()
 
 
 def execute(cursor: Any, statement: exp.Expression, params: Any = None) -> None:
     TRANSACTIONS.follow(cursor._conn, statement)
     try:
-        _execute(cursor, statement, params)
+        with ONE_AT_A_TIME:
+            _execute(cursor, statement, params)
     except duckdb.Error as error:
         raise snowflake.connector.errors.ProgrammingError(
             msg=str(error), errno=100_000, sqlstate="XX000"
