@@ -91,3 +91,15 @@ def test_a_lead_that_needs_nothing_is_kept_in_the_bytes_that_came() -> None:
     sent = b'{"status":"OPEN", "id":7,"email":"a\\n\xc3\xa9"}'
     [raw] = raw_page(b'{"count":1,"next":null,"results":[%b]}' % sent, 1).leads
     assert raw_line(raw).data == sent
+
+
+def test_a_lead_that_is_nested_too_deeply_is_refused_in_words() -> None:
+    depth = 100_000
+    nested: Any = []
+    for _ in range(depth):
+        nested = [nested]
+    with pytest.raises(SelaResponseError, match="nested too deeply to be written"):
+        RawLead.of({"id": 1, "metadata": nested})
+    raw = RawLead(1, None, None, b'{"id":1,"metadata":%b%b}' % (b"[" * depth, b"]" * depth))
+    with pytest.raises(SelaResponseError, match="nested too deeply to be read"):
+        raw.read()
