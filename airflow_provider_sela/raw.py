@@ -85,6 +85,10 @@ class RawLead(NamedTuple):
     modified: int | None
     json: bytes
 
+    def __repr__(self) -> str:
+        # Logs and errors may show it, and all but the id is personal.
+        return f"RawLead(id={self.id})"
+
     @classmethod
     def of(cls, lead: Lead) -> RawLead:
         """A lead that has been read already."""

@@ -103,3 +103,8 @@ def test_a_lead_that_is_nested_too_deeply_is_refused_in_words() -> None:
     raw = RawLead(1, None, None, b'{"id":1,"metadata":%b%b}' % (b"[" * depth, b"]" * depth))
     with pytest.raises(SelaResponseError, match="nested too deeply to be read"):
         raw.read()
+
+
+def test_a_lead_shows_nothing_but_its_id() -> None:
+    lead = RawLead.of({"id": 7, "email": "ada@example.com", "modified_time": "2025-01-01T00:00:00Z"})
+    assert repr(lead) == f"{lead}" == "RawLead(id=7)"
