@@ -70,7 +70,7 @@ class PostgresEngine(StagedEngine):
         return b'%b,"%b"' % (content[1:-1], values[HASH].encode()) if plain(values) else cells(values)
 
     def fill(self, spool: Spool) -> None:
-        """Send the spool, then let the planner know how much it was."""
+        """Send the spool, then let the planner know how many leads it was."""
         sql = f"COPY {self.staging} ({self.listed(STAGED)}) FROM STDIN WITH ({COPY_OPTIONS})"
         with Path(spool.seal()).open("rb") as lines:
             lines.seek(0)
@@ -80,4 +80,5 @@ class PostgresEngine(StagedEngine):
                 with self.cursor.copy(sql) as copy:
                     while block := lines.read(_BLOCK):
                         copy.write(block)
-        self.execute(f"ANALYZE {self.staging}")
+        # Of all columns it would take a third as long as the COPY.
+        self.execute(f"ANALYZE {self.staging} ({self.column('id')})")
