@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_sela.snapshot import Entry, Reading, Response, Verdict, Window, observed_orders
 from airflow_provider_sela.snapshot.closing import Closing
+from airflow_provider_sela.snapshot.orders import Evidence
+from airflow_provider_sela.snapshot.plan import OVERLAP
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.verdict import Kind
 from tests.snapshot.drifting import HONEST, LIARS, Answer, DriftingList, Habits
@@ -102,6 +105,30 @@ def test_all_windows_of_the_spread_are_known_after_two_requests_and_a_replay_goe
     assert finisher.stats.distinct >= len(shown)
 
 
+@pytest.mark.parametrize("order", HONEST)
+def test_what_a_quiet_list_is_asked_for_overlaps_from_end_to_end(order: str) -> None:
+    """So that no gap has to be read again. Where the newest end is the last page, it is asked for after these."""
+    leads = DriftingList(order, leads=900, cap=50)
+    planner, asked = Reading(50), []
+    while len(windows := planner.wanted()) == 1:
+        asked += windows
+        planner.record(_respond(leads, windows[0], 2 * len(asked)))
+    asked = sorted([*asked, *windows], key=lambda window: (window.offset, window.stop))
+    assert asked[0].offset == 0
+    assert asked[-1].stop >= (900 if order.startswith("-") else 850)
+    assert all(later.offset <= earlier.stop - OVERLAP for earlier, later in pairwise(asked))
+
+
+def test_an_order_that_is_only_not_contradicted_is_read_along_until_it_is() -> None:
+    """Leads of one time, as after an import: they show no order, and none is ruled out."""
+    evidence = Evidence()
+    evidence.show([Entry(key, 5, 5) for key in (3, 1, 2)])
+    assert evidence.supported() == []
+    assert evidence.descending() is False
+    evidence.show([Entry(key, key, key) for key in (3, 1, 2)])
+    assert evidence.descending() is None
+
+
 def test_a_quiet_list_of_one_page_is_atomic_after_two_requests_and_an_empty_one_after_one() -> None:
     outcome = read(DriftingList("-id", leads=40))
     assert (str(outcome.verdict), outcome.stats.requests) == ("ATOMIC", 2)
@@ -186,6 +213,7 @@ def test_each_verdict_has_one_spelling() -> None:
 def test_a_reading_that_could_not_work_is_refused(arguments: tuple[int, int], name: str) -> None:
     with pytest.raises(ValueError, match=name):
         Reading(arguments[0], max_passes=arguments[1])
+    assert Reading(1, max_passes=2).wanted()
 
 
 def test_observed_orders_name_what_answers_are_consistent_with() -> None:
