@@ -107,7 +107,7 @@ def test_all_windows_of_the_spread_are_known_after_two_requests_and_a_replay_goe
 
 @pytest.mark.parametrize("order", HONEST)
 def test_what_a_quiet_list_is_asked_for_overlaps_from_end_to_end(order: str) -> None:
-    """So that no gap has to be read again. Where the newest end is the last page, it is asked for after these."""
+    """So that no gap has to be read again. A newest end on the last page is asked for after these."""
     leads = DriftingList(order, leads=900, cap=50)
     planner, asked = Reading(50), []
     while len(windows := planner.wanted()) == 1:
