@@ -51,16 +51,17 @@ def main() -> int:
     parser.add_argument("--osv-url", default=OSV, help="%(default)s")
     parser.add_argument("--requirement", type=Path, help="pinned requirements; default: with every extra")
     options = parser.parse_args()
-    canary = audit(CANARY, options.osv_url)
-    requirements = options.requirement.read_text() if options.requirement else pinned()
-    found = audit(requirements, options.osv_url) if canary and canary[0]["vulns"] else None
+    found, canary = None, audit(CANARY, options.osv_url)
+    if canary and canary[0]["vulns"]:
+        requirements = options.requirement.read_text() if options.requirement else pinned()
+        found = audit(requirements, options.osv_url)
     if found is None:
         print(f"NOT AUDITED: no advisories from {options.osv_url}, which has to know those of {CANARY}")
         return NOT_AUDITED
     for dependency in found:
         for advisory in dependency["vulns"]:
-            cure = ", ".join(advisory["fix_versions"]) or "none yet"
-            print(f"{dependency['name']} {dependency['version']}: {advisory['id']}, mended in {cure}")
+            mended = ", ".join(advisory["fix_versions"]) or "no release yet"
+            print(f"{dependency['name']} {dependency['version']}: {advisory['id']}, mended in {mended}")
     vulnerable = sum(bool(dependency["vulns"]) for dependency in found)
     print(f"{len(found)} dependencies audited, {vulnerable} with known vulnerabilities")
     return VULNERABLE if vulnerable else 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
@@ -44,20 +46,26 @@ def serving(vulnerable: Collection[str], broken: Collection[str] = ()) -> Iterat
         def log_message(self, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Osv)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1/query"
-    server.shutdown()
-    server.server_close()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Osv) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1/query"
+        finally:
+            server.shutdown()
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """What the step ends with, and says."""
+    command = [sys.executable, ".ci/audit.py", *arguments]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout + done.stderr
 
 
 def audit(url: str, folder: Path) -> tuple[int, str]:
-    """What the step ends with, and says, of two packages."""
+    """The same, of two packages."""
     requirements = folder / "requirements.txt"
     requirements.write_text("requests==2.32.0\npendulum==3.1.0\n")
-    command = [sys.executable, ".ci/audit.py", "--osv-url", url, "--requirement", str(requirements)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
-    return done.returncode, done.stdout + done.stderr
+    return run("--osv-url", url, "--requirement", str(requirements))
 
 
 def test_a_dependency_with_a_known_vulnerability_is_named_with_its_cure(tmp_path: Path) -> None:
@@ -71,6 +79,15 @@ def test_a_dependency_with_a_known_vulnerability_is_named_with_its_cure(tmp_path
 def test_dependencies_without_one_pass(tmp_path: Path) -> None:
     with serving({CANARY}) as url:
         assert audit(url, tmp_path) == (0, "2 dependencies audited, 0 with known vulnerabilities\n")
+
+
+@pytest.mark.skipif(shutil.which("uv") is None, reason="uv finds the releases")
+def test_drivers_of_every_extra_and_what_they_bring_are_audited() -> None:
+    ours, brought, of_an_extra = "msgspec", CANARY, "duckdb"
+    with serving({ours, brought, of_an_extra}) as url:
+        status, said = run("--osv-url", url)
+    assert status == 1
+    assert set(re.findall(r"PYSEC-(\w+)", said)) == {ours, brought, of_an_extra}
 
 
 @pytest.mark.parametrize("broken", [{"pendulum"}, {CANARY}])

@@ -213,7 +213,10 @@ def test_each_verdict_has_one_spelling() -> None:
 def test_a_reading_that_could_not_work_is_refused(arguments: tuple[int, int], name: str) -> None:
     with pytest.raises(ValueError, match=name):
         Reading(arguments[0], max_passes=arguments[1])
-    assert Reading(1, max_passes=2).wanted()
+
+
+def test_a_reading_works_with_pages_of_one_lead_and_with_two_passes() -> None:
+    assert Reading(1, max_passes=2).wanted() == [Window(1, 1)]
 
 
 def test_observed_orders_name_what_answers_are_consistent_with() -> None:
