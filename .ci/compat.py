@@ -36,13 +36,9 @@ TESTS = (
 )
 #: What shows whether the lowest versions of HTTP libraries, databases and file formats do.
 LOWEST_TESTS = (
-    "tests/async_transport",
-    "tests/files/test_formats.py",
-    "tests/hooks/test_proxy.py",
-    "tests/hooks/test_reading.py",
-    "tests/hooks/test_retries.py",
-    "tests/hooks/test_session.py",
-    "tests/hooks/test_tls.py",
+    "tests/hooks",
+    "tests/http",
+    "tests/storage/test_formats.py",
     "tests/warehouse/test_merge.py",
 )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_sela.api import DEFAULT_HOST
+from airflow_provider_sela.api.request import DEFAULT_HOST
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from airflow.cli.cli_config import ActionCommand, GroupCommand
 
-    from airflow_provider_sela.api import Page
-    from airflow_provider_sela.checkup import Filtering, Seen
+    from airflow_provider_sela.api.checkup import Filtering, Seen
+    from airflow_provider_sela.api.leads import Lead
+    from airflow_provider_sela.api.pages import Page
     from airflow_provider_sela.hooks.sela import SelaHook
-    from airflow_provider_sela.leads import Lead
 
 FINE, REMARKS, BROKEN = 0, 1, 2
 _SMALL_REQUESTS = 3
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def check(args: Namespace) -> NoReturn:
     """Run ``check``; exits with 0 if all is well, 1 if something is worth a look, 2 if nothing works."""
-    from airflow_provider_sela.checkup import advice, findings, report
+    from airflow_provider_sela.api.checkup import advice, findings, report
 
     with _hook(args.conn_id) as hook:
         settings = hook.settings
@@ -165,7 +165,7 @@ def _hook(conn_id: str) -> Iterator[SelaHook]:
 
 def _look(hook: SelaHook) -> tuple[Seen, int]:
     """Ask the server a few questions; gives what it showed and the number of requests."""
-    from airflow_provider_sela.checkup import LARGE_PAGE, Seen
+    from airflow_provider_sela.api.checkup import LARGE_PAGE, Seen
     from airflow_provider_sela.snapshot import Entry, observed_orders
 
     requests = 0
@@ -197,8 +197,8 @@ def _look(hook: SelaHook) -> tuple[Seen, int]:
 
 
 def _filtering(wanted: str | None, found: Page[Lead] | None, count: int) -> Filtering:
-    from airflow_provider_sela.checkup import Filtering
-    from airflow_provider_sela.leads import has_external_id
+    from airflow_provider_sela.api.checkup import Filtering
+    from airflow_provider_sela.api.leads import has_external_id
 
     if wanted is None or found is None:
         return Filtering.UNKNOWN

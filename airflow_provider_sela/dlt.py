@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_sela.api.leads import Field, Kind, content_hash
 from airflow_provider_sela.exceptions import SelaSetupError
-from airflow_provider_sela.files import COLUMNS, row_line
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.hooks.snapshot import LeadSnapshot
-from airflow_provider_sela.leads import Field, Kind, content_hash
 from airflow_provider_sela.privacy import Privacy
-from airflow_provider_sela.warehouse.layout import HASH, LOADS_TABLE, REJECTS_TABLE
+from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
+from airflow_provider_sela.storage.files import COLUMNS, row_line
+from airflow_provider_sela.warehouse.tables import HASH, LOADS_TABLE, REJECTS_TABLE
 
 if TYPE_CHECKING:
     from dlt.extract import DltResource

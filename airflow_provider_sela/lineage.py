@@ -13,16 +13,16 @@ from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_sela.api.leads import LEAD_FIELDS
 from airflow_provider_sela.assets import LEADS, SCHEME
-from airflow_provider_sela.leads import LEAD_FIELDS
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from openlineage.client.event_v2 import InputDataset, OutputDataset
 
-    from airflow_provider_sela.hooks.snapshot import ReadStats
+    from airflow_provider_sela.reading.stats import ReadStats
     from airflow_provider_sela.warehouse.engine import Engine
-    from airflow_provider_sela.warehouse.layout import Layout
+    from airflow_provider_sela.warehouse.tables import Layout
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Kind, canonical_json
 from airflow_provider_sela.exceptions import SelaRequestError
-from airflow_provider_sela.leads import EXTRA, LEAD_FIELDS, Kind, canonical_json
 
 Redact = Callable[[Any], Any]
 

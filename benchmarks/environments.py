@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.warehouse.servers import postgres
+from tests.support.servers import postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = {

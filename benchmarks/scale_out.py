@@ -20,10 +20,10 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing.synchronize import Event
 from typing import Any, TypeVar
 
-from airflow_provider_sela.hooks.parts import Asking
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.parts import Part, Parts, asked_of
 from airflow_provider_sela.privacy import Privacy
+from airflow_provider_sela.reading.parts import Part, Parts, asked_of
+from airflow_provider_sela.reading.parts_reader import Asking
 from airflow_provider_sela.testing import SelaApi, sample_lead
 
 T = TypeVar("T")

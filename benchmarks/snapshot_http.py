@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
-from airflow_provider_sela.hooks.snapshot import LeadSnapshot
+from airflow_provider_sela.api.walk import Walk
+from airflow_provider_sela.http.transport import Transport
+from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
 from airflow_provider_sela.settings import Settings
-from airflow_provider_sela.spool import lead_line
-from airflow_provider_sela.transport import Transport
-from airflow_provider_sela.walk import Walk
-from tests.drifting_api import DriftingApi, plain_requests
+from airflow_provider_sela.storage.spool import lead_line
 from tests.snapshot.drifting import HONEST, DriftingList, Habits
+from tests.support.drifting_api import DriftingApi, plain_requests
 
 WRITES = (0, 0.2, 1.8, 5, 10)
 CONCURRENCY = (1, 4, 8, 16)

@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from airflow_provider_sela.leads import content_hash, content_json, digest
-from airflow_provider_sela.raw import RawLead, raw_page
-from airflow_provider_sela.replies import Reply
+from airflow_provider_sela.api.leads import content_hash, content_json, digest
+from airflow_provider_sela.api.raw import RawLead, raw_page
+from airflow_provider_sela.http.exchange import Answer
+from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.snapshot import Reading, Window
-from airflow_provider_sela.spool import Line, Spool
+from airflow_provider_sela.storage.spool import Line, Spool
 from airflow_provider_sela.testing import sample_leads
-from airflow_provider_sela.transport import Answer
-from airflow_provider_sela.warehouse.layout import HASH
 from airflow_provider_sela.warehouse.postgres import PostgresEngine
+from airflow_provider_sela.warehouse.tables import HASH
 
 _PAGE = 1000
 _ROUNDS = 5

@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
+from airflow_provider_sela.api.leads import LEAD_FIELDS, lead_row
 from airflow_provider_sela.exceptions import SelaIncompleteError, SelaSetupError
-from airflow_provider_sela.leads import LEAD_FIELDS, lead_row
 from airflow_provider_sela.testing import SelaApi, sample_lead
 from tests.conftest import REPOSITORY
-from tests.files.nasty import CASES
+from tests.support.nasty import CASES
 from tests.warehouse.test_bad_input import DEEP, METADATA
 from tests.warehouse.test_leaks import chain
 

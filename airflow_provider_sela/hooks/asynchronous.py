@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-from airflow_provider_sela.api import lead_filters
+from airflow_provider_sela.api.leads import Lead, has_external_id
+from airflow_provider_sela.api.request import lead_filters
+from airflow_provider_sela.api.walk import Walk
 from airflow_provider_sela.exceptions import (
     SelaError,
     SelaPageGoneError,
     SelaUnavailableError,
 )
-from airflow_provider_sela.leads import Lead, has_external_id
 from airflow_provider_sela.settings import Settings
-from airflow_provider_sela.walk import Walk
 
 if TYPE_CHECKING:
-    from airflow_provider_sela.async_transport import AsyncTransport
+    from airflow_provider_sela.http.async_transport import AsyncTransport
 
 
 class AsyncReading:
     """Reads leads on an event loop without blocking it; connections are pooled for as long as a call lasts.
 
     All readers of one connection on one loop share a client and its budget of requests, see
-    :func:`~airflow_provider_sela.async_transport.shared_transport`.
+    :func:`~airflow_provider_sela.http.async_transport.shared_transport`.
     """
 
     sela_conn_id: str
@@ -69,7 +69,7 @@ class AsyncReading:
         """Stream leads page by page, each once; as :meth:`.SelaHook.iter_leads`."""
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
         async with self._atransport() as transport:
-            from airflow_provider_sela.transport import Run
+            from airflow_provider_sela.http.exchange import Run
 
             walk, run = Walk(), Run(transport.settings)
             size = transport.settings.page_size if page_size is None else page_size
@@ -114,7 +114,7 @@ class AsyncReading:
 
     @asynccontextmanager
     async def _atransport(self) -> AsyncIterator[AsyncTransport]:
-        from airflow_provider_sela.async_transport import shared_transport
+        from airflow_provider_sela.http.async_transport import shared_transport
 
         async with shared_transport(await self.asettings()) as transport:
             yield transport

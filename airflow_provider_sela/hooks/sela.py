@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_sela.api import lead_filters
+from airflow_provider_sela.api.leads import Lead, has_external_id
+from airflow_provider_sela.api.request import lead_filters
+from airflow_provider_sela.api.walk import Walk
 from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError
 from airflow_provider_sela.hooks.asynchronous import AsyncReading
 from airflow_provider_sela.hooks.form import form_widgets
-from airflow_provider_sela.leads import Lead, has_external_id
 from airflow_provider_sela.lineage import collect_read
 from airflow_provider_sela.privacy import Redact
-from airflow_provider_sela.progress import Progress
+from airflow_provider_sela.reading.progress import Progress
 from airflow_provider_sela.settings import HIDDEN_FIELDS, PLACEHOLDERS, RELABELING, Settings
-from airflow_provider_sela.spool import Encode, raw_line
-from airflow_provider_sela.walk import Walk
+from airflow_provider_sela.storage.spool import Encode, raw_line
 
 # Importing requests takes longer than everything else that a DAG file imports of us: only reading does it.
 if TYPE_CHECKING:
-    from airflow_provider_sela.hooks.snapshot import LeadSnapshot
-    from airflow_provider_sela.parts import Parts
-    from airflow_provider_sela.session import SelaSession
-    from airflow_provider_sela.transport import Transport
+    from airflow_provider_sela.http.session import SelaSession
+    from airflow_provider_sela.http.transport import Transport
+    from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
+    from airflow_provider_sela.reading.parts import Parts
 
 
 class SelaHook(AsyncReading, BaseHook):
@@ -69,7 +69,7 @@ class SelaHook(AsyncReading, BaseHook):
     @cached_property
     def transport(self) -> Transport:
         """Where this hook's requests go out."""
-        from airflow_provider_sela.transport import Transport
+        from airflow_provider_sela.http.transport import Transport
 
         return Transport(self.settings, self.log)
 
@@ -169,7 +169,7 @@ class SelaHook(AsyncReading, BaseHook):
         :param parts: what other tasks have read of this list, to go on from; default: nothing. Its
             ``page_size`` is then taken.
         """
-        from airflow_provider_sela.hooks.snapshot import LeadSnapshot
+        from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
 
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
         collect_read(self, self.settings.base_url)
@@ -201,7 +201,7 @@ class SelaHook(AsyncReading, BaseHook):
         return True, f"Sela answered in {milliseconds:.0f} ms; this token sees {answer.page.count} leads"
 
     def _walk(self, filters: dict[str, str], page_size: int) -> Iterator[Lead]:
-        from airflow_provider_sela.transport import Run
+        from airflow_provider_sela.http.exchange import Run
 
         walk, run = Walk(), Run(self.settings)
         progress = Progress(self.log)

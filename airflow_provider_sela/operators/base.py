@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook, BaseOperator, Context
 
 from airflow_provider_sela import metrics
-from airflow_provider_sela.api import lead_filters
+from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.assets import describe_outlets
 from airflow_provider_sela.exceptions import SelaError, SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.lineage import Target, operator_lineage
 from airflow_provider_sela.privacy import Privacy
-from airflow_provider_sela.spool import Encode, raw_line
+from airflow_provider_sela.storage.spool import Encode, raw_line
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from airflow_provider_sela.hooks.snapshot import LeadSnapshot
-    from airflow_provider_sela.parts import Parts
+    from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
+    from airflow_provider_sela.reading.parts import Parts
 
 
 class TaskKilledError(BaseException):
@@ -193,7 +193,7 @@ class SelaReadOperator(SelaBaseOperator):
         """What other tasks have read, as far as it is found."""
         if self.parts is None:
             return None
-        from airflow_provider_sela.parts import Parts, asked_of
+        from airflow_provider_sela.reading.parts import Parts, asked_of
 
         asked = asked_of(self.hook.settings, lead_filters(**self.filters), self.privacy)
         return Parts(self.parts, asked, self.log)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Context
 
+from airflow_provider_sela.api.leads import Lead
+from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaLimitError, SelaRequestError
-from airflow_provider_sela.leads import Lead
 from airflow_provider_sela.lineage import file_target
 from airflow_provider_sela.operators.base import SelaReadOperator, attempt_of
-from airflow_provider_sela.raw import RawLead
-from airflow_provider_sela.spool import Line, lead_line
+from airflow_provider_sela.storage.spool import Line, lead_line
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -99,7 +99,7 @@ class SelaLeadsOperator(SelaReadOperator):
         return leads
 
     def _to_file(self, path: ObjectStoragePath | str, context: Context) -> dict[str, Any]:
-        from airflow_provider_sela.files import LeadFile
+        from airflow_provider_sela.storage.files import LeadFile
 
         started = time.monotonic()
         run, attempt = attempt_of(context)

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.configuration import conf
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_sela.api import lead_filters
+from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.operators.base import SelaBaseOperator, attempt_of, whole_number
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    from airflow_provider_sela.hooks.parts import Asking
+    from airflow_provider_sela.reading.parts_reader import Asking
 
 
 class _PartsOperator(SelaBaseOperator):
@@ -32,7 +32,7 @@ class _PartsOperator(SelaBaseOperator):
 
     def asking(self, context: Context) -> Asking:
         """This task's questions to Sela."""
-        from airflow_provider_sela.hooks.parts import Asking
+        from airflow_provider_sela.reading.parts_reader import Asking
 
         run, attempt = attempt_of(context)
         filters = lead_filters(**self.filters)
@@ -99,7 +99,7 @@ class SelaReadPartOperator(_PartsOperator):
 
     def load(self, context: Context) -> dict[str, Any]:
         """Read the part, and return where it is."""
-        from airflow_provider_sela.parts import Part
+        from airflow_provider_sela.reading.parts import Part
 
         part = Part.of_xcom(self.part)
         return self.asking(context).read(part, concurrency=self.hook.settings.concurrency).xcom()

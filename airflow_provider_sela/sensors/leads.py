@@ -20,16 +20,16 @@ from airflow.providers.common.compat.sdk import (
 from airflow.triggers.base import BaseTrigger, StartTriggerArgs
 
 from airflow_provider_sela import exceptions
+from airflow_provider_sela.api.leads import Lead, microseconds
 from airflow_provider_sela.exceptions import (
     SelaError,
     SelaRequestError,
     SelaResponseError,
 )
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.leads import Lead, microseconds
 from airflow_provider_sela.operators.base import failing_fast
-from airflow_provider_sela.patience import Patience
-from airflow_provider_sela.triggers.lead import SelaLeadTrigger
+from airflow_provider_sela.triggers.failure_limit import Patience
+from airflow_provider_sela.triggers.lead_trigger import SelaLeadTrigger
 
 _FAILURES = "sela_failures"
 # The trigger keeps the deadline itself. Airflow's own, which also ends a wait that no triggerer runs, comes
@@ -144,7 +144,7 @@ class SelaLeadSensor(BaseSensorOperator):
     def resume(self, context: Context, event: dict[str, Any]) -> Any:
         """Continue on the worker after the trigger fired: read the lead that it saw.
 
-        :param event: what :class:`~airflow_provider_sela.triggers.lead.SelaLeadTrigger` yields.
+        :param event: what :class:`~airflow_provider_sela.triggers.lead_trigger.SelaLeadTrigger` yields.
         """
         status = event.get("status") if isinstance(event, dict) else None
         if status == "timeout":

@@ -21,10 +21,10 @@ No I/O, no clock, no Airflow.
 """
 
 from airflow_provider_sela.snapshot.orders import observed_orders
-from airflow_provider_sela.snapshot.pages import Entry, Response, Window
+from airflow_provider_sela.snapshot.parts import OtherReadingError, divide, resume
 from airflow_provider_sela.snapshot.reading import Reading
-from airflow_provider_sela.snapshot.spreading import OtherReadingError, divide, resume
 from airflow_provider_sela.snapshot.verdict import Kind, Stats, Verdict
+from airflow_provider_sela.snapshot.windows import Entry, Response, Window
 
 __all__ = [
     "Entry", "Kind", "OtherReadingError", "Reading", "Response", "Stats", "Verdict", "Window", "divide",

@@ -13,15 +13,15 @@ newest end is also a new, higher floor, under which the windows that follow are 
 
 from __future__ import annotations
 
+from airflow_provider_sela.snapshot.contradictions import contradicted
 from airflow_provider_sela.snapshot.coverage import Gap
 from airflow_provider_sela.snapshot.floors import Floors
 from airflow_provider_sela.snapshot.orders import Order, Position
-from airflow_provider_sela.snapshot.pages import Window
 from airflow_provider_sela.snapshot.plan import OVERLAP, tail
 from airflow_provider_sela.snapshot.proof import Proof, prove
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.repair import repairs
-from airflow_provider_sela.snapshot.witness import contradicted
+from airflow_provider_sela.snapshot.windows import Window
 
 UNSORTED = "the list is not sorted by id, created_time or modified_time"
 INDISTINCT = "the leads show no id or time by which an order could be told"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from math import inf
 
 from airflow_provider_sela.snapshot.orders import Order, Position
-from airflow_provider_sela.snapshot.pages import Observation
+from airflow_provider_sela.snapshot.windows import Observation
 
 BOTTOM: Position = (-inf,)
 TOP: Position = (inf,)

@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from airflow_provider_sela.snapshot.pages import MISSING, Entry, Key, Observation, Response, Window
+from airflow_provider_sela.snapshot.windows import MISSING, Entry, Key, Observation, Response, Window
 
 Position = tuple[float, ...]
 """Place of a lead in an order, counted upwards from rank 0; a tuple, so that ties can be broken by id."""

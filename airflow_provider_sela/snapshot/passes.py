@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_sela.snapshot.pages import MISSING, Observation, Window
+from airflow_provider_sela.snapshot.windows import MISSING, Observation, Window
 
 _SECOND = 1_000_000
 

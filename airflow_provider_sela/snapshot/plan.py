@@ -3,7 +3,7 @@ offset in between is reached by varying both."""
 
 from __future__ import annotations
 
-from airflow_provider_sela.snapshot.pages import Window
+from airflow_provider_sela.snapshot.windows import Window
 
 OVERLAP = 3
 """Ranks that neighbours share at least; on average it is more, because few offsets can be had exactly. Where

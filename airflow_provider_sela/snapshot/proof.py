@@ -30,7 +30,7 @@ from math import inf
 from airflow_provider_sela.snapshot.coverage import Gap, Stretch, gaps, stretch
 from airflow_provider_sela.snapshot.floors import Floors
 from airflow_provider_sela.snapshot.orders import Order
-from airflow_provider_sela.snapshot.pages import Observation
+from airflow_provider_sela.snapshot.windows import Observation
 
 Unknown = Callable[[Observation, int], bool]
 """Whether a response shows a lead that no answer before a tick had shown."""

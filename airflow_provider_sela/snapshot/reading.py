@@ -26,11 +26,11 @@ from enum import Enum, auto
 
 from airflow_provider_sela.snapshot.closing import UNSORTED, Closing
 from airflow_provider_sela.snapshot.floors import Floors
-from airflow_provider_sela.snapshot.pages import Response, Window
 from airflow_provider_sela.snapshot.passes import Pass
 from airflow_provider_sela.snapshot.plan import OVERLAP, cover, tail
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.verdict import Kind, Stats, Verdict
+from airflow_provider_sela.snapshot.windows import Response, Window
 
 _PROBES = 12
 _EFFORT = 2

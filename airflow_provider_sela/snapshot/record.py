@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_sela.snapshot.orders import Evidence
-from airflow_provider_sela.snapshot.pages import Observation, Response
+from airflow_provider_sela.snapshot.windows import Observation, Response
 
 
 class Record:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from airflow_provider_sela.snapshot.coverage import Gap, Stretch
 from airflow_provider_sela.snapshot.orders import Order
-from airflow_provider_sela.snapshot.pages import Observation, Window
 from airflow_provider_sela.snapshot.plan import around
 from airflow_provider_sela.snapshot.proof import Proof
+from airflow_provider_sela.snapshot.windows import Observation, Window
 
 _TICKS = 2
 """By which the clock goes on for each request: its start and its end."""

@@ -14,10 +14,10 @@ from airflow_provider_sela.operators.base import SelaReadOperator
 from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.deletes import deletes_cap, gone_leads
 from airflow_provider_sela.warehouse.landing import check, land, scrubbed
-from airflow_provider_sela.warehouse.layout import Load, Mode
+from airflow_provider_sela.warehouse.tables import Load, Mode
 
 if TYPE_CHECKING:
-    from airflow_provider_sela.hooks.snapshot import LeadSnapshot
+    from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.warehouse.engine import Engine
 
 DELETES = ("ignore", "mark")

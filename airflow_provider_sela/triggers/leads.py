@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_sela.triggers.events import SelaLeadsEventTrigger
-from airflow_provider_sela.triggers.lead import SelaLeadTrigger
+from airflow_provider_sela.triggers.events_trigger import SelaLeadsEventTrigger
+from airflow_provider_sela.triggers.lead_trigger import SelaLeadTrigger
 
 __all__ = ["SelaLeadTrigger", "SelaLeadsEventTrigger"]

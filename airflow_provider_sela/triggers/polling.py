@@ -19,12 +19,12 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
-from airflow_provider_sela.async_transport import AsyncTransport, shared_transport
+from airflow_provider_sela.api.leads import Lead, has_external_id
+from airflow_provider_sela.api.walk import Walk
 from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.leads import Lead, has_external_id
-from airflow_provider_sela.newest import NewEnd
-from airflow_provider_sela.walk import Walk
+from airflow_provider_sela.http.async_transport import AsyncTransport, shared_transport
+from airflow_provider_sela.triggers.newest import NewEnd
 
 #: A waiter asks for its own lead at least every so many turns, whatever the shared reading says.
 POINT_QUERY_EVERY = 10

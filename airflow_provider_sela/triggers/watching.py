@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_sela.api import lead_filters
-from airflow_provider_sela.async_transport import AsyncTransport, shared_transport
+from airflow_provider_sela.api.request import lead_filters
+from airflow_provider_sela.api.walk import Walk
 from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError, SelaUnavailableError
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.newest import NewEnd
-from airflow_provider_sela.snapshot.pages import Entry
-from airflow_provider_sela.transport import Run
-from airflow_provider_sela.walk import Walk
+from airflow_provider_sela.http.async_transport import AsyncTransport, shared_transport
+from airflow_provider_sela.http.exchange import Run
+from airflow_provider_sela.snapshot.windows import Entry
+from airflow_provider_sela.triggers.newest import NewEnd
 
 #: Whole reads come at this fraction of the pace.
 WHOLE_EVERY = 10
@@ -48,7 +48,7 @@ class Reading:
 async def readings(kwargs: Mapping[str, Any], log: logging.Logger) -> AsyncGenerator[Reading, None]:
     """Look again and again, for ever; a failure makes a pause, never an end.
 
-    :param kwargs: arguments of :class:`~airflow_provider_sela.triggers.events.SelaLeadsEventTrigger`.
+    :param kwargs: arguments of :class:`~airflow_provider_sela.triggers.events_trigger.SelaLeadsEventTrigger`.
     """
     watch, failures = _Watch(kwargs, log), 0
     while True:

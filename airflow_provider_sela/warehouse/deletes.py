@@ -9,9 +9,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sela.exceptions import SelaRequestError, SelaTargetError
-from airflow_provider_sela.spool import Spool
+from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Engine
-from airflow_provider_sela.warehouse.layout import Mode
+from airflow_provider_sela.warehouse.tables import Mode
 
 if TYPE_CHECKING:
     from airflow_provider_sela.hooks.sela import SelaHook

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetUnavailableError
-from airflow_provider_sela.leads import Kind
-from airflow_provider_sela.spool import Spool
+from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Column
-from airflow_provider_sela.warehouse.layout import STAGED
-from airflow_provider_sela.warehouse.names import TableName
+from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
+from airflow_provider_sela.warehouse.tables import STAGED
 
 if TYPE_CHECKING:
     from airflow.providers.duckdb.hooks.duckdb import DuckDBHook

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 
+from airflow_provider_sela.api.leads import Field, Kind, Row, content_json, digest
 from airflow_provider_sela.exceptions import SelaTargetUnavailableError
-from airflow_provider_sela.leads import Field, Kind, Row, content_json, digest
-from airflow_provider_sela.spool import Encode, Line, Spool
-from airflow_provider_sela.warehouse.layout import (
+from airflow_provider_sela.storage.spool import Encode, Line, Spool
+from airflow_provider_sela.warehouse.identifiers import TableName, table_name
+from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
     HASH,
     RUN_ID,
@@ -27,12 +28,11 @@ from airflow_provider_sela.warehouse.layout import (
     Load,
     Mode,
 )
-from airflow_provider_sela.warehouse.names import TableName, table_name
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-    from airflow_provider_sela.raw import RawLead
+    from airflow_provider_sela.api.raw import RawLead
 
 _BATCH = 1000
 
@@ -56,7 +56,7 @@ class Engine(ABC):
     A context manager: entering connects. Nothing is kept unless :meth:`commit` ran.
 
     :param hook: hook of the user's connection.
-    :param table: target as the user wrote it, see :func:`~airflow_provider_sela.warehouse.names.table_name`.
+    :param table: target as the user wrote it, see :func:`~.identifiers.table_name`.
     """
 
     types: ClassVar[Mapping[Kind, str]]

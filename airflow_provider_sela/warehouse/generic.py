@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
+from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.exceptions import SelaSetupError
-from airflow_provider_sela.leads import Field, Kind
-from airflow_provider_sela.spool import Spool
+from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Column, Engine
-from airflow_provider_sela.warehouse.layout import (
+from airflow_provider_sela.warehouse.identifiers import TableName
+from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
     HASH,
     RUN_ID,
@@ -28,7 +29,6 @@ from airflow_provider_sela.warehouse.layout import (
     Load,
     Mode,
 )
-from airflow_provider_sela.warehouse.names import TableName
 
 _PLACEHOLDERS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
 _TIMES = tuple(place for place, field in enumerate(STAGED) if field.kind is Kind.TIMESTAMP)

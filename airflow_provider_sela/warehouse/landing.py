@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from airflow_provider_sela.api.leads import content_hash
 from airflow_provider_sela.exceptions import SelaError, SelaTargetUnavailableError
-from airflow_provider_sela.leads import content_hash
-from airflow_provider_sela.spool import Spool
+from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Engine
-from airflow_provider_sela.warehouse.layout import COUNTS, LOADS, REJECTS, Load, Mode
 from airflow_provider_sela.warehouse.schema import Schema, target_key
+from airflow_provider_sela.warehouse.tables import COUNTS, LOADS, REJECTS, Load, Mode
 
 T = TypeVar("T")
 # An error number, or an SQLSTATE.

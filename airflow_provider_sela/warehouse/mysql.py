@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_sela.api.leads import EXTRA, Field, Kind, Row, canonical_json
 from airflow_provider_sela.exceptions import SelaTargetUnavailableError
-from airflow_provider_sela.leads import EXTRA, Field, Kind, Row, canonical_json
-from airflow_provider_sela.spool import Spool
+from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Column
-from airflow_provider_sela.warehouse.layout import SHORT, STAGED
-from airflow_provider_sela.warehouse.names import TableName
+from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
+from airflow_provider_sela.warehouse.tables import SHORT, STAGED
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook

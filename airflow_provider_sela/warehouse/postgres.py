@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from airflow_provider_sela.delimited import cells, plain
-from airflow_provider_sela.leads import Kind
-from airflow_provider_sela.spool import Spool
+from airflow_provider_sela.api.leads import Kind
+from airflow_provider_sela.storage.csv_lines import cells, plain
+from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Column
-from airflow_provider_sela.warehouse.layout import HASH, STAGED
-from airflow_provider_sela.warehouse.names import TableName
+from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
+from airflow_provider_sela.warehouse.tables import HASH, STAGED
 
 #: Form of the spooled lines, for COPY.
 COPY_OPTIONS = r"FORMAT csv, NULL 'null', ESCAPE E'\\', ENCODING 'UTF8'"

@@ -3,10 +3,11 @@
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
+from airflow_provider_sela.api.leads import Field
 from airflow_provider_sela.exceptions import SelaTargetError
-from airflow_provider_sela.leads import Field
 from airflow_provider_sela.warehouse.engine import Column, Engine
-from airflow_provider_sela.warehouse.layout import (
+from airflow_provider_sela.warehouse.identifiers import TableName, beside
+from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
     LOADS,
     LOADS_TABLE,
@@ -15,7 +16,6 @@ from airflow_provider_sela.warehouse.layout import (
     Layout,
     Mode,
 )
-from airflow_provider_sela.warehouse.names import TableName, beside
 
 
 class Schema:

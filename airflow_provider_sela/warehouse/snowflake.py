@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError, SelaTargetUnavailableError
-from airflow_provider_sela.leads import Field, Kind
-from airflow_provider_sela.spool import Spool
+from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Column
-from airflow_provider_sela.warehouse.layout import STAGED, Layout
-from airflow_provider_sela.warehouse.names import TableName
+from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
+from airflow_provider_sela.warehouse.tables import STAGED, Layout
 
 #: Everything of the session that changes what a load does, whatever the account, the user or the connection
 #: says. A killed worker's statement ends after 5 minutes (``ABORT_DETACHED_QUERY``), and so does its idle

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from airflow_provider_sela.leads import Kind
-from airflow_provider_sela.spool import Spool
+from airflow_provider_sela.api.leads import Kind
+from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Column
-from airflow_provider_sela.warehouse.layout import STAGED
-from airflow_provider_sela.warehouse.names import TableName
+from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
+from airflow_provider_sela.warehouse.tables import STAGED
 
 _LOCK_WAIT_MS = 60_000
 

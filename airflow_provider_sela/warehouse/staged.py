@@ -8,10 +8,10 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from airflow_provider_sela.leads import Field, Kind
-from airflow_provider_sela.spool import Spool
+from airflow_provider_sela.api.leads import Field, Kind
+from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Engine
-from airflow_provider_sela.warehouse.layout import (
+from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
     HASH,
     RUN_ID,

@@ -100,7 +100,7 @@ def limit_sela(order: Order) -> Result:
 def _engine_parts(order: Order) -> tuple[Any, str, str]:
     """The engine, for its types; the columns of a prepared line; those of the staging table."""
     from airflow_provider_sela.warehouse import engine_for
-    from airflow_provider_sela.warehouse.layout import STAGED
+    from airflow_provider_sela.warehouse.tables import STAGED
 
     engine = engine_for("target", order["table"])
     return (

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.warehouse.servers import binary, driver
+from tests.support.servers import binary, driver
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_sela.demo import LEADS
-from tests.warehouse.databases import DuckDB
+from tests.support.databases import DuckDB
 
 pytestmark = pytest.mark.airflow
 

@@ -13,9 +13,9 @@ import pytest
 
 from airflow_provider_sela.testing import Request, Response
 from tests.airflow.services import Services, until
-from tests.drifting_api import DriftingApi
 from tests.snapshot.drifting import DriftingList, Habits
-from tests.warehouse.databases import DuckDB
+from tests.support.databases import DuckDB
+from tests.support.drifting_api import DriftingApi
 
 pytest.importorskip("airflow.sdk", reason="the components have other names in Airflow 2")
 pytestmark = pytest.mark.airflow

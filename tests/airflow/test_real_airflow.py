@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_sela.testing import SelaApi
-from airflow_provider_sela.triggers.events import SETTLE
+from airflow_provider_sela.triggers.events_trigger import SETTLE
 from tests.airflow.services import Services, until
 from tests.triggers.waits import Reversed, lead
 

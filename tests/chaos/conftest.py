@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_sela.testing import SelaApi
-from tests.disks import Disk, small_disk
-from tests.warehouse.servers import PostgresServer
+from tests.support.disks import Disk, small_disk
+from tests.support.servers import PostgresServer
 
 
 @pytest.fixture

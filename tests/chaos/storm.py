@@ -24,9 +24,9 @@ from unittest.mock import patch
 from airflow_provider_sela.snapshot import Entry
 from airflow_provider_sela.testing import Request, Response, drf
 from airflow_provider_sela.testing.wire import Send
-from tests.drifting_api import DriftingApi
 from tests.snapshot.drifting import HONEST, DriftingList, Habits
-from tests.warehouse.databases import DuckDB
+from tests.support.databases import DuckDB
+from tests.support.drifting_api import DriftingApi
 
 LEADS = 50_000
 PAGE = 500
@@ -165,7 +165,7 @@ def load(seed: int, folder: Path, leads: int = LEADS) -> Outcome:
 @contextmanager
 def haste() -> Iterator[None]:
     """Shorten the waits between attempts."""
-    from airflow_provider_sela.transport import Run
+    from airflow_provider_sela.http.exchange import Run
 
     original = Run.sleep
 

@@ -18,10 +18,10 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_sela.exceptions import SelaError, SelaTargetUnavailableError
 from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.testing import Request, Response, SelaApi
-from tests.disks import Disk
+from tests.support.databases import Database, DuckDB, Postgres, SQLite
+from tests.support.disks import Disk
+from tests.support.servers import PostgresServer
 from tests.transfers.test_leads_to_sql import load
-from tests.warehouse.databases import Database, DuckDB, Postgres, SQLite
-from tests.warehouse.servers import PostgresServer
 
 Target = Callable[[Any], None]
 

@@ -14,9 +14,9 @@ import pytest
 
 from airflow_provider_sela.testing import SelaApi
 from tests.chaos import worker
+from tests.support.databases import Database, Postgres
+from tests.support.servers import PostgresServer
 from tests.transfers.test_leads_to_sql import load
-from tests.warehouse.databases import Database, Postgres
-from tests.warehouse.servers import PostgresServer
 
 pytestmark = pytest.mark.server
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_sela import exceptions
-from airflow_provider_sela.api import DEFAULT_HOST
+from airflow_provider_sela.api.request import DEFAULT_HOST
 from airflow_provider_sela.exceptions import SelaError
 from airflow_provider_sela.settings import EXTRA_FIELDS
-from airflow_provider_sela.warehouse.layout import Mode
+from airflow_provider_sela.warehouse.tables import Mode
 from tests.conftest import REPOSITORY
 from tests.docs.pages import table
 

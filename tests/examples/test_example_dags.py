@@ -16,7 +16,7 @@ import pytest
 from airflow_provider_sela.testing import SelaApi
 from tests.conftest import REPOSITORY
 from tests.examples.running import last_event, run, state
-from tests.warehouse.databases import DuckDB, Postgres
+from tests.support.databases import DuckDB, Postgres
 
 #: What the table would say if its loads had been so long ago.
 TEN_HOURS_LATER = """

@@ -14,10 +14,10 @@ import pendulum
 import pytest
 
 from airflow_provider_sela.testing import SelaApi
-from tests.drifting_api import DriftingApi
 from tests.examples.running import state
-from tests.files.s3 import S3Store
 from tests.snapshot.drifting import DriftingList
+from tests.support.drifting_api import DriftingApi
+from tests.support.s3 import S3Store
 
 pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("airflow_db")]
 

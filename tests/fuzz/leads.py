@@ -17,7 +17,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["airflow_provider_sela"]):
-    from airflow_provider_sela.leads import LEAD_FIELDS
+    from airflow_provider_sela.api.leads import LEAD_FIELDS
     from tests.fuzz.target import check
 
 CORPUS = Path(__file__).parent / "corpus"

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from airflow_provider_sela.api import Page, decode_page
-from airflow_provider_sela.exceptions import SelaResponseError
-from airflow_provider_sela.leads import (
+from airflow_provider_sela.api.leads import (
     EXTRA,
     LEAD_FIELDS,
     Lead,
@@ -16,7 +14,9 @@ from airflow_provider_sela.leads import (
     lead_row,
     microseconds,
 )
-from airflow_provider_sela.raw import RawLead, raw_page
+from airflow_provider_sela.api.pages import Page, decode_page
+from airflow_provider_sela.api.raw import RawLead, raw_page
+from airflow_provider_sela.exceptions import SelaResponseError
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 

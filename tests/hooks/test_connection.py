@@ -14,12 +14,12 @@ import pytest
 
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.testing import SelaApi
-from tests import faults
 from tests.conftest import REPOSITORY
 from tests.docs.pages import table
-from tests.faults import Act, FaultServer, page_body, reply
-from tests.proxy import Proxy
-from tests.tls import Authority
+from tests.support import faults
+from tests.support.faults import Act, FaultServer, page_body, reply
+from tests.support.proxy import Proxy
+from tests.support.tls import Authority
 from tests.triggers.waits import connect
 
 HTML = b"<!doctype html><title>Log in</title>"

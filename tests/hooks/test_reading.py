@@ -20,7 +20,7 @@ from airflow_provider_sela.exceptions import (
 )
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.testing import SelaApi, drf
-from tests.faults import FaultServer, Received, Wire, http, page_body, pages, reply
+from tests.support.faults import FaultServer, Received, Wire, http, page_body, pages, reply
 
 HookTo = Callable[..., SelaHook]
 

@@ -1,3 +1,3 @@
-from tests.files.s3 import failing_s3, s3, s3_server
+from tests.support.s3 import failing_s3, s3, s3_server
 
 __all__ = ["failing_s3", "s3", "s3_server"]

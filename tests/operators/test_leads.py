@@ -19,9 +19,9 @@ from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStor
 from airflow_provider_sela.exceptions import SelaUnavailableError
 from airflow_provider_sela.operators.leads import MAX_XCOM_BYTES, SelaLeadsOperator
 from airflow_provider_sela.testing import SelaApi, sample_lead, sample_leads
-from tests.files.landing import manifest, names
-from tests.files.reading import read_jsonl, read_parquet, sha256
-from tests.files.s3 import S3Store
+from tests.storage.landing import manifest, names
+from tests.storage.reading import read_jsonl, read_parquet, sha256
+from tests.support.s3 import S3Store
 
 RESULT = [
     "path", "verdict", "read", "new", "changed", "unchanged", "deleted", "nulled", "rejected", "requests",

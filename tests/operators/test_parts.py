@@ -18,13 +18,13 @@ from airflow_provider_sela.exceptions import SelaTargetUnavailableError, SelaUna
 from airflow_provider_sela.operators.parts import SelaPlanPartsOperator, SelaReadPartOperator
 from airflow_provider_sela.testing import SelaApi, sample_leads
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
-from tests.drifting_api import DriftingApi
-from tests.files.landing import manifest
-from tests.files.reading import sha256
-from tests.files.s3 import S3Store
 from tests.operators.spread import Spread
 from tests.snapshot.drifting import HONEST, DriftingList, Habits
-from tests.warehouse.databases import DuckDB
+from tests.storage.landing import manifest
+from tests.storage.reading import sha256
+from tests.support.databases import DuckDB
+from tests.support.drifting_api import DriftingApi
+from tests.support.s3 import S3Store
 
 SALT = "a salt of many characters"
 PLANTED = ("lead28003@", "+18045550", "Example Street")

@@ -16,7 +16,7 @@ from threading import Thread
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.faults import nobody
+from tests.support.faults import nobody
 
 CANARY = "jinja2"
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from airflow_provider_sela.snapshot import Entry, Reading, Response, Verdict, Window
-from airflow_provider_sela.snapshot.pages import Observation
 from airflow_provider_sela.snapshot.passes import Pass
+from airflow_provider_sela.snapshot.windows import Observation
 
 SECOND = 1_000_000
 NOON = 1_750_000_000 * SECOND

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_sela.snapshot.contradictions import contradicted
 from airflow_provider_sela.snapshot.floors import Floors
 from airflow_provider_sela.snapshot.orders import Order
-from airflow_provider_sela.snapshot.pages import Entry, Observation, Response, Window
 from airflow_provider_sela.snapshot.proof import Proof, prove
-from airflow_provider_sela.snapshot.witness import contradicted
+from airflow_provider_sela.snapshot.windows import Entry, Observation, Response, Window
 
 ID = Order("id", descending=False)
 NEWEST_ID = Order("id", descending=True)

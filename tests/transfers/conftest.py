@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_sela.testing import SelaApi
-from tests.warehouse.databases import DuckDB
+from tests.support.databases import DuckDB
 
 
 @pytest.fixture

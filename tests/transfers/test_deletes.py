@@ -12,8 +12,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.testing.wire import Request
+from tests.support.databases import DuckDB
 from tests.transfers.test_leads_to_sql import load
-from tests.warehouse.databases import DuckDB
 
 
 def marked(warehouse: DuckDB) -> list[int]:

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from airflow_provider_sela.testing import SelaApi
+from tests.support.databases import DuckDB
 from tests.transfers.test_leads_to_sql import load
-from tests.warehouse.databases import DuckDB
 from tests.warehouse.dying import PROCESSES
 
 

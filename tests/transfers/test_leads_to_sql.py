@@ -16,9 +16,9 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 from airflow_provider_sela.exceptions import SelaTargetUnavailableError
 from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
-from tests.drifting_api import DriftingApi
 from tests.snapshot.drifting import DriftingList
-from tests.warehouse.databases import DuckDB
+from tests.support.databases import DuckDB
+from tests.support.drifting_api import DriftingApi
 
 SALT = "a salt of many characters"
 

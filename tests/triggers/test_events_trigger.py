@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.testing import Request, Response, SelaApi, drf
-from airflow_provider_sela.triggers import events
+from airflow_provider_sela.triggers import events_trigger as events
 from airflow_provider_sela.triggers.leads import SelaLeadsEventTrigger
 from tests.triggers.waits import Reversed, Shrinking, Shuffled, connect, lead, until
 

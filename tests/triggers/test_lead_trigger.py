@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sela import async_transport
+from airflow_provider_sela.http import async_transport
 from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.triggers.leads import SelaLeadTrigger
-from tests.faults import FaultServer, page_body, pages, reply
+from tests.support.faults import FaultServer, page_body, pages, reply
 from tests.triggers.waits import Shrinking, Substring, Unfiltered, connect, first_event, lead, until
 
 

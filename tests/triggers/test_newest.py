@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_sela.api import Page
+from airflow_provider_sela.api.leads import Lead
+from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.exceptions import SelaPageGoneError
-from airflow_provider_sela.leads import Lead
-from airflow_provider_sela.newest import Cursor, NewEnd
-from airflow_provider_sela.snapshot.pages import Entry
+from airflow_provider_sela.snapshot.windows import Entry
+from airflow_provider_sela.triggers.cursor import Cursor
+from airflow_provider_sela.triggers.newest import NewEnd
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ORDERS: dict[str, Callable[[dict[str, Any]], Any]] = {

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.triggers import polling
 from airflow_provider_sela.triggers.leads import SelaLeadTrigger
-from tests.loop_watch import LoopWatch
+from tests.support.loop_watch import LoopWatch
 from tests.triggers.waits import Reversed, Shuffled, connect, first_event, lead, point_queries, until
 
 #: Long enough that a busy machine's hiccups are small beside it.

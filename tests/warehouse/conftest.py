@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.warehouse import servers
-from tests.warehouse.databases import Database, DuckDB, MariaDB, OtherPostgres, Postgres, Snowflake, SQLite
+from tests.support import servers
+from tests.support.databases import Database, DuckDB, MariaDB, OtherPostgres, Postgres, Snowflake, SQLite
 
 CONN_ID = "warehouse"
 _SERIAL = count()

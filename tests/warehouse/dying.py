@@ -7,7 +7,7 @@ import os
 import signal
 from typing import Any
 
-from tests.warehouse.loads import load_leads
+from tests.support.loads import load_leads
 
 # Forked from a process that has no threads, so that the databases' drivers start clean, and quickly.
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.warehouse.databases import Database
-from tests.warehouse.loads import lead, load_leads
+from tests.support.databases import Database
+from tests.support.loads import lead, load_leads
 
 DEEP: Any = "bottom"
 for _ in range(200):

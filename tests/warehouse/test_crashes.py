@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_sela.testing import sample_leads
-from airflow_provider_sela.warehouse.layout import Mode
-from tests.warehouse.databases import Database
+from airflow_provider_sela.warehouse.tables import Mode
+from tests.support.databases import Database
+from tests.support.loads import lead, load_leads, moment
 from tests.warehouse.dying import start_load
-from tests.warehouse.loads import lead, load_leads, moment
 
 LEADS = sample_leads(300)
 CHANGED = [{**item, "status": "LOST"} for item in LEADS[50:]] + [lead(99_999)]

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from sqlalchemy.dialects import registry
 
-from airflow_provider_sela.leads import EXTRA, LEAD_FIELDS, Field, Kind
+from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Field, Kind
 from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.testing import SelaApi, sample_leads
 from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.generic import GenericEngine
-from airflow_provider_sela.warehouse.layout import LOADS, REJECTS, Mode
 from airflow_provider_sela.warehouse.snowflake import SESSION
-from tests.warehouse.databases import Database, DuckDB
+from airflow_provider_sela.warehouse.tables import LOADS, REJECTS, Mode
+from tests.support.databases import Database, DuckDB
+from tests.support.loads import lead, load_leads
 from tests.warehouse.documented import codes, statement, table
-from tests.warehouse.loads import lead, load_leads
 
 PAGES = {
     "duckdb": "duckdb", "sqlite": "sqlite", "postgres": "postgres", "mariadb": "mysql",

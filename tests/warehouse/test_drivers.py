@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_sela.leads import lead_row
+from airflow_provider_sela.api.leads import lead_row
 from airflow_provider_sela.testing import sample_leads
+from tests.support.databases import Database
+from tests.support.loads import lead, load_leads
 from tests.warehouse.conftest import make
-from tests.warehouse.databases import Database
-from tests.warehouse.loads import lead, load_leads
 from tests.warehouse.test_merge import expected, landed
 
 pytestmark = pytest.mark.server

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_sela.warehouse import engine_for
-from tests.warehouse.databases import DuckDB
+from tests.support.databases import DuckDB
 
 
 @pytest.mark.parametrize(

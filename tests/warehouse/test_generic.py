@@ -12,8 +12,8 @@ from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetUnavailab
 from airflow_provider_sela.testing import sample_leads
 from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.generic import GenericEngine
-from tests.warehouse.databases import Database, SQLite
-from tests.warehouse.loads import lead, load_leads, moment
+from tests.support.databases import Database, SQLite
+from tests.support.loads import lead, load_leads, moment
 from tests.warehouse.test_merge import expected, landed
 
 

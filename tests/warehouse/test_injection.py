@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_sela.exceptions import SelaRequestError
-from airflow_provider_sela.warehouse.layout import Mode
-from tests.warehouse.databases import Database
-from tests.warehouse.loads import lead, load_leads
+from airflow_provider_sela.warehouse.tables import Mode
+from tests.support.databases import Database
+from tests.support.loads import lead, load_leads
 
 ATTACKS = (
     "x'); DROP TABLE canary; --",

@@ -8,15 +8,15 @@ from typing import cast
 
 import pytest
 
+from airflow_provider_sela.api.leads import Lead, content_json
+from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaTargetUnavailableError
-from airflow_provider_sela.leads import Lead, content_json
-from airflow_provider_sela.raw import RawLead
-from airflow_provider_sela.spool import Line, Spool
+from airflow_provider_sela.storage.spool import Line, Spool
 from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.landing import land
-from airflow_provider_sela.warehouse.layout import HASH, Load
-from tests.warehouse.databases import Database
-from tests.warehouse.loads import lead, load_leads, moment
+from airflow_provider_sela.warehouse.tables import HASH, Load
+from tests.support.databases import Database
+from tests.support.loads import lead, load_leads, moment
 
 PLANTED = "deep.sorrow@example.com"
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sela.leads import lead_row
+from airflow_provider_sela.api.leads import lead_row
 from airflow_provider_sela.testing import sample_leads
-from airflow_provider_sela.warehouse.layout import Mode
-from tests.warehouse.databases import Database, plain
-from tests.warehouse.loads import lead, load_leads, moment
+from airflow_provider_sela.warehouse.tables import Mode
+from tests.support.databases import Database, plain
+from tests.support.loads import lead, load_leads, moment
 
 
 def expected(item: dict[str, Any]) -> dict[str, Any]:

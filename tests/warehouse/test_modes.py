@@ -6,9 +6,9 @@ import pytest
 
 from airflow_provider_sela.exceptions import SelaTargetError
 from airflow_provider_sela.testing import sample_leads
-from airflow_provider_sela.warehouse.layout import Mode
-from tests.warehouse.databases import Database
-from tests.warehouse.loads import lead, load_leads, moment
+from airflow_provider_sela.warehouse.tables import Mode
+from tests.support.databases import Database
+from tests.support.loads import lead, load_leads, moment
 
 
 def counts(result: dict[str, object]) -> tuple[object, ...]:

@@ -8,8 +8,8 @@ import pytest
 
 from airflow_provider_sela.exceptions import SelaTargetUnavailableError
 from airflow_provider_sela.testing import sample_leads
-from tests.warehouse.databases import Database
-from tests.warehouse.loads import load_leads
+from tests.support.databases import Database
+from tests.support.loads import load_leads
 
 
 @pytest.mark.server

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_sela.testing import SelaApi
+from tests.support.databases import Database
 from tests.transfers.test_leads_to_sql import SALT, load
-from tests.warehouse.databases import Database
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 from airflow_provider_sela.exceptions import SelaRequestError, SelaTargetError
 from airflow_provider_sela.testing import sample_leads
 from airflow_provider_sela.warehouse import engine_for
+from airflow_provider_sela.warehouse.identifiers import table_name
 from airflow_provider_sela.warehouse.landing import check
-from airflow_provider_sela.warehouse.layout import Mode
-from airflow_provider_sela.warehouse.names import table_name
-from tests.warehouse.databases import Database
-from tests.warehouse.loads import lead, load_leads
+from airflow_provider_sela.warehouse.tables import Mode
+from tests.support.databases import Database
+from tests.support.loads import lead, load_leads
 
 
 def needs_types(database: Database) -> None:

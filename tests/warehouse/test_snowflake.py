@@ -9,16 +9,16 @@ from typing import cast
 
 import pytest
 
+from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError, SelaTargetUnavailableError
-from airflow_provider_sela.leads import Lead
-from airflow_provider_sela.spool import Line, Spool
+from airflow_provider_sela.storage.spool import Line, Spool
 from airflow_provider_sela.testing import sample_leads
 from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.landing import check, land
-from airflow_provider_sela.warehouse.layout import Load, Mode
 from airflow_provider_sela.warehouse.snowflake import _parts
-from tests.warehouse.databases import Database
-from tests.warehouse.loads import lead, load_leads, moment
+from airflow_provider_sela.warehouse.tables import Load, Mode
+from tests.support.databases import Database
+from tests.support.loads import lead, load_leads, moment
 
 emulated = pytest.mark.parametrize(
     "database", [pytest.param("snowflake", marks=pytest.mark.server)], indirect=True

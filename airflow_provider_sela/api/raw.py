@@ -1,0 +1,176 @@
+"""Leads in the bytes that the API sent, of which only as much is read as somebody asks for.
+
+A verified read passes every lead from the answer to the disk. What the proof needs is its id and two times;
+what a table needs is its row. Neither takes the dictionary that a lead is to everybody else, which costs more
+to build than all of them together.
+
+Almost every lead has the documented fields and no others, each of its documented type. Those are read by
+msgspec, straight into typed values. Whatever is different, in a page or in a lead, is read as
+:func:`~airflow_provider_sela.api.pages.decode_page` and :func:`~airflow_provider_sela.api.leads.lead_row` do,
+to the same leads and rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from airflow_provider_sela.api.leads import (
+    EXTRA,
+    LEAD_FIELDS,
+    Kind,
+    Lead,
+    Row,
+    canonical_json,
+    lead_row,
+    microseconds,
+    timestamp,
+)
+from airflow_provider_sela.api.pages import Page, decode_page, page_after, read_json
+from airflow_provider_sela.exceptions import SelaResponseError
+
+_Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_TYPES: dict[Kind, Any] = {
+    Kind.INTEGER: _Integer | None,
+    Kind.TEXT: str | None,
+    Kind.TIMESTAMP: str | None,
+    Kind.BOOLEAN: bool | None,
+    Kind.JSON: msgspec.Raw,
+}
+_NULL = msgspec.Raw(b"null")
+_TIMES = [name for name, kind in LEAD_FIELDS if kind is Kind.TIMESTAMP]
+_DOCUMENTED = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "Documented",
+        [(name, _TYPES[kind], _NULL if kind is Kind.JSON else None) for name, kind in LEAD_FIELDS],
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+)
+# What msgspec says to JSON that it does not take, or that is not of the type.
+_OTHERWISE = (msgspec.MsgspecError, ValueError, RecursionError)
+
+
+class _Envelope(msgspec.Struct):
+    count: Annotated[int, msgspec.Meta(ge=0)]
+    results: list[msgspec.Raw]
+    next: str | None = None
+
+
+class _Keys(msgspec.Struct):
+    id: _Integer
+    created_time: Any = None
+    modified_time: Any = None
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_KEYS = msgspec.json.Decoder(_Keys)
+
+
+class RawLead(NamedTuple):
+    """A lead, with the three values of it that a read goes by.
+
+    :param id: Sela's own key.
+    :param created: its ``created_time``, microseconds since the epoch; None if missing or malformed.
+    :param modified: its ``modified_time``, likewise.
+    :param json: the whole lead.
+    """
+
+    id: int
+    created: int | None
+    modified: int | None
+    json: bytes
+
+    def __repr__(self) -> str:
+        # Logs and errors may show it, and all but the id is personal.
+        return f"RawLead(id={self.id})"
+
+    @classmethod
+    def of(cls, lead: Lead) -> RawLead:
+        """A lead that has been read already."""
+        created, modified = microseconds(lead.get("created_time")), microseconds(lead.get("modified_time"))
+        return cls(lead["id"], created, modified, _written(lead))
+
+    @property
+    def escapes(self) -> bool:
+        """Whether some character is written as its number, as those that no database stores have to be."""
+        # The first look is short, and for most leads the last.
+        return b"\\" in self.json and b"\\u" in self.json
+
+    def read(self) -> Lead:
+        """The lead as a dictionary.
+
+        :raises SelaResponseError: nested too deeply to be read where this is called.
+        """
+        try:
+            lead: Lead = read_json(self.json)
+        except RecursionError:
+            raise SelaResponseError("a lead is nested too deeply to be read") from None
+        return lead
+
+    def after(self, redact: Callable[[Any], Any]) -> RawLead:
+        """What a rule leaves of the lead; the values that a read goes by stay."""
+        return self._replace(json=_written(redact(self.read())))
+
+    def row(self) -> Row:
+        """The row that :func:`~airflow_provider_sela.api.leads.lead_row` makes of the lead."""
+        nul = self.escapes and b"\\u0000" in self.json
+        return (None if nul else _documented_row(self.json)) or lead_row(self.read())
+
+
+def raw_page(body: bytes, page: int) -> Page[RawLead]:
+    """Read one answer of the list endpoint as :func:`~airflow_provider_sela.api.pages.decode_page` does."""
+    return _documented_page(body, page) or _unread(decode_page(body, page))
+
+
+def _documented_page(body: bytes, page: int) -> Page[RawLead] | None:
+    """None if some result is no lead with an integer as its ``id``, or if msgspec refuses the page."""
+    try:
+        envelope = _ENVELOPE.decode(body)
+        leads = [_documented_lead(bytes(raw)) for raw in envelope.results]
+    except _OTHERWISE:
+        return None
+    return Page(envelope.count, *page_after(envelope.next, page), leads)
+
+
+def _documented_lead(data: bytes) -> RawLead:
+    # In what it passes over, msgspec checks everything but this.
+    if not data.isascii():
+        data.decode()
+    keys = _KEYS.decode(data)
+    return RawLead(keys.id, microseconds(keys.created_time), microseconds(keys.modified_time), data)
+
+
+def _unread(page: Page[Lead]) -> Page[RawLead]:
+    leads = [RawLead.of(lead) for lead in page.leads]
+    return Page(page.count, page.next_page, page.next_origin, leads, page.rejects)
+
+
+def _documented_row(data: bytes) -> Row | None:
+    """None if anything in the lead is not as documented."""
+    try:
+        values: dict[str, Any] = msgspec.structs.asdict(_DOCUMENTED.decode(data))
+        metadata = msgspec.json.decode(values["metadata"])
+    except _OTHERWISE:
+        return None
+    values["metadata"] = None if metadata is None else canonical_json(metadata)
+    for name in _TIMES:
+        if values[name] is not None:
+            values[name] = moment = timestamp(values[name])
+            if moment is None:
+                return None
+    values[EXTRA.name] = None
+    return Row(values, 0)
+
+
+def _written(lead: Lead) -> bytes:
+    with suppress(UnicodeEncodeError, RecursionError):
+        return msgspec.json.encode(lead)
+    try:
+        return json.dumps(lead).encode()
+    except RecursionError:
+        raise SelaResponseError("a lead is nested too deeply to be written as JSON") from None

@@ -1,0 +1,101 @@
+"""What is sent to the Sela API: where, with which token, which filters and which page.
+
+The contract is the vendor's "List Leads" reference page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from airflow_provider_sela.exceptions import SelaRequestError, SelaSetupError
+
+DEFAULT_HOST = "https://api.trysela.com"
+
+
+LEADS_PATH = "/api/leads/"
+
+
+FILTERS = ("email", "external_id", "phone_number", "user")
+
+
+def authorization(token: str) -> str:
+    """Value of the ``Authorization`` header; a token pasted with its ``Token`` prefix is accepted.
+
+    :raises SelaSetupError: the token is empty or holds characters that no header may carry.
+    """
+    key = token.strip()
+    if key[:6].lower() == "token " or key.lower() == "token":
+        key = key[6:].strip()
+    if not key:
+        raise SelaSetupError("the connection has no API token: put it into Password")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise SelaSetupError(
+            "the API token in Password holds a space or a character that no token has: paste it again"
+        )
+    return f"Token {key}"
+
+
+def lead_filters(
+    *,
+    email: str | None = None,
+    external_id: str | None = None,
+    phone_number: str | None = None,
+    user: int | str | None = None,
+) -> dict[str, str]:
+    """Query parameters for the filters that are set.
+
+    :raises SelaRequestError: a filter is an empty string. The server would ignore it and return *every*
+        lead, which is never what a template that rendered to nothing meant.
+    """
+    given = {"email": email, "external_id": external_id, "phone_number": phone_number, "user": user}
+    filters: dict[str, str] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        text = str(value).strip() if name == "user" else str(value)
+        if not text.strip():
+            raise SelaRequestError(f"{name} is empty: leave it out (None) to read every lead")
+        if name == "user" and not (text.isascii() and text.isdigit()):
+            raise SelaRequestError("user is not a whole number")
+        if not _encodable(text):
+            raise SelaRequestError(
+                f"{name} holds half a character (an unpaired surrogate), which no URL can carry"
+            )
+        filters[name] = text
+    return filters
+
+
+def page_params(filters: Mapping[str, str], page: int, page_size: int | None) -> dict[str, str]:
+    """Query of one page; ``page_size`` None leaves the size to the server.
+
+    :raises SelaRequestError: ``page`` or ``page_size`` is below 1.
+    """
+    for name, value in (("page", page), ("page_size", page_size)):
+        if value is not None and value < 1:
+            raise SelaRequestError(f"{name} is {value}: it starts at 1")
+    params = {**filters, "page": str(page)}
+    if page_size is not None:
+        params["page_size"] = str(page_size)
+    return params
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of a URL in one spelling: ``https://api.trysela.com:443``.
+
+    :raises ValueError: not an absolute http or https URL.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not an absolute http or https URL")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{port}"
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

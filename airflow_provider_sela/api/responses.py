@@ -1,0 +1,124 @@
+"""What an HTTP status and its headers mean: the error that they stand for, and how long to wait."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from airflow_provider_sela.api.request import DEFAULT_HOST, LEADS_PATH, origin
+from airflow_provider_sela.exceptions import (
+    SelaAuthenticationError,
+    SelaError,
+    SelaPageGoneError,
+    SelaPermissionError,
+    SelaRateLimitError,
+    SelaRequestError,
+    SelaResponseError,
+    SelaSetupError,
+    SelaUnavailableError,
+)
+
+#: Failures of the moment: the request may succeed if it is sent again.
+TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+_OUTAGE = "the server cannot answer for now"
+_MOMENTS = {429: "too many requests for this token, lower extra 'requests_per_second'"}
+
+# The sentences that Django REST Framework itself writes; any other text may quote what we sent.
+_SAFE_DETAILS = frozenset(
+    {
+        "Authentication credentials were not provided.",
+        "Invalid token.",
+        "Invalid token header. No credentials provided.",
+        "User inactive or deleted.",
+        "You do not have permission to perform this action.",
+    }
+)
+
+
+def retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Seconds that a ``Retry-After`` header asks for, never negative; None if absent or not understood.
+
+    :param value: seconds or an HTTP date (RFC 9110, section 10.2.3).
+    :param now: moment to count an HTTP date from; default: the current time.
+    """
+    if value is None:
+        return None
+    text = value.strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        pass
+    else:
+        return max(0.0, seconds) if math.isfinite(seconds) else None
+    moment = _http_date(text)
+    return None if moment is None else max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+
+
+def error_for(status: int, headers: Mapping[str, str], body: bytes, *, page: int = 1) -> SelaError | None:
+    """The error that an answer stands for, None for a success.
+
+    :param status: HTTP status.
+    :param headers: response headers, looked up case-insensitively by the mapping itself.
+    :param body: the answer's bytes; only sentences known to be the framework's own are quoted.
+    :param page: number of the page that was asked for.
+    """
+    if status == 200:
+        return None
+    detail = _detail(body)
+    if status == 401:
+        return SelaAuthenticationError(
+            f"HTTP 401{detail}: the token is wrong or revoked; put a valid API token into Password"
+        )
+    if status == 403:
+        return SelaPermissionError(f"HTTP 403{detail}: ask Sela to let this token read leads")
+    if status == 404 and page > 1:
+        return SelaPageGoneError(f"HTTP 404 for page {page}: the list is shorter than that now")
+    if status == 404:
+        return SelaSetupError(f"HTTP 404: there is no {LEADS_PATH} at this Host; set Host to {DEFAULT_HOST}")
+    if status == 407:
+        return SelaSetupError("HTTP 407: the proxy wants credentials; put them into the proxy URL")
+    if status in TRANSIENT_STATUSES:
+        kind = SelaRateLimitError if status == 429 else SelaUnavailableError
+        return kind(
+            f"HTTP {status}: {_MOMENTS.get(status, _OUTAGE)}; run it again later",
+            retry_after=retry_after(headers.get("Retry-After")),
+        )
+    if 300 <= status < 400:
+        return SelaSetupError(f"HTTP {status}: {_redirect(headers.get('Location'))}")
+    if 400 <= status < 500:
+        return SelaRequestError(f"HTTP {status}: the server refuses this request; check the filters")
+    return SelaResponseError(f"HTTP {status}: an answer that the API does not document; report it to Sela")
+
+
+def date_microseconds(value: str | None) -> int | None:
+    """A ``Date`` header in microseconds since the epoch, None where it is missing or malformed."""
+    moment = _http_date(value or "")
+    return None if moment is None else int(moment.timestamp()) * 1_000_000
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _detail(body: bytes) -> str:
+    try:
+        detail = json.loads(body[:1000]).get("detail")
+    except (ValueError, AttributeError, RecursionError):
+        return ""
+    return f" ({detail.rstrip('.')})" if isinstance(detail, str) and detail in _SAFE_DETAILS else ""
+
+
+def _redirect(location: str | None) -> str:
+    try:
+        target = origin(location or "")
+    except ValueError:
+        return "the server redirects, which is never followed; check Host"
+    return f"the server redirects to {target}, which is never followed; if that is Sela, set Host to it"

@@ -1,0 +1,112 @@
+"""A ``requests`` session that knows one origin and one token, and failures told in words that help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import requests
+from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from airflow_provider_sela.api.request import origin
+from airflow_provider_sela.exceptions import SelaError
+from airflow_provider_sela.http.adapters import BoundedAdapter, ClientCertificateAdapter
+from airflow_provider_sela.http.exchange import ACCEPT, user_agent
+from airflow_provider_sela.http.failures import Symptom, failure, unreadable_bundle
+from airflow_provider_sela.settings import Settings
+
+T = TypeVar("T")
+
+
+class TokenAuth(AuthBase):
+    """Adds the token to requests to one origin; having it on the session keeps ``~/.netrc`` away."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._origin = origin(settings.base_url)
+        self._authorization = settings.authorization
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if origin(request.url or "") == self._origin:
+            request.headers["Authorization"] = self._authorization
+        return request
+
+
+class SelaSession(requests.Session):
+    """A session with a time-out for every request and no redirects unless they are asked for.
+
+    Token and client certificate are for the connection's own origin only.
+
+    :param settings: the connection.
+    :raises SelaSetupError: the client certificate cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._timeout = settings.timeout
+        self.auth = TokenAuth(settings)
+        self.verify = settings.verify
+        if settings.proxy:
+            self.proxies = {"http": settings.proxy, "https": settings.proxy}
+        self.headers["User-Agent"] = user_agent("requests")
+        self.headers.update(ACCEPT)
+        pool: dict[str, Any] = {"pool_connections": 1, "pool_maxsize": settings.concurrency}
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, BoundedAdapter(**pool))
+        if settings.client_cert is not None:
+            scheme, _, rest = settings.base_url.partition("://")
+            self.mount(f"{scheme}://{rest.partition('/')[0]}/", ClientCertificateAdapter(settings, **pool))
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        if kwargs.get("timeout") is None:
+            kwargs["timeout"] = self._timeout
+        return super().send(request, **kwargs)
+
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        kwargs.setdefault("allow_redirects", False)
+        return super().request(*args, **kwargs)
+
+    def get(self, url: str | bytes, **kwargs: Any) -> requests.Response:
+        # The inherited one asks for redirects.
+        return self.request("GET", url, **kwargs)
+
+    def options(self, url: str | bytes, **kwargs: Any) -> requests.Response:
+        return self.request("OPTIONS", url, **kwargs)
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        # The inherited one lets HTTPS_PROXY and REQUESTS_CA_BUNDLE win over the session's own values.
+        if verify is None and isinstance(self.verify, str):
+            verify = self.verify
+        return super().merge_environment_settings(url, proxies or dict(self.proxies), stream, verify, cert)
+
+
+def with_clear_errors(settings: Settings, call: Callable[[], T]) -> T:
+    """Call, and replace errors of ``requests``, whose text holds the URL with its filters, by our own.
+
+    This is no context manager because of where it raises: outside any handler, so that the original error is
+    not kept as the new one's ``__context__``.
+
+    :raises SelaSetupError, SelaUnavailableError: what failed, and what to do about it.
+    """
+    try:
+        return call()
+    except (requests.RequestException, HTTPError) as error:
+        told: SelaError = failure(_symptom(error), error, settings)
+    except OSError:
+        told = unreadable_bundle()
+    raise told
+
+
+def _symptom(error: Exception) -> Symptom:
+    if isinstance(error, requests.exceptions.ProxyError):
+        # The words of http.client, which has no error of its own for this.
+        refused = "Tunnel connection failed: 407" in str(error)
+        return Symptom.PROXY_CREDENTIALS if refused else Symptom.PROXY
+    if isinstance(error, requests.ConnectTimeout):
+        return Symptom.UNREACHED
+    if isinstance(error, requests.Timeout | ReadTimeoutError):
+        return Symptom.SILENT
+    if isinstance(error, HTTPError):
+        # requests wraps what fails before the answer begins; its body is read past it.
+        return Symptom.CUT_OFF
+    return Symptom.DROPPED if isinstance(error, requests.ConnectionError) else Symptom.UNSENDABLE

@@ -1,0 +1,253 @@
+"""What the tasks of a spread read tell one another: the plan, its parts, and what became of them.
+
+XCom carries a :class:`Part` each, which says where a file is and what it must be. The files, in one folder
+for each read, hold the plan with the first answers, and the answers of each part, as far as the privacy rules
+let them pass.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_sela.api.leads import canonical_json
+from airflow_provider_sela.exceptions import SelaError, SelaRequestError
+from airflow_provider_sela.privacy import Privacy
+from airflow_provider_sela.reading.replies import Reply
+from airflow_provider_sela.settings import Settings
+from airflow_provider_sela.snapshot import Window
+from airflow_provider_sela.storage.shared_folder import Folder, LostError
+
+PLAN = "plan"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one task tells the next of a part, as XCom: where it is, and no lead.
+
+    :param folder: folder of the read.
+    :param plan: SHA-256 of the plan; empty where the list is too short to be divided.
+    :param part: number of the part, from 0.
+    :param of: number of parts.
+    :param sha256: of the part, once it is read.
+    :param until: newest ``Date`` header in it, microseconds since the epoch; None if there is none.
+    :param leads: distinct leads in it.
+    :param requests: requests that it took, retries included.
+    :param retries: requests that were sent again.
+    """
+
+    folder: str
+    plan: str
+    part: int
+    of: int
+    sha256: str = ""
+    until: int | None = None
+    leads: int = 0
+    requests: int = 0
+    retries: int = 0
+
+    def xcom(self) -> dict[str, Any]:
+        """The part as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def of_xcom(cls, value: object) -> Part:
+        """The part that :meth:`xcom` gave.
+
+        :raises SelaRequestError: it is something else.
+        """
+        with suppress(TypeError):
+            if isinstance(value, Mapping):
+                return cls(**value)
+        raise SelaRequestError(
+            "a part is not what was planned: give SelaReadPartOperator one item of the output of"
+            " SelaPlanPartsOperator (by expand), and the task after it the output of SelaReadPartOperator"
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a read was begun and divided.
+
+    :param started: when its first request was about to be sent.
+    :param page_size: leads per request that were asked for.
+    :param asked: digests of what was asked of whom, by what they stand for.
+    :param parts: windows of each part.
+    :param requests: requests that planning took, retries included.
+    :param retries: requests that were sent again.
+    """
+
+    started: datetime
+    page_size: int
+    asked: Mapping[str, str]
+    parts: Sequence[Sequence[Window]]
+    requests: int
+    retries: int
+
+    def line(self) -> bytes:
+        """The plan as a line of JSON."""
+        return json.dumps({**vars(self), "started": self.started.isoformat()}).encode() + b"\n"
+
+    @classmethod
+    def of_line(cls, line: bytes) -> Plan:
+        """The plan that :meth:`line` wrote."""
+        values = json.loads(line)
+        parts = [[Window(*window) for window in part] for part in values["parts"]]
+        return cls(**{**values, "started": datetime.fromisoformat(values["started"]), "parts": parts})
+
+
+def part_name(number: int) -> str:
+    """Name of the file of a part."""
+    return f"part-{number:04}"
+
+
+def plan_in(folder: Folder, digest: str) -> tuple[Plan, list[Reply]]:
+    """The plan in a folder, and the replies with which its read began.
+
+    :param digest: its SHA-256.
+    :raises LostError: it is not there, or not what was left there.
+    """
+    with _of_this_version():
+        lines = folder.lines(PLAN, digest)
+        return Plan.of_line(next(lines)), [Reply.of_line(line) for line in lines]
+
+
+class Parts:
+    """A spread read, as the task that finishes it finds it.
+
+    What was asked of another account, with other filters or under other privacy rules, is refused. What is
+    lost is not: no part is needed for the proof, since each window that has no answer is read again.
+
+    :param outputs: XCom of the tasks that read the parts.
+    :param asked: see :class:`Plan`; of the task that finishes.
+    :param log: where losses are told.
+    :raises SelaRequestError: the parts are no parts, or not of what was asked.
+    :raises SelaTargetError: the storage cannot be read.
+
+    :ivar plan: None where nothing was divided, or where the plan is lost.
+    """
+
+    def __init__(self, outputs: object, asked: Mapping[str, str], log: logging.Logger) -> None:
+        self._log = log
+        every = [Part.of_xcom(value) for value in _listed(outputs)]
+        # Tasks that were cleared one by one may have read for different plans; each is as good as another.
+        (folder, digest), _ = Counter((part.folder, part.plan) for part in every).most_common(1)[0]
+        self._parts = [part for part in every if (part.folder, part.plan) == (folder, digest) and part.of]
+        self._folder = Folder(folder) if self._parts else None
+        self._first: list[Reply] = []
+        self.plan: Plan | None = None
+        if self._folder is not None:
+            self._open(self._folder, digest)
+        if self.plan is not None:
+            refuse_others(self.plan.asked, asked)
+
+    @property
+    def requests(self) -> int:
+        """Requests that planning and reading took, retries included."""
+        return self._sum("requests")
+
+    @property
+    def retries(self) -> int:
+        """Requests that were sent again."""
+        return self._sum("retries")
+
+    def first(self) -> Iterator[Reply]:
+        """Replies of the task that planned, in the order in which it had them."""
+        return iter(self._first)
+
+    def divided(self) -> Iterator[Reply]:
+        """Replies of the tasks that read, as far as they are found."""
+        assert self.plan is not None  # noqa: S101 (without a plan nobody asks)
+        assert self._folder is not None  # noqa: S101 (where the plan was)
+        read = {part.part: part for part in self._parts}
+        for number in range(len(self.plan.parts)):
+            try:
+                if number not in read:
+                    raise LostError("was not read")
+                with _of_this_version():
+                    yield from map(Reply.of_line, self._folder.lines(part_name(number), read[number].sha256))
+            except LostError as error:
+                self._log.warning("Sela: part %d %s: its windows are read again", number, error)
+
+    @property
+    def until(self) -> int | None:
+        """The newest ``Date`` among those replies, None if there is none."""
+        return max((part.until for part in self._parts if part.until is not None), default=None)
+
+    def remove(self) -> None:
+        """Remove what was left: it holds leads, and is of no use once they have landed."""
+        if self._folder is None:
+            return
+        try:
+            self._folder.remove()
+        except SelaError as error:
+            self._log.warning("Sela: the parts could not be removed: %s", error)
+
+    def _open(self, folder: Folder, digest: str) -> None:
+        try:
+            self.plan, self._first = plan_in(folder, digest)
+        except LostError as error:
+            self._log.warning(
+                "Sela: the plan in %s %s: this task reads the whole list alone. If nobody cleared it after a"
+                " success, check that all workers share the folder",
+                folder.url, error,
+            )  # fmt: skip
+
+    def _sum(self, name: str) -> int:
+        return sum(getattr(each, name) for each in (*self._parts, *filter(None, [self.plan])))
+
+
+def asked_of(settings: Settings, filters: Mapping[str, str], privacy: Privacy) -> dict[str, str]:
+    """Digests of what is asked of whom, by what they stand for.
+
+    Keyed by the token, so that another account gives others, and nobody can try out filters or a salt.
+    """
+
+    def digest(value: object) -> str:
+        key = settings.authorization.encode()
+        return hmac.digest(key, canonical_json(value).encode(), "sha256")[:8].hex()
+
+    return {
+        "connection (sela_conn_id, or its token)": digest(settings.base_url),
+        "filter (email, external_id, phone_number or user)": digest(dict(filters)),
+        "privacy rule (exclude_fields, hash_fields, salt_conn_id, keep_metadata or drop_metadata)": digest(
+            privacy.rules
+        ),
+    }
+
+
+def refuse_others(theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
+    """Compare what was asked when a read was planned with what another task asks.
+
+    :raises SelaRequestError: they differ; the message says in what.
+    """
+    other = next((name for name in ours if ours[name] != theirs.get(name)), None)
+    if other is not None:
+        raise SelaRequestError(
+            f"the parts were planned with another {other}: give all tasks of a spread read the same, then"
+            " clear the task that plans"
+        )
+
+
+def _listed(outputs: object) -> list[object]:
+    """XCom of mapped tasks is a sequence that Airflow fetches item by item. It is asked for its length first:
+    a look behind its end, which is how Python iterates over one, is logged as an error."""
+    if isinstance(outputs, Sequence) and not isinstance(outputs, str) and len(outputs):
+        return [outputs[place] for place in range(len(outputs))]
+    raise SelaRequestError("parts is empty: give it the output of SelaReadPartOperator, as parts=read.output")
+
+
+@contextmanager
+def _of_this_version() -> Iterator[None]:
+    """What another version of this package left may have another form."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise LostError(f"was left by another version of this package ({type(error).__name__})") from None

@@ -1,0 +1,73 @@
+"""What came of a request for a window: the form in which an answer is taken, kept and passed on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_sela.api.raw import RawLead
+from airflow_provider_sela.http.exchange import Answer
+from airflow_provider_sela.privacy import Redact
+from airflow_provider_sela.snapshot import Entry, Response, Window
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer without anything that must not be written.
+
+    :param window: what was asked.
+    :param gone: the server answered 404: the list ends before this window.
+    :param count: length of the list, as the server counts it.
+    :param has_next: whether the answer names a next page.
+    :param date: its ``Date`` header, microseconds since the epoch.
+    :param leads: what the rules leave of the leads; what the proof needs of them stays.
+    :param rejects: results without a usable id, after the same rules.
+    """
+
+    window: Window
+    gone: bool = False
+    count: int = 0
+    has_next: bool = False
+    date: int | None = None
+    leads: list[RawLead] = field(default_factory=list, repr=False)
+    rejects: list[Any] = field(default_factory=list, repr=False)
+
+    @classmethod
+    def of(cls, window: Window, answer: Answer[RawLead] | None, redact: Redact | None) -> Reply:
+        """Take an answer, None for a 404.
+
+        :param redact: leaves out what must not be written; nothing after this sees it. Default: nothing.
+        """
+        if answer is None:
+            return cls(window, gone=True)
+        page = answer.page
+        return cls(
+            window,
+            count=page.count,
+            has_next=page.next_page is not None,
+            date=answer.date,
+            leads=page.leads if redact is None else [lead.after(redact) for lead in page.leads],
+            rejects=page.rejects if redact is None else [redact(item) for item in page.rejects],
+        )
+
+    def response(self, started: int, ended: int) -> Response:
+        """What the dialogue is told; ticks as in :class:`~airflow_provider_sela.snapshot.Response`."""
+        entries = [Entry(lead.id, lead.created, lead.modified) for lead in self.leads]
+        return Response(
+            self.window, entries, self.count, self.has_next, self.date, started, ended,
+            gone=self.gone, rejected=len(self.rejects),
+        )  # fmt: skip
+
+    def line(self) -> bytes:
+        """The reply as a line of JSON, ASCII only: text that is no Unicode comes back as it was."""
+        leads = [lead._replace(json=lead.json.decode()) for lead in self.leads]  # type: ignore[arg-type]
+        return json.dumps({**vars(self), "leads": leads}, separators=(",", ":")).encode() + b"\n"
+
+    @classmethod
+    def of_line(cls, line: bytes) -> Reply:
+        """The reply that :meth:`line` wrote."""
+        values = json.loads(line)
+        window, leads = values.pop("window"), values.pop("leads")
+        read = [RawLead(key, created, modified, text.encode()) for key, created, modified, text in leads]
+        return cls(Window(*window), leads=read, **values)

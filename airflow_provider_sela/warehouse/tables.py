@@ -1,0 +1,128 @@
+"""The tables that a load writes: their columns, keys, and what each mode does to a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Field, Kind
+
+HASH = "_sela_hash"
+SYNCED_AT = "_sela_synced_at"
+RUN_ID = "_sela_run_id"
+DELETED_AT = "_sela_deleted_at"
+VALID_FROM = "_sela_valid_from"
+VALID_TO = "_sela_valid_to"
+
+#: What is known of a lead before it meets the table.
+STAGED = (*LEAD_FIELDS, EXTRA, Field(HASH, Kind.TEXT))
+_LANDED = (
+    *STAGED,
+    Field(SYNCED_AT, Kind.TIMESTAMP),
+    Field(RUN_ID, Kind.TEXT),
+    Field(DELETED_AT, Kind.TIMESTAMP),
+)
+
+#: Columns whose text is short and plain, which a key or an index of some databases needs to know.
+SHORT = frozenset({HASH, RUN_ID, "run_id", "target", "mode", "verdict"})
+
+
+class Layout(NamedTuple):
+    """Columns of a table and the names of those that identify a row."""
+
+    fields: Sequence[Field]
+    key: Sequence[str] = ()
+
+
+class Mode(StrEnum):
+    """What a load does with leads that the table knows already.
+
+    ``merge`` keeps one row for each lead and touches only those that changed. ``replace`` also removes the
+    leads that were not read. ``append`` keeps one row for each lead and load. ``history`` keeps a row for
+    each version of a lead.
+    """
+
+    MERGE = "merge"
+    REPLACE = "replace"
+    APPEND = "append"
+    HISTORY = "history"
+
+    @property
+    def layout(self) -> Layout:
+        """The table of this mode."""
+        if self is Mode.HISTORY:
+            validity = (Field(VALID_FROM, Kind.TIMESTAMP), Field(VALID_TO, Kind.TIMESTAMP))
+            return Layout((*_LANDED, *validity), ("id", VALID_FROM))
+        return Layout(_LANDED, ("id", RUN_ID) if self is Mode.APPEND else ("id",))
+
+    @property
+    def removes(self) -> bool:
+        """Whether rows of leads that were not read go away."""
+        return self in (Mode.REPLACE, Mode.APPEND)
+
+
+LOADS_TABLE = "_sela_loads"
+REJECTS_TABLE = "_sela_rejects"
+COUNTS = (
+    "read", "new", "changed", "unchanged", "deleted", "nulled", "rejected", "requests", "retries", "repaired",
+    "passes",
+)  # fmt: skip
+LOADS = Layout(
+    (
+        Field("run_id", Kind.TEXT),
+        Field("target", Kind.TEXT),
+        Field("mode", Kind.TEXT),
+        Field("verdict", Kind.TEXT),
+        Field("reason", Kind.TEXT),
+        Field("started", Kind.TIMESTAMP),
+        Field("finished", Kind.TIMESTAMP),
+        Field("watermark", Kind.TIMESTAMP),
+        *(Field(name, Kind.INTEGER) for name in COUNTS),
+    )
+)
+REJECTS = Layout(
+    (
+        Field("target", Kind.TEXT),
+        Field(HASH, Kind.TEXT),
+        Field("run_id", Kind.TEXT),
+        Field("rejected_at", Kind.TIMESTAMP),
+        Field("raw", Kind.TEXT),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Load:
+    """One read that is about to land.
+
+    :param run_id: Airflow's run id; a rerun has the same one.
+    :param started: when the read began, with a time zone; decides between two loads that overlap.
+    :param verdict: how far the read is known to be complete.
+    :param requests: requests that the read sent.
+    :param retries: how many of them were sent again.
+    :param repaired: gaps between pages that the read closed by further requests.
+    :param passes: whole passes over the list, 1 where one was enough.
+    :param reason: why the verdict is no stronger; empty for a proof.
+    :param gone: ids of leads that are confirmed to be deleted.
+    """
+
+    run_id: str
+    started: datetime
+    verdict: str = "UNVERIFIED"
+    requests: int = 0
+    retries: int = 0
+    repaired: int = 0
+    passes: int = 1
+    reason: str = ""
+    gone: Sequence[int] = field(default=(), repr=False)
+
+
+class Counts(NamedTuple):
+    """What a load did to the rows of a table."""
+
+    new: int
+    changed: int
+    deleted: int

@@ -1,0 +1,81 @@
+"""What follows from a few answers of a server."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from airflow_provider_sela.api.checkup import LARGE_PAGE, Filtering, Seen, advice, findings, report
+
+GOOD = Seen(
+    count=12_000,
+    latency=0.04,
+    asked=LARGE_PAGE,
+    shown=500,
+    seconds=0.25,
+    honoured=True,
+    orders=("-created_time",),
+    filtering=Filtering.EXACT,
+)
+
+
+def remarks(seen: Seen, page_size: int = 100) -> list[str]:
+    return [finding.subject for finding in findings(seen, page_size) if not finding.fine]
+
+
+def values(seen: Seen) -> dict[str, int]:
+    return {each.extra: each.value for each in advice(seen)}
+
+
+def test_a_server_that_behaves_gives_no_remark() -> None:
+    assert remarks(GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "subject"),
+    [
+        ({"orders": ()}, "order"),
+        ({"honoured": False}, "page_size"),
+        ({"filtering": Filtering.IGNORED}, "external_id"),
+        ({"filtering": Filtering.BLIND}, "external_id"),
+    ],
+)
+def test_what_costs_a_proof_or_a_wait_is_remarked(change: dict[str, object], subject: str) -> None:
+    assert remarks(replace(GOOD, **change)) == [subject]  # type: ignore[arg-type]
+
+
+def test_a_connection_that_asks_for_more_than_the_server_gives_is_remarked() -> None:
+    assert remarks(GOOD, page_size=501) == ["page_size"]
+    assert remarks(GOOD, page_size=500) == []
+
+
+@pytest.mark.parametrize("filtering", [Filtering.EXACT, Filtering.WIDER, Filtering.UNKNOWN])
+def test_a_filter_that_is_only_inexact_does_no_harm(filtering: Filtering) -> None:
+    assert remarks(replace(GOOD, filtering=filtering)) == []
+
+
+def test_the_page_size_that_suits_is_the_servers_cap_and_1000_at_most() -> None:
+    assert values(GOOD)["page_size"] == 500
+    assert values(replace(GOOD, shown=LARGE_PAGE))["page_size"] == LARGE_PAGE
+    assert values(replace(GOOD, honoured=False, shown=50))["page_size"] == 50
+
+
+def test_a_list_that_takes_long_is_read_with_more_requests_at_once() -> None:
+    assert values(GOOD)["concurrency"] == 4
+    assert values(replace(GOOD, count=1_000_000))["concurrency"] == 8
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 20])
+def test_a_short_list_shows_no_cap_and_is_read_in_one_request(count: int) -> None:
+    seen = replace(GOOD, count=count, shown=count, orders=(), honoured=None if count < 2 else True)
+    assert seen.cap is None
+    assert "all leads in about 1 request" in [each.reason for each in advice(seen)]
+    assert remarks(seen) == ([] if count < 2 else ["order"])
+
+
+def test_the_report_for_programs_says_the_same() -> None:
+    told = report("https://api.trysela.com", replace(GOOD, orders=()), 100, 6)
+    assert told["fine"] is False
+    assert [text.partition(":")[0] for text in told["remarks"]] == ["order"]
+    assert (told["page_size_cap"], told["requests"], told["recommended"]["page_size"]) == (500, 6, 500)

@@ -1,3 +1,0 @@
-from tests.files.s3 import failing_s3, s3, s3_server
-
-__all__ = ["failing_s3", "s3", "s3_server"]

@@ -1,0 +1,55 @@
+"""Both transports behind one name, for promises that both keep."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import Any, Protocol
+
+import pytest
+
+from airflow_provider_sela.api.leads import Lead
+from airflow_provider_sela.http.async_transport import shared_transport
+from airflow_provider_sela.http.exchange import Answer
+from airflow_provider_sela.http.transport import Transport
+from airflow_provider_sela.settings import Settings
+from tests.support.faults import FaultServer
+from tests.test_settings import Fields
+
+LOG = logging.getLogger(__name__)
+
+
+class Read(Protocol):
+    """Reads page 1 of a server; keyword arguments are extras of the connection."""
+
+    def __call__(self, server: FaultServer | str, **extra: Any) -> Answer[Lead]: ...
+
+
+def read_with_requests(settings: Settings) -> Answer[Lead]:
+    transport = Transport(settings, LOG)
+    try:
+        return transport.read({}, 1, 100)
+    finally:
+        transport.close()
+
+
+def read_with_httpx(settings: Settings) -> Answer[Lead]:
+    async def ask() -> Answer[Lead]:
+        async with shared_transport(settings) as transport:
+            return await transport.read({}, 1, 100, LOG)
+
+    return asyncio.run(ask())
+
+
+@pytest.fixture(params=[read_with_requests, read_with_httpx], ids=["requests", "httpx"])
+def read(request: pytest.FixtureRequest) -> Read:
+    """Each transport in turn."""
+
+    def page(server: FaultServer | str, **extra: Any) -> Answer[Lead]:
+        url = server if isinstance(server, str) else server.url
+        fields = Fields(host=url, password="fault-token", extra=json.dumps({"timeout": 5} | extra))
+        answer: Answer[Lead] = request.param(Settings.of(fields))
+        return answer
+
+    return page

@@ -1,0 +1,3 @@
+from tests.http.transports import read
+
+__all__ = ["read"]

@@ -1,0 +1,206 @@
+"""Real database servers of a test session: private data folder, free port on loopback, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
+from ipaddress import ip_address
+from pathlib import Path
+from typing import NoReturn, Self
+
+import pytest
+from cryptography.x509 import IPAddress, SubjectAlternativeName
+
+from tests.support.ports import free_port
+from tests.support.tls import Authority
+
+START_WITHIN = 60.0
+
+
+def binary(name: str, package: str) -> str:
+    """Path of a server program; without it the test is skipped, but never in CI."""
+    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin") or next(
+        map(str, versions), None
+    )
+    if found is None:
+        _lacking(f"{name} is not installed: apt-get install {package}")
+    return found
+
+
+def driver(*modules: str) -> None:
+    """Python modules of a database driver; without them the test is skipped, but never in CI."""
+    for module in modules:
+        try:
+            import_module(module)
+        except ImportError:
+            _lacking(f"{module} is not installed: uv sync --group servers")
+
+
+def odbc_driver(name: str, package: str) -> None:
+    """An ODBC driver; without it the test is skipped, but never in CI."""
+    driver("pyodbc", "airflow.providers.odbc")
+    if name not in import_module("pyodbc").drivers():
+        _lacking(f"the ODBC driver {name} is not installed: apt-get install {package}")
+
+
+def _lacking(message: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def account(name: str) -> str | None:
+    """The account that a server runs under; servers refuse to run as root."""
+    if os.getuid() != 0:
+        return None
+    with suppress(KeyError):
+        return pwd.getpwnam(name).pw_name
+    return "nobody"
+
+
+class PostgresServer:
+    """PostgreSQL with user ``sela``, for as long as the ``with`` block lasts.
+
+    :ivar port: where it listens, after a restart too.
+    :ivar account: the account of the operating system that it runs under; None for the current one.
+    """
+
+    def __init__(self) -> None:
+        self.account = account("postgres")
+        self.port = free_port()
+        self._stack = ExitStack()
+        self._serving = ExitStack()
+
+    def __enter__(self) -> Self:
+        initdb = binary("initdb", "postgresql")
+        self._folder = self._stack.enter_context(_folder("pg", self.account))
+        options = ["-U", "sela", "-A", "trust", "-E", "UTF8", "--locale=C"]
+        _run([initdb, "-D", f"{self._folder}/data", *options], self.account)
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+        self._stack.close()
+
+    def start(self) -> None:
+        """Serve, with the data that there is."""
+        server = binary("postgres", "postgresql")
+        command = [server, "-D", f"{self._folder}/data", "-k", str(self._folder), "-p", str(self.port)]
+        serving = _serving(
+            [*command, "-h", "127.0.0.1", "-F"], self.account, lambda: _postgres_answers(self.port)
+        )
+        self._serving.enter_context(serving)
+
+    def stop(self) -> None:
+        """End at once, as in a crash of the server: no client is waited for."""
+        self._serving.close()
+
+
+@contextmanager
+def postgres() -> Iterator[int]:
+    """PostgreSQL with user ``sela`` and database ``sela``; gives the port."""
+    with PostgresServer() as server:
+        yield server.port
+
+
+@contextmanager
+def mariadb() -> Iterator[int]:
+    """MariaDB with user ``root`` without a password; gives the port."""
+    install, server = binary("mariadb-install-db", "mariadb-server"), binary("mariadbd", "mariadb-server")
+    user, port = account("mysql"), free_port()
+    with _folder("my", user) as folder:
+        # Two servers that begin at once take each other's temporary files where they share a folder.
+        apart, data = ["env", f"TMPDIR={folder}"], f"--datadir={folder}/data"
+        plain = ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        _run([*apart, install, "--no-defaults", data, *plain], user)
+        command = [*apart, server, "--no-defaults", data, f"--socket={folder}/s", f"--port={port}"]
+        loopback = ["--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"]
+        with _serving([*command, *loopback], user, lambda: _mariadb_answers(port)):
+            yield port
+
+
+@contextmanager
+def snowflake() -> Iterator[tuple[int, Path]]:
+    """An emulation of Snowflake over HTTPS; gives the port and the file with its authority's certificate."""
+    driver("fakesnow", "airflow.providers.snowflake")
+    port = free_port()
+    with _folder("snowflake", None) as folder:
+        authority = Authority(folder)
+        name = SubjectAlternativeName([IPAddress(ip_address("127.0.0.1"))])
+        script = Path(__file__).with_name("snowflake_server.py")
+        arguments = map(str, (script, port, *authority.issue("server", name)))
+        command = ["env", f"TMPDIR={folder}", sys.executable, *arguments]
+        with _serving(command, None, lambda: _listens(port)):
+            yield port, authority.bundle
+
+
+@contextmanager
+def _folder(prefix: str, user: str | None) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix=f"sela-{prefix}-", ignore_cleanup_errors=True) as name:
+        if user is not None:
+            shutil.chown(name, user)
+        yield Path(name)
+
+
+def _run(command: Sequence[str], user: str | None) -> None:
+    done = subprocess.run(command, user=user, capture_output=True, text=True, cwd="/", timeout=START_WITHIN)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextmanager
+def _serving(command: Sequence[str], user: str | None, answers: Callable[[], bool]) -> Iterator[None]:
+    server = subprocess.Popen(
+        command, user=user, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + START_WITHIN
+        while not answers():
+            assert server.poll() is None, f"{command[0]} ended with {server.returncode}"
+            assert time.monotonic() < deadline, f"{command[0]} does not answer"
+            time.sleep(0.05)
+        yield
+    finally:
+        # Nobody needs the data any more: PostgreSQL's "immediate" shutdown, which MariaDB takes for a crash.
+        server.send_signal(signal.SIGQUIT)
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    return False
+
+
+def _postgres_answers(port: int) -> bool:
+    import psycopg
+
+    with suppress(psycopg.OperationalError):
+        psycopg.connect(host="127.0.0.1", port=port, user="sela", dbname="postgres").close()
+        return True
+    return False
+
+
+def _mariadb_answers(port: int) -> bool:
+    import MySQLdb
+
+    with suppress(MySQLdb.OperationalError):
+        MySQLdb.connect(host="127.0.0.1", port=port, user="root").close()
+        return True
+    return False

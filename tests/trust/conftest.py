@@ -1,3 +1,0 @@
-from tests.hooks.transports import read
-
-__all__ = ["read"]
