@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 def get_provider_info() -> dict[str, Any]:
     """Describe the provider to Airflow (entry point ``apache_airflow_provider``)."""
-    from airflow_provider_sela.settings import connection_type
+    from airflow_provider_sela.hooks.form import connection_type
 
     uris = {
         "schemes": ["sela"],

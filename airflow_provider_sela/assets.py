@@ -7,27 +7,22 @@ and no filters, because the values that they select by are personal data.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_sela.api.request import DEFAULT_HOST
-
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-    from airflow.providers.common.compat.sdk import Asset, Context
+    from airflow.providers.common.compat.sdk import Asset, BaseHook, Context
     from openlineage.client.event_v2 import Dataset
 
 SCHEME = "sela"
 #: The one thing that a server is asked for.
 LEADS = "leads"
+log = logging.getLogger(__name__)
 _FORM = f"{SCHEME}://api.trysela.com/{LEADS}"
-
-
-def leads_uri(base_url: str = DEFAULT_HOST) -> str:
-    """The URI of the leads behind a connection's base URL."""
-    return f"{SCHEME}://{urlsplit(base_url).netloc.lower()}/{LEADS}"
 
 
 def create_asset(*, host: str = "api.trysela.com", extra: dict[str, Any] | None = None) -> Asset:
@@ -53,6 +48,17 @@ def describe_outlets(context: Context, outlets: Iterable[Any], facts: Mapping[st
     for outlet in outlets if events is not None else ():
         if isinstance(outlet, Asset):
             events[outlet].extra.update(facts)
+
+
+def collect_read(hook: BaseHook, base_url: str) -> None:
+    """Report to Airflow's hook lineage that a hook reads leads, for tasks that are no operator of ours."""
+    try:
+        from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+
+        host = urlsplit(base_url).netloc
+        get_hook_lineage_collector().add_input_asset(hook, scheme=SCHEME, asset_kwargs={"host": host})
+    except Exception as error:  # noqa: BLE001 (other providers' code; a read is worth more)
+        log.debug("Sela: hook lineage is not collected: %s", type(error).__name__)
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:

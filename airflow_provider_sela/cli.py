@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from airflow_provider_sela.api.pages import Page
     from airflow_provider_sela.hooks.sela import SelaHook
 
-FINE, REMARKS, BROKEN = 0, 1, 2
+EXIT_OK, EXIT_REMARKS, EXIT_BROKEN = 0, 1, 2
 _SMALL_REQUESTS = 3
 #: Fields of a lead that say nothing of the person.
-IMPERSONAL = (
+NON_PERSONAL_FIELDS = (
     "id", "status", "status_reason", "created_time", "modified_time", "next_call_time", "sms_dnc", "call_dnc",
 )  # fmt: skip
 
@@ -79,7 +79,7 @@ def check(args: Namespace) -> NoReturn:
         for each in advice(seen):
             print(f"  {each.extra:<12} {each.value:<6} {each.reason}")
         print(f"\n{requests} requests were sent.")
-    sys.exit(FINE if all(finding.fine for finding in judged) else REMARKS)
+    sys.exit(EXIT_OK if all(finding.fine for finding in judged) else EXIT_REMARKS)
 
 
 def leads(args: Namespace) -> NoReturn:
@@ -87,7 +87,8 @@ def leads(args: Namespace) -> NoReturn:
     with _hook(args.conn_id) as hook:
         found = hook.find_leads(args.external_id)
     shown: list[Mapping[str, Any]] = [
-        lead if args.show_personal_data else {name: lead.get(name) for name in IMPERSONAL} for lead in found
+        lead if args.show_personal_data else {name: lead.get(name) for name in NON_PERSONAL_FIELDS}
+        for lead in found
     ]
     if args.output == "json":
         print(json.dumps(shown, indent=2))
@@ -95,7 +96,7 @@ def leads(args: Namespace) -> NoReturn:
         print(_table(shown))
     if not shown:
         print("no lead has this external_id", file=sys.stderr)
-    sys.exit(FINE if shown else REMARKS)
+    sys.exit(EXIT_OK if shown else EXIT_REMARKS)
 
 
 def _commands() -> list[ActionCommand]:
@@ -152,7 +153,7 @@ def _hook(conn_id: str) -> Iterator[SelaHook]:
         try:
             with closing(SelaHook(conn_id)) as hook:
                 # A hook finds what is in the metadata database only inside of a task.
-                hook.settings = Settings.of(Connection.get_connection_from_secrets(conn_id))
+                hook.settings = Settings.from_connection(Connection.get_connection_from_secrets(conn_id))
                 yield hook
             return
         except SelaError as error:
@@ -160,7 +161,7 @@ def _hook(conn_id: str) -> Iterator[SelaHook]:
         except AirflowNotFoundException:
             problem = f"connection {conn_id!r} is not defined: create it, or name another with --conn-id"
     print(problem, file=sys.stderr)
-    sys.exit(BROKEN)
+    sys.exit(EXIT_BROKEN)
 
 
 def _look(hook: SelaHook) -> tuple[Seen, int]:
@@ -173,7 +174,7 @@ def _look(hook: SelaHook) -> tuple[Seen, int]:
     def ask(page: int, size: int, **filters: str) -> tuple[Page[Lead], float]:
         nonlocal requests
         requests, clock = requests + 1, time.monotonic()
-        return hook.transport.read(filters, page, size, max_attempts=1).page, time.monotonic() - clock
+        return hook.transport.read(filters, page, size, max_attempts=1), time.monotonic() - clock
 
     small = [ask(1, 1) for _ in range(_SMALL_REQUESTS)]
     large, seconds = ask(1, LARGE_PAGE)
@@ -190,7 +191,7 @@ def _look(hook: SelaHook) -> tuple[Seen, int]:
         shown=large.rows,
         seconds=seconds,
         honoured=None if large.count < 2 else small[0][0].rows == 1,
-        orders=observed_orders([Entry.of(lead) for lead in page.leads] for page in answers),
+        orders=observed_orders([Entry.from_lead(lead) for lead in page.leads] for page in answers),
         filtering=_filtering(wanted, found, large.count),
     )
     return seen, requests

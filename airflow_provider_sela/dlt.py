@@ -12,18 +12,18 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook
-
 from airflow_provider_sela.api.leads import Field, Kind, content_hash
+from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.exceptions import SelaSetupError
-from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.privacy import Privacy
-from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
+from airflow_provider_sela.hooks.privacy_options import privacy_of
+from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.storage.files import COLUMNS, row_line
 from airflow_provider_sela.warehouse.tables import HASH, LOADS_TABLE, REJECTS_TABLE
 
 if TYPE_CHECKING:
     from dlt.extract import DltResource
+
+    from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
 
 _COUNTS = ("read", "nulled", "rejected", "requests", "retries", "repaired", "passes")
 LOADS = (
@@ -50,7 +50,7 @@ _MARK = re.compile("^[\uf026-\uf02f]")
 _MARK_IN_JSON = re.compile('(?<=")[\uf026-\uf02f]')
 # dlt's JSON writer refuses integers beyond 64 bits and values nested more than some 250 levels deep.
 _UNWRITABLE = re.compile("[0-9]{19}")
-_DEEPEST = 200
+_DEEPEST_JSON = 200
 
 
 def sela_leads(
@@ -93,25 +93,23 @@ def sela_leads(
         raise SelaSetupError("dlt is not installed: pip install 'airflow-provider-sela[dlt]'") from None
 
     def leads() -> Iterator[Any]:
-        salt = BaseHook.get_connection(salt_conn_id).password if salt_conn_id else None
-        privacy = Privacy(
-            exclude=exclude_fields,
-            hashed=hash_fields,
-            salt=salt or "",
+        privacy = privacy_of(
+            exclude_fields=exclude_fields,
+            hash_fields=hash_fields,
+            salt_conn_id=salt_conn_id,
             keep_metadata=keep_metadata,
             drop_metadata=drop_metadata,
         )
         hook = SelaHook(sela_conn_id)
         try:
-            with hook.snapshot(
-                email=email,
-                external_id=external_id,
-                phone_number=phone_number,
-                user=user,
+            filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
+            with open_snapshot(
+                hook,
+                filters,
                 page_size=page_size,
                 on_unverified=on_unverified,
-                encode=row_line,
-                redact=privacy or None,
+                privacy=privacy,
+                encoder=row_line,
             ) as snapshot:
                 yield from _tables(snapshot)
         finally:
@@ -142,8 +140,7 @@ def _tables(snapshot: LeadSnapshot) -> Iterator[Any]:
 def _rows(snapshot: LeadSnapshot) -> Iterator[dict[str, Any]]:
     for line in snapshot.spool.lines():
         yield {
-            name: _json_value(value) if kind is Kind.JSON else _text(value) if kind is Kind.TEXT else value
-            for (name, kind), value in zip(COLUMNS, json.loads(line), strict=True)
+            name: _value(kind, value) for (name, kind), value in zip(COLUMNS, json.loads(line), strict=True)
         }
 
 
@@ -198,16 +195,19 @@ def _columns(fields: Collection[Field], key: str) -> dict[str, Any]:
     }
 
 
-def _text(value: Any) -> Any:
-    return _MARK.sub(_visible, value) if isinstance(value, str) else value
-
-
-def _json_value(text: str | None) -> Any:
-    """JSON as dlt takes it: objects and lists as they are, anything else as the text of its JSON."""
-    if text is None:
+def _value(kind: Kind, value: Any) -> Any:
+    """A typed value as dlt takes it."""
+    if value is None:
         return None
+    if kind is Kind.JSON:
+        return _json_value(value)
+    return _MARK.sub(_visible, value) if kind is Kind.TEXT else value
+
+
+def _json_value(text: str) -> Any:
+    """JSON as dlt takes it: objects and lists as they are, anything else as the text of its JSON."""
     text = _MARK_IN_JSON.sub(lambda found: "\\\\" + _visible(found)[1:], text)
-    writable = not _UNWRITABLE.search(text) and text.count("[") + text.count("{") < _DEEPEST
+    writable = not _UNWRITABLE.search(text) and text.count("[") + text.count("{") < _DEEPEST_JSON
     # dlt reads the text of a json column once and writes what it finds.
     return json.loads(text) if text[0] in "[{" and writable else json.dumps(text)
 

@@ -24,11 +24,18 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+def of_connection(conn_id: str, message: object) -> str:
+    """The message of an error that is about a connection, which every such message names first."""
+    return f"connection {conn_id!r}: {message}"
+
+
 class SelaError(Exception):
     """Root of every error that this package raises on purpose."""
 
     #: Whether the same call may succeed later without anybody changing anything.
     retryable: ClassVar[bool] = False
+    #: Seconds to wait before that, where a server said so.
+    retry_after: float | None = None
 
 
 class SelaSetupError(SelaError):

@@ -90,17 +90,6 @@ def operator_lineage(base_url: str, stats: ReadStats | None, target: Target | No
     )
 
 
-def collect_read(hook: BaseHook, base_url: str) -> None:
-    """Tell Airflow's hook lineage that a hook reads leads, for tasks that are no operator of ours."""
-    try:
-        from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
-
-        host = urlsplit(base_url).netloc
-        get_hook_lineage_collector().add_input_asset(hook, scheme=SCHEME, asset_kwargs={"host": host})
-    except Exception as error:  # noqa: BLE001 (other providers' code; a read is worth more)
-        log.debug("Sela: hook lineage is not collected: %s", type(error).__name__)
-
-
 def _input(base_url: str, stats: ReadStats | None) -> InputDataset:
     from openlineage.client.event_v2 import InputDataset
     from openlineage.client.facet_v2 import data_quality_assertions_dataset, input_statistics_input_dataset

@@ -1,12 +1,14 @@
-"""When Airflow should run a failed task again (Airflow 3.3 and newer)."""
+"""Whether Airflow should run a failed task again, and when (from Airflow 3.3 on)."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sela.exceptions import SelaError, SelaRateLimitError, SelaUnavailableError
+from airflow_provider_sela.exceptions import SelaError, SelaRateLimitError
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
@@ -71,7 +73,7 @@ class SelaRetryPolicy(RetryPolicy):
         kind = type(exception).__name__
         if not exception.retryable:
             return RetryDecision.fail(f"{kind}: a retry cannot help")
-        if isinstance(exception, SelaUnavailableError) and exception.retry_after is not None:
+        if exception.retry_after is not None:
             delay = timedelta(seconds=exception.retry_after)
             return RetryDecision.retry(delay, f"{kind}: the server asked for {exception.retry_after:g} s")
         bound = min(self.first_delay * 2 ** min(try_number - 1, 32), self.max_delay)
@@ -91,3 +93,16 @@ class SelaRetryPolicy(RetryPolicy):
     def deserialize(cls, data: dict[str, Any]) -> SelaRetryPolicy:
         """The policy that :meth:`serialize` wrote."""
         return cls(timedelta(seconds=data["first_delay"]), timedelta(seconds=data["max_delay"]))
+
+
+@contextmanager
+def failing_fast() -> Iterator[None]:
+    """Turn errors that a retry cannot mend into ``AirflowFailException``, which Airflow does not retry."""
+    from airflow.providers.common.compat.sdk import AirflowFailException
+
+    try:
+        yield
+    except SelaError as error:
+        if error.retryable:
+            raise
+        raise AirflowFailException(f"{type(error).__name__}: {error}") from None

@@ -1,4 +1,4 @@
-"""What a Sela connection says: its fields, checked, and the form in which a user enters them."""
+"""What a Sela connection says: its fields, each checked."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from airflow_provider_sela.api.request import DEFAULT_HOST, authorization, origin
-from airflow_provider_sela.exceptions import SelaSetupError
+from airflow_provider_sela.api.request import DEFAULT_HOST, authorization, origin, whole_number
+from airflow_provider_sela.exceptions import SelaSetupError, of_connection
 
 
 class Connection(Protocol):
@@ -43,72 +43,90 @@ class ExtraField:
 
 EXTRA_FIELDS = (
     ExtraField(
-        "timeout",
-        "number",
-        30,
-        "Timeout",
-        "Seconds to connect, and between two bytes of an answer.",
-        0.1,
-        600,
+        name="timeout",
+        kind="number",
+        default=30,
+        title="Timeout",
+        description="Seconds to connect, and between two bytes of an answer.",
+        minimum=0.1,
+        maximum=600,
     ),
     ExtraField(
-        "page_size",
-        "integer",
-        100,
-        "Page size",
-        "Leads per request. The server may return fewer.",
-        1,
-        10_000,
-    ),
-    ExtraField("max_attempts", "integer", 5, "Attempts", "Tries for one request, the first included.", 1, 20),
-    ExtraField(
-        "retry_budget",
-        "number",
-        600,
-        "Retry budget",
-        "Seconds that one read may wait for retries in all.",
-        0,
-        86_400,
-    ),
-    ExtraField("concurrency", "integer", 4, "Concurrency", "Requests in flight at once in one task.", 1, 32),
-    ExtraField(
-        "requests_per_second",
-        "number",
-        None,
-        "Requests per second",
-        "Cap on the rate in one task. Empty: no cap.",
-        0.01,
-        1000,
+        name="page_size",
+        kind="integer",
+        default=100,
+        title="Page size",
+        description="Leads per request. The server may return fewer.",
+        minimum=1,
+        maximum=10000,
     ),
     ExtraField(
-        "verify",
-        "string",
-        None,
-        "CA bundle",
-        "File of certificate authorities, on every machine that runs tasks. Empty: the usual ones.",
+        name="max_attempts",
+        kind="integer",
+        default=5,
+        title="Attempts",
+        description="Tries for one request, the first included.",
+        minimum=1,
+        maximum=20,
     ),
     ExtraField(
-        "client_cert",
-        "string",
-        None,
-        "Client certificate",
-        "File with a client certificate (PEM), for a server that wants one. It may hold the key too.",
+        name="retry_budget",
+        kind="number",
+        default=600,
+        title="Retry budget",
+        description="Seconds that one read may wait for retries in all.",
+        minimum=0,
+        maximum=86400,
     ),
-    ExtraField("client_key", "string", None, "Client key", "File with the certificate's key (PEM)."),
     ExtraField(
-        "proxy",
-        "string",
-        None,
-        "Proxy",
-        "URL such as http://proxy.example.com:3128. Empty: the proxy of the environment.",
+        name="concurrency",
+        kind="integer",
+        default=4,
+        title="Concurrency",
+        description="Requests in flight at once in one task.",
+        minimum=1,
+        maximum=32,
+    ),
+    ExtraField(
+        name="requests_per_second",
+        kind="number",
+        default=None,
+        title="Requests per second",
+        description="Cap on the rate in one task. Empty: no cap.",
+        minimum=0.01,
+        maximum=1000,
+    ),
+    ExtraField(
+        name="verify",
+        kind="string",
+        default=None,
+        title="CA bundle",
+        description="File of certificate authorities, on every machine that runs tasks. Empty: the usual"
+        " ones.",
+    ),
+    ExtraField(
+        name="client_cert",
+        kind="string",
+        default=None,
+        title="Client certificate",
+        description="File with a client certificate (PEM), for a server that wants one. It may hold the key"
+        " too.",
+    ),
+    ExtraField(
+        name="client_key",
+        kind="string",
+        default=None,
+        title="Client key",
+        description="File with the certificate's key (PEM).",
+    ),
+    ExtraField(
+        name="proxy",
+        kind="string",
+        default=None,
+        title="Proxy",
+        description="URL such as http://proxy.example.com:3128. Empty: the proxy of the environment.",
     ),
 )
-
-# Errors name Host, so the form does too.
-RELABELING = {"password": "API token", "host": "Host (base URL)"}
-# Port stays: in Airflow 3.3 the Test button of a saved connection works only where Port is filled in.
-HIDDEN_FIELDS = ["schema", "login"]
-PLACEHOLDERS = {"host": DEFAULT_HOST, "port": "443"}
 
 
 @dataclass(frozen=True)
@@ -130,7 +148,7 @@ class Settings:
     proxy: str | None = field(repr=False)
 
     @classmethod
-    def of(cls, connection: Connection) -> Settings:
+    def from_connection(cls, connection: Connection) -> Settings:
         """Check a connection.
 
         :param connection: an Airflow connection of any version.
@@ -155,30 +173,21 @@ class Settings:
                 proxy=_proxy(values["proxy"]),
             )
         except SelaSetupError as error:
-            refusal = f"connection {connection.conn_id!r}: {error}"
+            refusal = of_connection(connection.conn_id, error)
         # Raised outside the handler: as a context, what refused a value would quote it.
         raise SelaSetupError(refusal)
 
+    def page_size_for(self, asked: int | str | None) -> int:
+        """Leads per request.
 
-def connection_type() -> dict[str, Any]:
-    """The connection's entry in the provider's metadata; Airflow 3.2 and newer draw the form from it."""
-    fields = {}
-    for item in EXTRA_FIELDS:
-        schema: dict[str, Any] = {"type": [item.kind, "null"], "default": item.default}
-        if item.minimum is not None:
-            schema |= {"minimum": item.minimum, "maximum": item.maximum}
-        fields[item.name] = {"label": item.title, "description": item.description, "schema": schema}
-    return {
-        "connection-type": "sela",
-        "hook-class-name": "airflow_provider_sela.hooks.sela.SelaHook",
-        "hook-name": "Sela",
-        "ui-field-behaviour": {
-            "hidden-fields": HIDDEN_FIELDS,
-            "relabeling": RELABELING,
-            "placeholders": PLACEHOLDERS,
-        },
-        "conn-fields": fields,
-    }
+        :param asked: 1 or more, which a template may have made a text; None for the connection's.
+        :raises SelaRequestError: it is something else.
+        """
+        return self.page_size if asked is None else whole_number("page_size", asked)
+
+    def concurrency_for(self, asked: int | str | None) -> int:
+        """Requests in flight at once; as :meth:`page_size_for`."""
+        return self.concurrency if asked is None else whole_number("concurrency", asked)
 
 
 def _extras(text: str | None) -> Mapping[str, Any]:

@@ -20,10 +20,10 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing.synchronize import Event
 from typing import Any, TypeVar
 
-from airflow_provider_sela.hooks.sela import SelaHook
+from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.reading.parts import Part, Parts, asked_of
-from airflow_provider_sela.reading.parts_reader import Asking
+from airflow_provider_sela.reading.parts_reader import PartsReader
 from airflow_provider_sela.testing import SelaApi, sample_lead
 
 T = TypeVar("T")
@@ -44,13 +44,13 @@ def serve(leads: int, latency: float, url: Any, stop: Event) -> None:
 
 def plan(folder: str, most: int) -> list[Part]:
     """Begin a read."""
-    return _asking().plan(folder, page_size=100, most=most)
+    return _reader().plan(folder, page_size=100, most=most)
 
 
 def read(part: Part) -> tuple[Part, float]:
     """Read a part; with it the CPU seconds that it took."""
     begun = time.process_time()
-    done = _asking().read(part, concurrency=CONNECTIONS)
+    done = _reader().read(part, concurrency=CONNECTIONS)
     return done, time.process_time() - begun
 
 
@@ -61,15 +61,15 @@ def finish(parts: Sequence[Part] | None, connections: int = CONNECTIONS) -> tupl
     found = None
     if parts is not None:
         asked = asked_of(hook.settings, {}, Privacy())
-        found = Parts([part.xcom() for part in parts], asked, LOG)
-    with hook.snapshot(page_size=100, concurrency=connections, parts=found) as snapshot:
+        found = Parts.open([part.xcom() for part in parts], asked, LOG)
+    with open_snapshot(hook, {}, page_size=100, concurrency=connections, parts=found) as snapshot:
         if not snapshot.verdict.proven:
             raise RuntimeError(f"the verdict is {snapshot.verdict}")
         return len(snapshot), time.process_time() - begun
 
 
-def _asking() -> Asking:
-    return Asking(SelaHook().transport, {}, Privacy(), run=None, attempt=1, log=LOG)
+def _reader() -> PartsReader:
+    return PartsReader(SelaHook().transport, {}, Privacy(), run=None, attempt=1, log=LOG)
 
 
 def timed(work: Callable[..., T], *arguments: Any) -> tuple[float, T]:

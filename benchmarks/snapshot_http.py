@@ -98,8 +98,7 @@ def read(leads: DriftingList, concurrency: int) -> Read:
             page_size=1000,
             concurrency=concurrency,
             on_unverified="warn",
-            encode=lead_line,
-            redact=None,
+            encoder=lead_line,
             log=LOG,
         )
         with snapshot:
@@ -113,13 +112,13 @@ def walk(leads: DriftingList) -> int:
         transport, walking = _transport(api), Walk()
         seen: set[int] = set()
         while walking.page is not None:
-            seen.update(lead["id"] for lead in walking.record(transport.read({}, walking.page, 1000).page))
+            seen.update(lead["id"] for lead in walking.record(transport.read({}, walking.page, 1000)))
         transport.close()
         return len(leads.stable - seen)
 
 
 def _transport(api: DriftingApi) -> Transport:
-    return Transport(Settings.of(Account(api.url, api.token)), LOG)
+    return Transport(Settings.from_connection(Account(api.url, api.token)), LOG)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from typing import Any
 
 from airflow_provider_sela.api.leads import content_hash, content_json, digest
 from airflow_provider_sela.api.raw import RawLead, raw_page
-from airflow_provider_sela.http.exchange import Answer
 from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.snapshot import Reading, Window
 from airflow_provider_sela.storage.spool import Line, Spool
@@ -35,8 +34,8 @@ def measure(leads: int = 20_000) -> dict[str, float]:
     made: list[Any] = sample_leads(leads)
     bodies = [_body(made, start) for start in range(0, leads, _PAGE)]
     windows = [Window(number + 1, _PAGE) for number in range(len(bodies))]
-    answers = [Answer(raw_page(body, window.page), 0) for body, window in zip(bodies, windows, strict=True)]
-    replies = [Reply.of(window, answer, None) for window, answer in zip(windows, answers, strict=True)]
+    answers = [raw_page(body, window.page) for body, window in zip(bodies, windows, strict=True)]
+    replies = [Reply.from_page(window, answer, None) for window, answer in zip(windows, answers, strict=True)]
     raw = [lead for reply in replies for lead in reply.leads]
     rows = [lead.row().values for lead in raw]
     contents = list(map(content_json, rows))
@@ -47,7 +46,7 @@ def measure(leads: int = 20_000) -> dict[str, float]:
         same = Line(b"x" * 900)
         with Spool(lambda lead: same) as target:
             for reply in replies:
-                target.keep_all(reply.leads)
+                target.add_all(reply.leads)
 
     steps: dict[str, Callable[[], object]] = {
         "page: checked, cut into leads, their ids and times": lambda: _each(

@@ -1,4 +1,4 @@
-"""The rooms of the design, from the syntax tree: who may import whom, and what an import may cost."""
+"""The layers of the design, from the syntax trees: who may import whom, and what an import may cost."""
 
 from __future__ import annotations
 
@@ -10,137 +10,200 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = "airflow_provider_sela"
-ROOT = Path(__file__).resolve().parent.parent / PACKAGE
+from tests.support.sources import PACKAGE, ROOT, SOURCES, Sources, imported, imports, top
 
-#: From the bottom up; a module belongs to the room with the longest name that begins its own.
-FLOORS: tuple[tuple[str, ...], ...] = (
-    (
-        "__init__", "exceptions", "api", "status", "leads", "raw", "delimited", "settings", "walk", "pacing",
-        "progress", "redaction", "snapshot", "privacy", "newest", "patience", "checkup",
-    ),
-    (
-        "certificates", "session", "transport", "async_transport", "spool", "hooks", "files", "publishing",
-        "warehouse", "lineage", "assets", "metrics", "retry", "failures", "deadline", "replies", "parts",
-        "sharing",
-    ),
-    ("triggers",),
-    ("operators", "transfers", "sensors"),
-)  # fmt: skip
-#: Beside the building: they may use any floor, and no floor may use them.
-BESIDE = ("demo", "cli", "__main__", "dlt")
+TESTS = Path(__file__).resolve().parent
+
+#: From the bottom up. Names on one line that a bar divides never import each other.
+LAYERS = (
+    "exceptions, metrics",
+    "api",
+    "snapshot, settings, privacy, assets, retry",
+    "http | storage",
+    "reading | warehouse",
+    "hooks",
+    "triggers | operators, lineage",
+    "transfers, sensors",
+)
+#: Beside the layers: they may use all, and none may use them.
+DOORS = ("__init__", "__main__", "cli", "demo", "dlt")
 #: The sample API is for people without the rest, so it stands alone.
 ALONE = "testing"
+#: No I/O, no Airflow: tested with values, and the same for threads and coroutines.
+PURE = (
+    "api", "snapshot", "exceptions", "privacy", "settings", "http.pacing", "storage.csv_lines",
+    "triggers.newest", "triggers.cursor", "triggers.failure_limit",
+)  # fmt: skip
 
 HEAVY = {"dlt", "pyarrow", "duckdb", "httpx", "openlineage", "pandas", "numpy", "requests", "urllib3"}
-NOT_ON_FLOOR_0 = {"airflow", "socket", "http", "tempfile", "sqlite3"} | HEAVY
+IMPURE = {"airflow", "socket", "http", "tempfile", "sqlite3"} | HEAVY
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "tools"}
-
-MODULES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in sorted(ROOT.rglob("*.py"))
-    if "example_dags" not in path.parts
-}
+MOST_IN_THE_ROOT = 12
 
 #: What users import in the files that Airflow parses again and again.
-DAG_MODULES = [
-    name
-    for name in (
-        "hooks.sela",
-        "operators.leads",
-        "operators.parts",
-        "transfers.leads_to_sql",
-        "sensors.leads",
-        "triggers.leads",
-        "retry",
-    )
-    if name in MODULES
-]
-
-
-def imports(module: str) -> Iterator[str]:
-    """Full names of the modules that a module imports, at its top or inside a function."""
-    for node in ast.walk(ast.parse(MODULES[module].read_text())):
-        yield from imported(node)
-
-
-def imported(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        assert node.level == 0, "imports are absolute"
-        for alias in node.names:
-            name = f"{node.module}.{alias.name}"
-            yield name if name.removeprefix(f"{PACKAGE}.") in MODULES else str(node.module)
+DAG_MODULES = (
+    "hooks.sela",
+    "operators.leads",
+    "operators.parts",
+    "transfers.leads_to_sql",
+    "sensors.leads",
+    "triggers.leads",
+    "retry",
+)
 
 
 def imports_at_the_top(module: str) -> Iterator[str]:
     """Those that importing the module runs, ours without the package's name; no type hints."""
-    for node in ast.parse(MODULES[module].read_text()).body:
+    for node in ast.parse(SOURCES[module]).body:
         yield from (name.removeprefix(f"{PACKAGE}.") for name in imported(node))
 
 
-def imports_of_ours(module: str) -> set[str]:
-    """Those of our own modules, without the package's name."""
-    names = {name.removeprefix(f"{PACKAGE}.") for name in imports(module) if name.startswith(f"{PACKAGE}.")}
-    return names & MODULES.keys()
+def imports_of_ours(module: str, modules: Sources) -> set[str]:
+    """Those of our own modules, without the package's name; type hints too."""
+    names = imports(modules[module], modules)
+    return {name.removeprefix(f"{PACKAGE}.") for name in names if name.startswith(f"{PACKAGE}.")}
 
 
-def room(module: str) -> str:
-    return module.partition(".")[0]
+def places() -> dict[str, tuple[int, int]]:
+    """For each name of a layer: its height, and its place between the bars."""
+    return {
+        name: (height, place)
+        for height, layer in enumerate(LAYERS)
+        for place, names in enumerate(layer.split(" | "))
+        for name in names.split(", ")
+    }
 
 
-def floor(module: str) -> int | None:
-    """Number of a module's floor, None for a module beside them; a KeyError where nobody has said."""
-    if room(module) in (*BESIDE, ALONE):
-        return None
-    return {name: number for number, names in enumerate(FLOORS) for name in names}[room(module)]
+def complaints(modules: Sources) -> list[str]:
+    """What of a package's imports the layers do not allow."""
+    where, found = places(), []
+    for module in modules:
+        here = where.get(top(module))
+        if here is None and top(module) not in (*DOORS, ALONE):
+            found.append(f"{module} is in no layer")
+        for other in sorted(imports_of_ours(module, modules)):
+            if top(other) == top(module):
+                continue
+            there = where.get(top(other))
+            if top(module) == ALONE or top(other) == ALONE:
+                allowed = top(module) in DOORS
+            elif here is None:
+                allowed = True
+            else:
+                allowed = there is not None and (
+                    there[0] < here[0] or (there[0] == here[0] and there[1] == here[1])
+                )
+            if not allowed:
+                found.append(f"{module} imports {other}")
+    return found
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_module_has_a_floor(module: str) -> None:
-    floor(module)
+def impurities(modules: Sources) -> list[str]:
+    """Modules that should do no I/O and know no Airflow, with what they import of both."""
+    return [
+        f"{module} imports {found}"
+        for module in modules
+        if any(module == name or module.startswith(f"{name}.") for name in PURE)
+        for found in sorted(set(imports(modules[module], modules)))
+        if top(found) in IMPURE
+    ]
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_go_downward_only(module: str) -> None:
-    here = floor(module)
-    for other in imports_of_ours(module):
-        there = floor(other)
-        if room(module) == ALONE:
-            assert room(other) == ALONE, f"{module} imports {other}"
-        elif here is not None:
-            assert there is not None, f"{module} imports {other}, which stands beside the floors"
-            assert there <= here, f"{module} on floor {here} imports {other} on floor {there}"
+def circle(modules: Sources) -> str:
+    """A way from a module back to itself, type hints included; empty if there is none."""
+    done: set[str] = set()
+
+    def visit(module: str, way: tuple[str, ...]) -> str:
+        if module in way:
+            return " -> ".join([*way, module])
+        if module in done or module not in modules:
+            return ""
+        others = sorted(imports_of_ours(module, modules) - {module})
+        found = next(filter(None, (visit(other, (*way, module)) for other in others)), "")
+        done.add(module)
+        return found
+
+    return next(filter(None, (visit(module, ()) for module in modules)), "")
+
+
+def imports_of_tests(texts: Sources) -> list[str]:
+    """Test files that other test files import from: what they share belongs into ``tests/support``."""
+    return [
+        f"{name} imports {found}"
+        for name, text in texts.items()
+        for found in imports(text, {})
+        if found.startswith("tests.") and found.rpartition(".")[2].startswith("test_")
+    ]
+
+
+def test_imports_go_downward_only() -> None:
+    assert complaints(SOURCES) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        ("api.planted", "from airflow_provider_sela.settings import Settings"),
+        ("http.planted", "from airflow_provider_sela.storage.spool import Spool"),
+        ("storage.planted", "from airflow_provider_sela.http.transport import Transport"),
+        ("warehouse.planted", "def ask():\n    from airflow_provider_sela.hooks.sela import SelaHook"),
+        ("triggers.planted", "from airflow_provider_sela.operators.base import SelaBaseOperator"),
+        ("sensors.planted", "from airflow_provider_sela.cli import main"),
+        ("testing.planted", "from airflow_provider_sela.api.request import origin"),
+        ("reading.planted", "from airflow_provider_sela.testing import SelaApi"),
+        ("planted", ""),
+    ],
+)
+def test_a_planted_import_that_goes_elsewhere_is_found(module: str, text: str) -> None:
+    assert len(complaints({**SOURCES, module: text})) == 1
+
+
+def test_what_should_do_no_io_imports_neither_airflow_nor_the_network() -> None:
+    assert impurities(SOURCES) == []
+
+
+@pytest.mark.parametrize("module", PURE)
+@pytest.mark.parametrize("text", ["import http.client", "def f():\n    from airflow.models import DAG"])
+def test_planted_io_is_found(module: str, text: str) -> None:
+    assert len(impurities({**SOURCES, f"{module}.planted": text})) == 1
 
 
 def test_no_import_goes_in_a_circle() -> None:
     """Type hints included: a circle of types is a circle of ideas."""
-    graph = {module: imports_of_ours(module) - {module} for module in MODULES}
-    done: set[str] = set()
-
-    def visit(module: str, way: tuple[str, ...]) -> None:
-        assert module not in way, " -> ".join([*way, module])
-        if module not in done:
-            for other in sorted(graph[module]):
-                visit(other, (*way, module))
-            done.add(module)
-
-    for module in graph:
-        visit(module, ())
+    assert circle(SOURCES) == ""
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if floor(module) == 0])
-def test_floor_0_knows_neither_airflow_nor_the_network(module: str) -> None:
-    assert {name.partition(".")[0] for name in imports(module)} & NOT_ON_FLOOR_0 == set()
+def test_a_planted_circle_is_found() -> None:
+    planted = {
+        "api.a": f"from {PACKAGE}.api.b import x",
+        "api.b": f"def f():\n    from {PACKAGE}.api.a import y",
+    }
+    assert circle({**SOURCES, **planted}) == "api.a -> api.b -> api.a"
 
 
-@pytest.mark.parametrize("module", MODULES)
+def test_no_test_file_imports_from_another() -> None:
+    texts = {str(path.relative_to(TESTS)): path.read_text() for path in TESTS.rglob("*.py")}
+    assert imports_of_tests(texts) == []
+    planted = {"planted": "from tests.api.test_pages import page", "fine": "from tests.support import tls"}
+    assert len(imports_of_tests(planted)) == 1
+
+
+def test_a_newcomer_sees_few_modules_in_the_root() -> None:
+    assert len(list(ROOT.glob("*.py"))) <= MOST_IN_THE_ROOT
+
+
+def test_every_folder_says_what_belongs_in_it() -> None:
+    for path in ROOT.rglob("__init__.py"):
+        if "example_dags" not in path.parts:
+            assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
+@pytest.mark.parametrize("module", SOURCES)
 def test_no_module_is_longer_than_300_lines(module: str) -> None:
-    assert len(MODULES[module].read_text().splitlines()) <= 300
+    assert len(SOURCES[module].splitlines()) <= 300
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", SOURCES)
 def test_no_module_is_a_drawer_for_anything(module: str) -> None:
     assert not set(module.split(".")) & FORBIDDEN_NAMES
 
@@ -152,8 +215,8 @@ def test_what_a_dag_file_imports_reaches_no_heavy_library(module: str) -> None:
     while waiting:
         name = waiting.pop()
         reached.add(name)
-        waiting |= set(imports_at_the_top(name)) & MODULES.keys() - reached
-        assert {found.partition(".")[0] for found in imports_at_the_top(name)} & HEAVY == set(), name
+        waiting |= set(imports_at_the_top(name)) & SOURCES.keys() - reached
+        assert {top(found) for found in imports_at_the_top(name)} & HEAVY == set(), name
     assert len(reached) > 1
 
 
@@ -164,19 +227,39 @@ def run(program: str) -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
-def test_an_import_costs_dag_parsing_nothing_heavy() -> None:
-    """Beyond Airflow's own base classes, which import some of them in some versions."""
-    written = [PACKAGE, *(f"{PACKAGE}.{name}" for name in DAG_MODULES)]
-    program = f"""
+def newly_imported(modules: list[str], wanted: set[str]) -> str:
+    """Which libraries some imports load that Airflow's own base classes have not loaded."""
+    return run(f"""
 import importlib, sys
 import airflow.providers.common.compat.sdk as sdk
 sdk.BaseHook, sdk.BaseOperator, sdk.BaseSensorOperator
+import airflow.triggers.base
 before = set(sys.modules)
-for name in {written!r}:
+for name in {modules!r}:
     importlib.import_module(name)
-print(sorted({HEAVY!r} & {{name.partition(".")[0] for name in set(sys.modules) - before}}))
+print(sorted({wanted!r} & {{name.partition(".")[0] for name in set(sys.modules) - before}}))
+""")
+
+
+def test_an_import_costs_dag_parsing_nothing_heavy() -> None:
+    written = [PACKAGE, *(f"{PACKAGE}.{name}" for name in DAG_MODULES)]
+    assert newly_imported(written, HEAVY) == "[]"
+
+
+def test_the_triggerer_loads_one_http_library_and_no_other() -> None:
+    """What it imports stays in the memory of every triggerer."""
+    program = f"""
+import sys
+for name in [name for name in sys.modules if name.partition(".")[0] in ("requests", "urllib3")]:
+    del sys.modules[name]
+import {PACKAGE}.triggers.polling, {PACKAGE}.triggers.watching
+print([name for name in ("httpx", "requests", "urllib3") if name in sys.modules])
 """
-    assert run(program) == "[]"
+    assert run(f"import airflow.providers.common.compat.sdk\n{program}") == "['httpx']"
+
+
+def test_the_dlt_resource_loads_no_http_library_before_it_reads() -> None:
+    assert newly_imported([f"{PACKAGE}.dlt"], {"requests", "httpx"}) == "[]"
 
 
 def test_importing_the_package_imports_nothing_of_ours_nor_of_others() -> None:

@@ -1,31 +1,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
 from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.settings import EXTRA_FIELDS, Settings
-
-TOKEN = "s3cr3t-t0k3n"
-
-
-@dataclass
-class Fields:
-    """The fields of an Airflow connection."""
-
-    conn_id: str = "sela_default"
-    password: str | None = TOKEN
-    host: str | None = None
-    port: int | None = None
-    schema: str | None = None
-    extra: str | None = None
+from tests.support.connections import TOKEN, Fields
 
 
 def of(**values: Any) -> Settings:
-    return Settings.of(replace(Fields(), **values))
+    return Settings.from_connection(replace(Fields(), **values))
 
 
 def with_extra(**extra: Any) -> Settings:
@@ -218,7 +205,7 @@ def test_a_connection_written_as_a_uri_is_understood(uri: str, url: str, timeout
     """As in ``AIRFLOW_CONN_SELA_DEFAULT`` and ``airflow connections add --conn-uri``."""
     from airflow.models.connection import Connection
 
-    settings = Settings.of(Connection(conn_id="sela_default", uri=uri.replace("TOKEN", TOKEN)))
+    settings = Settings.from_connection(Connection(conn_id="sela_default", uri=uri.replace("TOKEN", TOKEN)))
     assert (settings.base_url, settings.timeout) == (url, timeout)
     assert settings.authorization == f"Token {TOKEN}"
 
@@ -234,6 +221,6 @@ def test_a_connection_added_on_the_command_line_is_understood(airflow_db: None) 
         [*words, "--conn-host", "h.example", "--conn-extra", extra]
     )
     arguments.func(arguments)
-    settings = Settings.of(Connection.get_connection_from_secrets("sela_cli"))
+    settings = Settings.from_connection(Connection.get_connection_from_secrets("sela_cli"))
     assert (settings.base_url, settings.timeout) == ("https://h.example", 12)
     assert settings.authorization == f"Token {TOKEN}"

@@ -10,8 +10,9 @@ from typing import Any
 
 #: Leads per request beyond which fewer requests gain little, and repeating an answer costs much.
 LARGE_PAGE = 1000
+# Requests in flight that suit a list which takes long.
 _MANY = 8
-# A read that takes longer than this is worth more requests at once.
+# Seconds; a read that takes longer is worth more requests at once.
 _LONG = 60.0
 
 
@@ -111,7 +112,7 @@ def advice(seen: Seen) -> list[Advice]:
     together = max(requests / concurrency, 1) * one
     return [
         Advice("page_size", size, f"all leads in about {requests} {unit}"),
-        Advice("concurrency", concurrency, f"which then take about {_told(together)}"),
+        Advice("concurrency", concurrency, f"which then take about {_duration(together)}"),
     ]
 
 
@@ -161,5 +162,5 @@ def _filter(seen: Seen) -> Finding:
     return Finding("external_id", _FILTERS[seen.filtering], seen.filtering not in _BAD_FILTERS)
 
 
-def _told(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     return "a second" if seconds <= 1 else f"{seconds:.0f} seconds"

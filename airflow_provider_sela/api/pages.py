@@ -16,7 +16,6 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from airflow_provider_sela.api.leads import Lead, lead_id
-from airflow_provider_sela.api.request import origin
 from airflow_provider_sela.exceptions import SelaResponseError
 
 L = TypeVar("L")
@@ -28,16 +27,17 @@ class Page(Generic[L]):
 
     :param count: leads in the whole list, as the server counts them.
     :param next_page: number of the page that follows, None on the last.
-    :param next_origin: scheme, host and port that ``next`` names; never contacted, only compared.
     :param leads: the leads of this page, each with an integer ``id``.
     :param rejects: what stood in ``results`` without a usable ``id``.
+    :param date: the server's clock when it answered (the ``Date`` header), microseconds since the epoch; None
+        if there is none.
     """
 
     count: int
     next_page: int | None
-    next_origin: str | None
     leads: list[L] = field(repr=False)
     rejects: list[Any] = field(default_factory=list, repr=False)
+    date: int | None = None
 
     @property
     def rows(self) -> int:
@@ -66,8 +66,7 @@ def decode_page(body: bytes, page: int) -> Page[Lead]:
         else:
             item["id"] = key
             leads.append(item)
-    following, origin = page_after(envelope.get("next"), page)
-    return Page(envelope["count"], following, origin, leads, rejects)
+    return Page(envelope["count"], page_after(envelope.get("next"), page), leads, rejects)
 
 
 def _load(body: bytes) -> dict[str, Any]:
@@ -137,11 +136,10 @@ def _unfold(page: dict[str, Any], into: list[Any], depth: int) -> None:
             into.append(item)
 
 
-def page_after(url: object, page: int) -> tuple[int | None, str | None]:
-    """Page number and origin in ``next``. The URL itself is never requested: a hostile or misconfigured
-    server cannot steer the token anywhere by it."""
+def page_after(url: object, page: int) -> int | None:
+    """The page number in ``next``. The URL itself is never requested: no server can steer the token."""
     if url is None:
-        return None, None
+        return None
     if not isinstance(url, str):
         raise SelaResponseError("next is neither a URL nor null")
     number = _page_number(url)
@@ -153,10 +151,7 @@ def page_after(url: object, page: int) -> tuple[int | None, str | None]:
         )
     if number > page + 1:
         raise SelaResponseError(f"next of page {page} is page {number}: the leads between would be missed")
-    try:
-        return number, origin(url)
-    except ValueError:
-        return number, None
+    return number
 
 
 def _page_number(url: str) -> int | None:

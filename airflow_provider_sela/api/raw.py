@@ -1,4 +1,4 @@
-"""Leads in the bytes that the API sent, of which only as much is read as somebody asks for.
+"""Leads kept as bytes and decoded on demand.
 
 A verified read passes every lead from the answer to the disk. What the proof needs is its id and two times;
 what a table needs is its row. Neither takes the dictionary that a lead is to everybody else, which costs more
@@ -90,7 +90,7 @@ class RawLead(NamedTuple):
         return f"RawLead(id={self.id})"
 
     @classmethod
-    def of(cls, lead: Lead) -> RawLead:
+    def from_lead(cls, lead: Lead) -> RawLead:
         """A lead that has been read already."""
         created, modified = microseconds(lead.get("created_time")), microseconds(lead.get("modified_time"))
         return cls(lead["id"], created, modified, _written(lead))
@@ -101,7 +101,7 @@ class RawLead(NamedTuple):
         # The first look is short, and for most leads the last.
         return b"\\" in self.json and b"\\u" in self.json
 
-    def read(self) -> Lead:
+    def decode(self) -> Lead:
         """The lead as a dictionary.
 
         :raises SelaResponseError: nested too deeply to be read where this is called.
@@ -112,14 +112,14 @@ class RawLead(NamedTuple):
             raise SelaResponseError("a lead is nested too deeply to be read") from None
         return lead
 
-    def after(self, redact: Callable[[Any], Any]) -> RawLead:
+    def redacted(self, redact: Callable[[Any], Any]) -> RawLead:
         """What a rule leaves of the lead; the values that a read goes by stay."""
-        return self._replace(json=_written(redact(self.read())))
+        return self._replace(json=_written(redact(self.decode())))
 
     def row(self) -> Row:
         """The row that :func:`~airflow_provider_sela.api.leads.lead_row` makes of the lead."""
         nul = self.escapes and b"\\u0000" in self.json
-        return (None if nul else _documented_row(self.json)) or lead_row(self.read())
+        return (None if nul else _documented_row(self.json)) or lead_row(self.decode())
 
 
 def raw_page(body: bytes, page: int) -> Page[RawLead]:
@@ -134,7 +134,7 @@ def _documented_page(body: bytes, page: int) -> Page[RawLead] | None:
         leads = [_documented_lead(bytes(raw)) for raw in envelope.results]
     except _OTHERWISE:
         return None
-    return Page(envelope.count, *page_after(envelope.next, page), leads)
+    return Page(envelope.count, page_after(envelope.next, page), leads)
 
 
 def _documented_lead(data: bytes) -> RawLead:
@@ -146,8 +146,8 @@ def _documented_lead(data: bytes) -> RawLead:
 
 
 def _unread(page: Page[Lead]) -> Page[RawLead]:
-    leads = [RawLead.of(lead) for lead in page.leads]
-    return Page(page.count, page.next_page, page.next_origin, leads, page.rejects)
+    leads = [RawLead.from_lead(lead) for lead in page.leads]
+    return Page(page.count, page.next_page, leads, page.rejects)
 
 
 def _documented_row(data: bytes) -> Row | None:

@@ -66,14 +66,26 @@ def lead_filters(
     return filters
 
 
-def page_params(filters: Mapping[str, str], page: int, page_size: int | None) -> dict[str, str]:
-    """Query of one page; ``page_size`` None leaves the size to the server.
+def whole_number(name: str, value: object, *, least: int = 1) -> int:
+    """Read a parameter that a template may have made a text.
 
-    :raises SelaRequestError: ``page`` or ``page_size`` is below 1.
+    :param name: of the parameter, for the message.
+    :param least: the smallest number that makes sense.
+    :raises SelaRequestError: it is no whole number, or a smaller one.
     """
-    for name, value in (("page", page), ("page_size", page_size)):
-        if value is not None and value < 1:
-            raise SelaRequestError(f"{name} is {value}: it starts at 1")
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = None
+    if number is None:
+        raise SelaRequestError(f"{name} is not a whole number")
+    if number < least:
+        raise SelaRequestError(f"{name} is {number}: it starts at {least}")
+    return number
+
+
+def page_params(filters: Mapping[str, str], page: int, page_size: int | None) -> dict[str, str]:
+    """Query of one page; ``page_size`` None leaves the size to the server."""
     params = {**filters, "page": str(page)}
     if page_size is not None:
         params["page_size"] = str(page_size)

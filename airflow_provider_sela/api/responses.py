@@ -1,13 +1,16 @@
-"""What an HTTP status and its headers mean: the error that they stand for, and how long to wait."""
+"""What an answer means: the page in it, or the error that it stands for and how long to wait."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
+from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.api.request import DEFAULT_HOST, LEADS_PATH, origin
 from airflow_provider_sela.exceptions import (
     SelaAuthenticationError,
@@ -20,6 +23,8 @@ from airflow_provider_sela.exceptions import (
     SelaSetupError,
     SelaUnavailableError,
 )
+
+L = TypeVar("L")
 
 #: Failures of the moment: the request may succeed if it is sent again.
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -56,6 +61,25 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
         return max(0.0, seconds) if math.isfinite(seconds) else None
     moment = _http_date(text)
     return None if moment is None else max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+
+
+def page_in(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    page: int,
+    decode: Callable[[bytes, int], Page[L]],
+) -> Page[L]:
+    """The page in an answer, with the server's clock.
+
+    :param page: number of the page that was asked for.
+    :param decode: reads the body, :func:`~.pages.decode_page` or :func:`~.raw.raw_page`.
+    :raises SelaError: the answer stands for an error, or holds no page.
+    """
+    error = error_for(status, headers, body, page=page)
+    if error is not None:
+        raise error
+    return replace(decode(body, page), date=date_microseconds(headers.get("Date")))
 
 
 def error_for(status: int, headers: Mapping[str, str], body: bytes, *, page: int = 1) -> SelaError | None:

@@ -54,7 +54,7 @@ class AsyncReading:
                 f"connection {self.sela_conn_id!r} cannot be looked up for now ({type(error).__name__})"
             )
         else:
-            return Settings.of(connection)
+            return Settings.from_connection(connection)
         raise failure
 
     async def aiter_leads(
@@ -72,14 +72,14 @@ class AsyncReading:
             from airflow_provider_sela.http.exchange import Run
 
             walk, run = Walk(), Run(transport.settings)
-            size = transport.settings.page_size if page_size is None else page_size
+            size = transport.settings.page_size_for(page_size)
             while walk.page is not None:
                 try:
                     answer = await transport.read(filters, walk.page, size, self.log, run=run)
                 except SelaPageGoneError:
                     walk.gone()
                     continue
-                for lead in walk.record(answer.page):
+                for lead in walk.record(answer):
                     yield lead
             self._tell_end(walk)
 
@@ -100,7 +100,7 @@ class AsyncReading:
         """Number of leads, as the server counts them; as :meth:`.SelaHook.count_leads`."""
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
         async with self._atransport() as transport:
-            return (await transport.read(filters, 1, 1, self.log)).page.count
+            return (await transport.read(filters, 1, 1, self.log)).count
 
     def _tell_end(self, walk: Walk) -> None:
         """Say what a walk that has ended did not give."""

@@ -1,10 +1,38 @@
-"""The connection form for Airflow below 3.2; newer versions draw it from the provider's metadata."""
+"""The form in which a user enters a connection: metadata for Airflow 3.2 and newer, WTForms below."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_sela.api.request import DEFAULT_HOST
 from airflow_provider_sela.settings import EXTRA_FIELDS, ExtraField
+
+# Errors name Host, so the form does too.
+RELABELING = {"password": "API token", "host": "Host (base URL)"}
+# Port stays: in Airflow 3.3 the Test button of a saved connection works only where Port is filled in.
+HIDDEN_FIELDS = ["schema", "login"]
+PLACEHOLDERS = {"host": DEFAULT_HOST, "port": "443"}
+
+
+def connection_type() -> dict[str, Any]:
+    """The connection's entry in the provider's metadata; Airflow 3.2 and newer draw the form from it."""
+    fields = {}
+    for item in EXTRA_FIELDS:
+        schema: dict[str, Any] = {"type": [item.kind, "null"], "default": item.default}
+        if item.minimum is not None:
+            schema |= {"minimum": item.minimum, "maximum": item.maximum}
+        fields[item.name] = {"label": item.title, "description": item.description, "schema": schema}
+    return {
+        "connection-type": "sela",
+        "hook-class-name": "airflow_provider_sela.hooks.sela.SelaHook",
+        "hook-name": "Sela",
+        "ui-field-behaviour": {
+            "hidden-fields": HIDDEN_FIELDS,
+            "relabeling": RELABELING,
+            "placeholders": PLACEHOLDERS,
+        },
+        "conn-fields": fields,
+    }
 
 
 def form_widgets() -> dict[str, Any]:  # pragma: no cover (Airflow below 3.2)

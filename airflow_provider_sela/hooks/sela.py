@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,14 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_sela.api.leads import Lead, has_external_id
 from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.api.walk import Walk
-from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError
+from airflow_provider_sela.assets import collect_read
+from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError, of_connection
 from airflow_provider_sela.hooks.asynchronous import AsyncReading
-from airflow_provider_sela.hooks.form import form_widgets
-from airflow_provider_sela.lineage import collect_read
-from airflow_provider_sela.privacy import Redact
+from airflow_provider_sela.hooks.form import HIDDEN_FIELDS, PLACEHOLDERS, RELABELING, form_widgets
+from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.reading.progress import Progress
-from airflow_provider_sela.settings import HIDDEN_FIELDS, PLACEHOLDERS, RELABELING, Settings
-from airflow_provider_sela.storage.spool import Encode, raw_line
+from airflow_provider_sela.settings import Settings
+from airflow_provider_sela.storage.spool import Encoder, raw_line
 
 # Importing requests takes longer than everything else that a DAG file imports of us: only reading does it.
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class SelaHook(AsyncReading, BaseHook):
 
         :raises SelaSetupError: a field of the connection is wrong.
         """
-        return Settings.of(self.get_connection(self.sela_conn_id))
+        return Settings.from_connection(self.get_connection(self.sela_conn_id))
 
     @cached_property
     def transport(self) -> Transport:
@@ -109,7 +109,7 @@ class SelaHook(AsyncReading, BaseHook):
         :raises SelaError: see :mod:`airflow_provider_sela.exceptions`.
         """
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
-        return self._walk(filters, self.settings.page_size if page_size is None else page_size)
+        return self._walk(filters, self.settings.page_size_for(page_size))
 
     def find_leads(self, external_id: str) -> list[Lead]:
         """All leads that have exactly this ``external_id``, oldest id first.
@@ -133,7 +133,7 @@ class SelaHook(AsyncReading, BaseHook):
     ) -> int:
         """Number of leads, as the server counts them; filters as in :meth:`iter_leads`."""
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
-        return self.transport.read(filters, 1, 1).page.count
+        return self.transport.read(filters, 1, 1).count
 
     def snapshot(
         self,
@@ -145,9 +145,7 @@ class SelaHook(AsyncReading, BaseHook):
         page_size: int | None = None,
         concurrency: int | None = None,
         on_unverified: str = "fail",
-        encode: Encode = raw_line,
-        redact: Redact | None = None,
-        parts: Parts | None = None,
+        privacy: Privacy | None = None,
     ) -> LeadSnapshot:
         """Read the whole list and establish whether the read was complete.
 
@@ -163,26 +161,19 @@ class SelaHook(AsyncReading, BaseHook):
             the vendor's rate limits are not known.
         :param on_unverified: where completeness could not be established, ``fail`` (default) raises and
             ``warn`` logs.
-        :param encode: makes the spooled line of a lead; default: the lead as the API sent it.
-        :param redact: leaves out what must not be written, from leads and rejects, before anything reaches a
-            disk; default: nothing. See :class:`~airflow_provider_sela.privacy.Privacy`.
-        :param parts: what other tasks have read of this list, to go on from; default: nothing. Its
-            ``page_size`` is then taken.
+        :param privacy: what of leads and rejects must not be written, applied before anything reaches a disk;
+            default: all may be.
+        :raises SelaRequestError: an argument is wrong; the message names it.
+        :raises SelaIncompleteError: completeness could not be established, and ``on_unverified`` is ``fail``.
         """
-        from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
-
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
-        collect_read(self, self.settings.base_url)
-        return LeadSnapshot(
-            self.transport,
+        return open_snapshot(
+            self,
             filters,
-            page_size=self.settings.page_size if page_size is None else page_size,
-            concurrency=concurrency or self.settings.concurrency,
+            page_size=page_size,
+            concurrency=concurrency,
             on_unverified=on_unverified,
-            encode=encode,
-            redact=redact,
-            log=self.log,
-            parts=parts,
+            privacy=privacy,
         )
 
     def test_connection(self) -> tuple[bool, str]:
@@ -193,12 +184,12 @@ class SelaHook(AsyncReading, BaseHook):
         """
         try:
             started = time.monotonic()
-            answer = self.transport.read({}, 1, 1, max_attempts=1)
+            page = self.transport.read({}, 1, 1, max_attempts=1)
         except SelaError as error:
             # The Test button gives the connection a random name for the moment.
-            return False, str(error).removeprefix(f"connection {self.sela_conn_id!r}: ")
+            return False, str(error).removeprefix(of_connection(self.sela_conn_id, ""))
         milliseconds = (time.monotonic() - started) * 1000
-        return True, f"Sela answered in {milliseconds:.0f} ms; this token sees {answer.page.count} leads"
+        return True, f"Sela answered in {milliseconds:.0f} ms; this token sees {page.count} leads"
 
     def _walk(self, filters: dict[str, str], page_size: int) -> Iterator[Lead]:
         from airflow_provider_sela.http.exchange import Run
@@ -208,10 +199,45 @@ class SelaHook(AsyncReading, BaseHook):
         collect_read(self, self.settings.base_url)
         while walk.page is not None:
             try:
-                answer = self.transport.read(filters, walk.page, page_size, run=run)
+                page = self.transport.read(filters, walk.page, page_size, run=run)
             except SelaPageGoneError:
                 walk.gone()
                 continue
-            yield from walk.record(answer.page)
-            progress.tell(pages=run.requests, leads=walk.leads, expected=walk.count)
+            yield from walk.record(page)
+            progress.log_if_due(pages=run.requests, leads=walk.leads, expected=walk.count)
         self._tell_end(walk)
+
+
+def open_snapshot(
+    hook: SelaHook,
+    filters: Mapping[str, str],
+    *,
+    page_size: int | str | None = None,
+    concurrency: int | None = None,
+    on_unverified: str = "fail",
+    privacy: Privacy | None = None,
+    encoder: Encoder = raw_line,
+    parts: Parts | None = None,
+) -> LeadSnapshot:
+    """The snapshot of :meth:`SelaHook.snapshot`, for the ways of landing leads that this package has.
+
+    :param filters: from :func:`~airflow_provider_sela.api.request.lead_filters`.
+    :param encoder: makes the spooled line of a lead; default: the lead as the API sent it.
+    :param parts: what other tasks have read of this list, to go on from; its ``page_size`` is then taken.
+    """
+    from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
+
+    settings = hook.settings
+    snapshot = LeadSnapshot(
+        hook.transport,
+        filters,
+        page_size=settings.page_size_for(page_size),
+        concurrency=settings.concurrency_for(concurrency),
+        on_unverified=on_unverified,
+        privacy=privacy,
+        encoder=encoder,
+        parts=parts,
+        log=hook.log,
+    )
+    collect_read(hook, settings.base_url)
+    return snapshot

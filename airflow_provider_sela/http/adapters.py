@@ -1,4 +1,6 @@
-"""A bound on the time that a whole answer over ``requests`` may take, from its status line to its last byte.
+"""Adapters of ``requests``: a deadline for whole answers, and the client certificate.
+
+The deadline bounds the time from the status line of an answer to its last byte.
 
 The time-out of a socket counts anew with every byte, and ``http.client`` reads a status line, headers and the
 lengths of chunks byte by byte if that is how they come.
@@ -21,7 +23,7 @@ from airflow_provider_sela.http.tls import load_client_certificate
 from airflow_provider_sela.settings import Settings
 
 
-class _Bounded(io.RawIOBase):
+class _DeadlineReader(io.RawIOBase):
     """Reads from a socket until a moment, then only raises ``TimeoutError``."""
 
     def __init__(self, raw: Any, sock: Any) -> None:
@@ -51,26 +53,26 @@ class _Bounded(io.RawIOBase):
 class _Response(http.client.HTTPResponse):
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_Bounded(self.fp.detach(), sock))
+        self.fp = io.BufferedReader(_DeadlineReader(self.fp.detach(), sock))
 
 
 @cache
-def _bounding(connection: type) -> type:
+def _with_deadline(connection: type) -> type:
     # urllib3 has a class for each scheme and for SOCKS proxies; all are http.client's underneath.
     return type(connection.__name__, (connection,), {"response_class": _Response})
 
 
-class BoundedAdapter(HTTPAdapter):
+class DeadlineAdapter(HTTPAdapter):
     """Bounds each answer, those of proxies too, to ``DRIP_FACTOR`` time-outs."""
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         if pool.ConnectionCls.response_class is not _Response:
-            pool.ConnectionCls = _bounding(pool.ConnectionCls)
+            pool.ConnectionCls = _with_deadline(pool.ConnectionCls)
         return pool
 
 
-class ClientCertificateAdapter(BoundedAdapter):
+class ClientCertificateAdapter(DeadlineAdapter):
     """Shows the client certificate to a server that asks for it.
 
     It has a context of its own: some versions of ``requests`` load a session's certificate into a context

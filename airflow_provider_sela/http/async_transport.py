@@ -8,34 +8,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 
 import httpx
-from tenacity import AsyncRetrying, RetryCallState
+from tenacity import AsyncRetrying
 
 from airflow_provider_sela.api.leads import Lead
-from airflow_provider_sela.api.pages import decode_page
+from airflow_provider_sela.api.pages import Page, decode_page
 from airflow_provider_sela.api.request import LEADS_PATH, origin, page_params
-from airflow_provider_sela.api.responses import date_microseconds, error_for
-from airflow_provider_sela.exceptions import (
-    SelaError,
-    SelaResponseError,
-    SelaSetupError,
-    SelaUnavailableError,
-)
-from airflow_provider_sela.http.exchange import (
-    ACCEPT,
-    MAX_BODY_BYTES,
-    Answer,
-    Run,
-    check_encoding,
-    user_agent,
-)
-from airflow_provider_sela.http.failures import DRIP_FACTOR, Symptom, failure, unreadable_bundle
-from airflow_provider_sela.http.log_filters import redact_library_logs
-from airflow_provider_sela.http.pacing import Pacer, retry_options
+from airflow_provider_sela.exceptions import SelaSetupError, of_connection
+from airflow_provider_sela.http.exchange import ACCEPT, Body, Exchange, Run, user_agent
+from airflow_provider_sela.http.failures import DRIP_FACTOR, Symptom, error_for_symptom, unreadable_bundle
+from airflow_provider_sela.http.log_filters import filter_library_logs
 from airflow_provider_sela.http.tls import load_client_certificate
 from airflow_provider_sela.settings import Settings
 
@@ -53,6 +38,10 @@ class TokenAuth(httpx.Auth):
         yield request
 
 
+#: Bytes from which an answer is decoded in a thread: 64 KB of JSON take about a millisecond of the loop.
+_LARGE = 1 << 16
+
+
 class AsyncTransport:
     """Reads pages for one connection on one event loop; :func:`shared_transport` makes it.
 
@@ -62,7 +51,7 @@ class AsyncTransport:
 
     def __init__(self, settings: Settings, client: httpx.AsyncClient) -> None:
         self.settings = settings
-        self.pacer = Pacer(settings.requests_per_second)
+        self.exchange = Exchange(settings)
         self._client = client
         # httpx gives up after its pool time-out when too many wait for a connection; here they queue.
         self._slots = asyncio.Semaphore(settings.concurrency)
@@ -76,50 +65,26 @@ class AsyncTransport:
         *,
         run: Run | None = None,
         max_attempts: int | None = None,
-    ) -> Answer[Lead]:
+    ) -> Page[Lead]:
         """Read one page, with retries; parameters as of :meth:`.Transport.read`.
 
-        :param log: where retries are told.
+        :param log: where retries are logged.
         :raises SelaError: see :mod:`airflow_provider_sela.exceptions`.
         """
-        settings = self.settings
-        run = run or Run(settings)
+        run = run or Run(self.settings)
         params = page_params(filters, page, page_size)
-
-        def before_sleep(state: RetryCallState) -> None:
-            run.retried(page, state, log)
-
-        retrying = AsyncRetrying(
-            **retry_options(max_attempts or settings.max_attempts, run.budget, before_sleep)
-        )
-        try:
+        retrying = AsyncRetrying(**self.exchange.retrying(run, page, max_attempts, log))
+        with self.exchange.naming_the_connection():
             return await retrying(self._attempt, params, page, run)
-        except SelaError as error:
-            error.args = (f"connection {settings.conn_id!r}: {error}",)
-            raise
 
-    async def _attempt(self, params: Mapping[str, str], page: int, run: Run) -> Answer[Lead]:
+    async def _attempt(self, params: Mapping[str, str], page: int, run: Run) -> Page[Lead]:
         async with self._slots:
-            pause = self.pacer.reserve(time.monotonic())
-            while pause > 0:
-                run.held_back(pause)
-                await asyncio.sleep(pause)
-                # Where the server asked for a pause meanwhile, queue again: not all may start when it ends.
-                now = time.monotonic()
-                pause = self.pacer.reserve(now) if self.pacer.paused(now) else 0.0
-            run.sent()
+            for wait in self.exchange.waits(run):
+                await asyncio.sleep(wait)
             status, headers, body = await self._get(params)
-        error = error_for(status, headers, body, page=page)
-        if error is not None:
-            if isinstance(error, SelaUnavailableError) and error.retry_after is not None:
-                self.pacer.pause(time.monotonic(), error.retry_after)
-            raise error
-        decoded = (
-            decode_page(body, page)
-            if len(body) < _LARGE
-            else await asyncio.to_thread(decode_page, body, page)
-        )
-        return Answer(decoded, date_microseconds(headers.get("Date")))
+        if len(body) < _LARGE:
+            return self.exchange.page(status, headers, body, page, decode_page)
+        return await asyncio.to_thread(self.exchange.page, status, headers, body, page, decode_page)
 
     async def _get(self, params: Mapping[str, str]) -> tuple[int, httpx.Headers, bytes]:
         """One answer, with our errors for those of ``httpx``, which hold the request and its filters."""
@@ -130,27 +95,14 @@ class AsyncTransport:
                 self._client.stream("GET", self.settings.base_url + LEADS_PATH, params=params) as response,
             ):
                 begun = True
-                return response.status_code, response.headers, await _body(response)
+                body = Body(response.headers)
+                async for chunk in response.aiter_bytes():
+                    body.add(chunk)
+                return response.status_code, response.headers, bytes(body)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
-            told = failure(_symptom(error, begun), error, self.settings)
+            found = error_for_symptom(_symptom(error, begun), error, self.settings)
         # Raised outside the handler: a context would keep the original error and its URL.
-        raise told
-
-
-async def _body(response: httpx.Response) -> bytes:
-    check_encoding(response.headers)
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise SelaResponseError(
-                f"the answer is larger than {MAX_BODY_BYTES >> 20} MB: lower extra 'page_size'"
-            )
-    return bytes(body)
-
-
-#: Bytes from which an answer is decoded in a thread: 64 KB of JSON take about a millisecond of the loop.
-_LARGE = 1 << 16
+        raise found
 
 
 def _symptom(error: Exception, begun: bool) -> Symptom:
@@ -213,16 +165,16 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
         else:
             context = httpx.create_ssl_context()
     except (OSError, ValueError):
-        raise SelaSetupError(f"connection {settings.conn_id!r}: {unreadable_bundle()}") from None
+        raise SelaSetupError(of_connection(settings.conn_id, unreadable_bundle())) from None
     try:
         load_client_certificate(context, settings)
     except SelaSetupError as error:
-        raise SelaSetupError(f"connection {settings.conn_id!r}: {error}") from None
+        raise SelaSetupError(of_connection(settings.conn_id, error)) from None
     return context
 
 
 def _client(settings: Settings, verify: ssl.SSLContext) -> httpx.AsyncClient:
-    redact_library_logs()
+    filter_library_logs()
     return httpx.AsyncClient(
         auth=TokenAuth(settings),
         verify=verify,

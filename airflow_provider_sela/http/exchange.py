@@ -1,30 +1,37 @@
-"""What both transports share: what is asked for, how much is read, and what one read has cost."""
+"""What both transports share: what is sent, how much is read, what came, and what one read has cost."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Generic, TypeVar
+from typing import Any, TypeVar
 
 from tenacity import RetryCallState
 
 from airflow_provider_sela import __version__, metrics
 from airflow_provider_sela.api.pages import Page
-from airflow_provider_sela.exceptions import SelaResponseError, SelaUnavailableError
-from airflow_provider_sela.http.pacing import Budget
+from airflow_provider_sela.api.responses import page_in
+from airflow_provider_sela.exceptions import (
+    SelaError,
+    SelaResponseError,
+    SelaUnavailableError,
+    of_connection,
+)
+from airflow_provider_sela.http.pacing import Pacer, RetryBudget, retry_after, retry_options
 from airflow_provider_sela.settings import Settings
 
 L = TypeVar("L")
 
 #: What is asked for, and the one packing that is unpacked.
 ACCEPT_ENCODING = "gzip"
-
-
 ACCEPT = {"Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING}
+#: Largest answer that is read, unpacked: 10,000 leads, the largest ``page_size`` there is, of 6.5 KB each.
+MAX_BODY_BYTES = 64 << 20
 
 
 def user_agent(library: str) -> str:
@@ -36,23 +43,36 @@ def user_agent(library: str) -> str:
     )
 
 
-#: Largest answer that is read, unpacked: 10,000 leads, the largest ``page_size`` there is, of 6.5 KB each.
-MAX_BODY_BYTES = 64 << 20
+class Body:
+    """The bytes of an answer as they arrive, bounded.
 
-
-def check_encoding(headers: Mapping[str, str]) -> None:
-    """Refuse an answer that is packed otherwise than asked for, before a byte of it is unpacked.
-
-    One layer of gzip grows a block a thousandfold at most, which the bound on the body catches in time. Two
-    layers, or Brotli or Zstandard, grow it a millionfold, and not every version of the libraries unpacks
-    in steps.
-
-    :raises SelaResponseError: neither plain nor gzip.
+    :param headers: of the answer.
+    :raises SelaResponseError: it is packed otherwise than asked for. One layer of gzip grows a block a
+        thousandfold at most, which the bound catches in time. Two layers, or Brotli or Zstandard, grow it a
+        millionfold, and not every version of the libraries unpacks in steps.
     """
-    if headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", "gzip", ""):
-        raise SelaResponseError(
-            f"the answer is packed otherwise than asked for ({ACCEPT_ENCODING}): check any proxy on the way"
-        )
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        if headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", "gzip", ""):
+            raise SelaResponseError(
+                f"the answer is packed otherwise than asked for ({ACCEPT_ENCODING}): check any proxy on the"
+                " way"
+            )
+        self._data = bytearray()
+
+    def add(self, chunk: bytes) -> None:
+        """Take unpacked bytes.
+
+        :raises SelaResponseError: the answer is too large.
+        """
+        self._data += chunk
+        if len(self._data) > MAX_BODY_BYTES:
+            raise SelaResponseError(
+                f"the answer is larger than {MAX_BODY_BYTES >> 20} MB: lower extra 'page_size'"
+            )
+
+    def __bytes__(self) -> bytes:
+        return bytes(self._data)
 
 
 class CalledOffError(Exception):
@@ -66,20 +86,18 @@ class Run:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.budget = Budget(settings.retry_budget)
+        self.budget = RetryBudget(settings.retry_budget)
         self._conn_id = settings.conn_id
         self.requests = 0
         self.retries = 0
-        self.waited = 0.0
         self.called_off = threading.Event()
         self._lock = threading.Lock()
 
-    def count(self, *, requests: int = 0, retries: int = 0, waited: float = 0.0) -> None:
+    def count(self, *, requests: int = 0, retries: int = 0) -> None:
         """Add to the cost."""
         with self._lock:
             self.requests += requests
             self.retries += retries
-            self.waited += waited
 
     def sent(self) -> None:
         """Count a request that is about to be sent."""
@@ -87,20 +105,19 @@ class Run:
         metrics.count("sela.requests", self._conn_id)
 
     def held_back(self, seconds: float) -> None:
-        """Tell of a wait that a rate limit asked for, the server's or the connection's own."""
+        """Record a wait that a rate limit asked for, the server's or the connection's own."""
         metrics.duration("sela.rate_limit.wait", self._conn_id, seconds)
 
     def retried(self, page: int, state: RetryCallState, log: logging.Logger) -> None:
-        """Count and tell a retry that is about to be waited for."""
-        error = state.outcome.exception() if state.outcome else None
-        self.count(retries=1, waited=state.upcoming_sleep)
+        """Count and log a retry that is about to be waited for."""
+        self.count(retries=1)
         metrics.count("sela.retries", self._conn_id)
-        if isinstance(error, SelaUnavailableError) and error.retry_after is not None:
+        if retry_after(state) is not None:
             self.held_back(state.upcoming_sleep)
         log.warning(
             "Sela page %d: %s; attempt %d in %.1f s",
             page,
-            error,
+            state.outcome.exception() if state.outcome else None,
             state.attempt_number + 1,
             state.upcoming_sleep,
         )
@@ -111,9 +128,59 @@ class Run:
             raise CalledOffError
 
 
-@dataclass(frozen=True)
-class Answer(Generic[L]):
-    """A page and the server's clock when it answered (the ``Date`` header), in microseconds."""
+class Exchange:
+    """The rules for all requests of one connection, whichever library sends them.
 
-    page: Page[L]
-    date: int | None
+    :param settings: the connection.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.pacer = Pacer(settings.requests_per_second)
+
+    def retrying(self, run: Run, page: int, max_attempts: int | None, log: logging.Logger) -> dict[str, Any]:
+        """Arguments for tenacity, for one request of a read.
+
+        :param page: number of the page, for the log.
+        :param max_attempts: default: the connection's.
+        """
+        return retry_options(
+            max_attempts or self.settings.max_attempts,
+            run.budget,
+            lambda state: run.retried(page, state, log),
+        )
+
+    def waits(self, run: Run) -> Iterator[float]:
+        """Seconds to sleep before a request may be sent; it counts as sent after the last."""
+        for wait in self.pacer.waits():
+            run.held_back(wait)
+            yield wait
+        run.sent()
+
+    def page(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        number: int,
+        decode: Callable[[bytes, int], Page[L]],
+    ) -> Page[L]:
+        """The page in an answer, as :func:`~airflow_provider_sela.api.responses.page_in`.
+
+        Where the server asks for a pause, nobody who shares the connection sends before it is over.
+        """
+        try:
+            return page_in(status, headers, body, number, decode)
+        except SelaUnavailableError as error:
+            if error.retry_after is not None:
+                self.pacer.pause(time.monotonic(), error.retry_after)
+            raise
+
+    @contextmanager
+    def naming_the_connection(self) -> Iterator[None]:
+        """Let every error of a request begin with the connection that it is about."""
+        try:
+            yield
+        except SelaError as error:
+            error.args = (of_connection(self.settings.conn_id, error),)
+            raise

@@ -48,7 +48,7 @@ class Symptom(Enum):
     UNSENDABLE = auto()
 
 
-def failure(symptom: Symptom, error: BaseException, settings: Settings) -> SelaError:
+def error_for_symptom(symptom: Symptom, error: BaseException, settings: Settings) -> SelaError:
     """The error to raise, outside of any handler, in place of a library's.
 
     :param error: the library's; its text holds the URL with its filters, so only what TLS and the resolver

@@ -40,7 +40,7 @@ _FILTER = _WithoutQuery()
 _TRACE_FILTER = _WithoutValues()
 
 
-def redact_library_logs() -> None:
+def filter_library_logs() -> None:
     """Attach the filter; attaching it again changes nothing."""
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_FILTER)

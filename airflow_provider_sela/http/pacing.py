@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tenacity import RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from airflow_provider_sela.exceptions import SelaResponseError, SelaUnavailableError
+from airflow_provider_sela.exceptions import SelaError, SelaResponseError, SelaUnavailableError
 
+# Seconds. Longer waits belong to the retries of the task, which hold no worker slot.
 _LONGEST_BACKOFF = 30.0
 
 
@@ -41,8 +43,17 @@ class Pacer:
         """Seconds until a pause ends, 0 if there is none."""
         return max(0.0, self._paused_until - now)
 
+    def waits(self) -> Iterator[float]:
+        """Seconds to sleep before the next request, one wait after the other."""
+        wait = self.reserve(time.monotonic())
+        while wait > 0:
+            yield wait
+            # Where the server asked for a pause meanwhile, queue again: not all may start when it ends.
+            now = time.monotonic()
+            wait = self.reserve(now) if self.paused(now) else 0.0
 
-class Budget:
+
+class RetryBudget:
     """Seconds that all retries of one read may wait together."""
 
     def __init__(self, seconds: float) -> None:
@@ -58,8 +69,14 @@ class Budget:
             return True
 
 
+def retry_after(state: RetryCallState) -> float | None:
+    """Seconds to wait that the server asked for when an attempt failed."""
+    error = state.outcome.exception() if state.outcome else None
+    return error.retry_after if isinstance(error, SelaError) else None
+
+
 def retry_options(
-    max_attempts: int, budget: Budget, before_sleep: Callable[[RetryCallState], None]
+    max_attempts: int, budget: RetryBudget, before_sleep: Callable[[RetryCallState], None]
 ) -> dict[str, Any]:
     """Arguments for ``tenacity.Retrying`` and ``tenacity.AsyncRetrying`` alike.
 
@@ -70,8 +87,7 @@ def retry_options(
     backoff = wait_random_exponential(multiplier=1, max=_LONGEST_BACKOFF)
 
     def wait(state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, SelaUnavailableError) else None
+        asked = retry_after(state)
         return backoff(state) if asked is None else asked
 
     attempts = stop_after_attempt(max_attempts)

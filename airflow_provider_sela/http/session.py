@@ -1,4 +1,4 @@
-"""A ``requests`` session that knows one origin and one token, and failures told in words that help."""
+"""A ``requests`` session that knows one origin and one token, and its failures in our own words."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow_provider_sela.api.request import origin
 from airflow_provider_sela.exceptions import SelaError
-from airflow_provider_sela.http.adapters import BoundedAdapter, ClientCertificateAdapter
+from airflow_provider_sela.http.adapters import ClientCertificateAdapter, DeadlineAdapter
 from airflow_provider_sela.http.exchange import ACCEPT, user_agent
-from airflow_provider_sela.http.failures import Symptom, failure, unreadable_bundle
+from airflow_provider_sela.http.failures import Symptom, error_for_symptom, unreadable_bundle
 from airflow_provider_sela.settings import Settings
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class SelaSession(requests.Session):
         self.headers.update(ACCEPT)
         pool: dict[str, Any] = {"pool_connections": 1, "pool_maxsize": settings.concurrency}
         for scheme in ("https://", "http://"):
-            self.mount(scheme, BoundedAdapter(**pool))
+            self.mount(scheme, DeadlineAdapter(**pool))
         if settings.client_cert is not None:
             scheme, _, rest = settings.base_url.partition("://")
             self.mount(f"{scheme}://{rest.partition('/')[0]}/", ClientCertificateAdapter(settings, **pool))
@@ -91,10 +91,10 @@ def with_clear_errors(settings: Settings, call: Callable[[], T]) -> T:
     try:
         return call()
     except (requests.RequestException, HTTPError) as error:
-        told: SelaError = failure(_symptom(error), error, settings)
+        found: SelaError = error_for_symptom(_symptom(error), error, settings)
     except OSError:
-        told = unreadable_bundle()
-    raise told
+        found = unreadable_bundle()
+    raise found
 
 
 def _symptom(error: Exception) -> Symptom:

@@ -1,24 +1,24 @@
-"""What every operator that asks for leads shares, and which failures a retry can mend."""
+"""What every operator that asks for leads shares."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook, BaseOperator, Context
+from airflow.providers.common.compat.sdk import BaseOperator, Context
 
 from airflow_provider_sela import metrics
 from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.assets import describe_outlets
-from airflow_provider_sela.exceptions import SelaError, SelaRequestError
-from airflow_provider_sela.hooks.sela import SelaHook
+from airflow_provider_sela.hooks.privacy_options import privacy_of
+from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.lineage import Target, operator_lineage
 from airflow_provider_sela.privacy import Privacy
-from airflow_provider_sela.storage.spool import Encode, raw_line
+from airflow_provider_sela.retry import failing_fast
+from airflow_provider_sela.storage.spool import Encoder, raw_line
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -111,11 +111,10 @@ class SelaBaseOperator(BaseOperator):
     @cached_property
     def privacy(self) -> Privacy:
         """What of a lead must not be written."""
-        salt = BaseHook.get_connection(self.salt_conn_id).password if self.salt_conn_id else None
-        return Privacy(
-            exclude=self.exclude_fields,
-            hashed=self.hash_fields,
-            salt=salt or "",
+        return privacy_of(
+            exclude_fields=self.exclude_fields,
+            hash_fields=self.hash_fields,
+            salt_conn_id=self.salt_conn_id,
             keep_metadata=self.keep_metadata,
             drop_metadata=self.drop_metadata,
         )
@@ -130,7 +129,7 @@ class SelaBaseOperator(BaseOperator):
             finally:
                 self._loading = False
                 self.hook.close()
-        self.finish(context, result, time.monotonic() - clock)
+        self.after_load(context, result, time.monotonic() - clock)
         return result
 
     def on_kill(self) -> None:
@@ -146,11 +145,8 @@ class SelaBaseOperator(BaseOperator):
         """Do the subclass's work and return the task's XCom."""
         raise NotImplementedError
 
-    def finish(self, context: Context, result: Any, seconds: float) -> None:
+    def after_load(self, context: Context, result: Any, seconds: float) -> None:
         """Do what is left after the work, for a subclass; an ``execute`` of its own would be a nested one."""
-
-    def _page_size(self) -> int | None:
-        return None if self.page_size is None else whole_number("page_size", self.page_size)
 
 
 class SelaReadOperator(SelaBaseOperator):
@@ -176,34 +172,35 @@ class SelaReadOperator(SelaBaseOperator):
         self.on_unverified = on_unverified
         self.parts = parts
 
-    def snapshot(self, encode: Encode = raw_line) -> LeadSnapshot:
+    def snapshot(self, encoder: Encoder = raw_line) -> LeadSnapshot:
         """The verified read of this task's leads; a context manager."""
-        self._read = self.hook.snapshot(
-            **self.filters,
-            page_size=self._page_size(),
+        self._read = open_snapshot(
+            self.hook,
+            lead_filters(**self.filters),
+            page_size=self.page_size,
             on_unverified=self.on_unverified,
-            encode=encode,
-            redact=self.privacy or None,
-            parts=self.found_parts,
+            privacy=self.privacy,
+            encoder=encoder,
+            parts=self.shared_parts,
         )
         return self._read
 
     @cached_property
-    def found_parts(self) -> Parts | None:
+    def shared_parts(self) -> Parts | None:
         """What other tasks have read, as far as it is found."""
         if self.parts is None:
             return None
         from airflow_provider_sela.reading.parts import Parts, asked_of
 
         asked = asked_of(self.hook.settings, lead_filters(**self.filters), self.privacy)
-        return Parts(self.parts, asked, self.log)
+        return Parts.open(self.parts, asked, self.log)
 
-    def finish(self, context: Context, result: Any, seconds: float) -> None:
-        """Tell what was done, and remove what other tasks have read for it."""
+    def after_load(self, context: Context, result: Any, seconds: float) -> None:
+        """Report what was done, and remove what other tasks have read for it."""
         metrics.duration("sela.load.duration", self.sela_conn_id, seconds)
         describe_outlets(context, self.outlets, self._facts(result))
-        if self.found_parts is not None:
-            self.found_parts.remove()
+        if self.shared_parts is not None:
+            self.shared_parts.remove()
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage | None:
         """Tell OpenLineage what this run has done; called after a failure as well, and asks nobody."""
@@ -219,17 +216,6 @@ class SelaReadOperator(SelaBaseOperator):
         return {} if self._read is None else {"verdict": str(self._read.verdict), "read": len(result)}
 
 
-def whole_number(name: str, value: object) -> int:
-    """A parameter that a template may have made a text.
-
-    :raises SelaRequestError: it is no whole number.
-    """
-    try:
-        return int(str(value))
-    except ValueError:
-        raise SelaRequestError(f"{name} is not a whole number") from None
-
-
 def attempt_of(context: Context) -> tuple[str | None, int]:
     """What attempts of this task run have in common, as part of a file name, and the number of this one."""
     ti = context.get("ti")
@@ -237,14 +223,3 @@ def attempt_of(context: Context) -> tuple[str | None, int]:
         return None, 1
     key = "\0".join((ti.dag_id, ti.task_id, ti.run_id, str(ti.map_index)))
     return blake2b(key.encode(), digest_size=6).hexdigest(), ti.try_number
-
-
-@contextmanager
-def failing_fast() -> Iterator[None]:
-    """Turn errors that a retry cannot mend into ``AirflowFailException``, which Airflow does not retry."""
-    try:
-        yield
-    except SelaError as error:
-        if error.retryable:
-            raise
-        raise AirflowFailException(f"{type(error).__name__}: {error}") from None

@@ -11,7 +11,8 @@ from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.api.raw import RawLead
-from airflow_provider_sela.exceptions import SelaLimitError, SelaRequestError
+from airflow_provider_sela.api.request import whole_number
+from airflow_provider_sela.exceptions import SelaLimitError
 from airflow_provider_sela.lineage import file_target
 from airflow_provider_sela.operators.base import SelaReadOperator, attempt_of
 from airflow_provider_sela.storage.spool import Line, lead_line
@@ -105,7 +106,7 @@ class SelaLeadsOperator(SelaReadOperator):
         run, attempt = attempt_of(context)
         with (
             LeadFile(path, conn_id=self.conn_id, run=run, attempt=attempt) as file,
-            self.snapshot(file.encode) as snapshot,
+            self.snapshot(file.encoder) as snapshot,
         ):
             stats = snapshot.stats
             self._target = file_target(file.url, file.columns)
@@ -126,8 +127,8 @@ class SelaLeadsOperator(SelaReadOperator):
             file.publish(snapshot.spool, {**facts, "run_id": context.get("run_id")})
             self._target = self._target._replace(rows=stats.leads)
         result["seconds"] = round(time.monotonic() - started, 3)
-        told = {**facts, "seconds": result["seconds"]}
-        self.log.info("Sela: %s", " ".join(f"{name}={value}" for name, value in told.items()))
+        logged = {**facts, "seconds": result["seconds"]}
+        self.log.info("Sela: %s", " ".join(f"{name}={value}" for name, value in logged.items()))
         return result
 
 
@@ -135,12 +136,7 @@ class _XComBound:
     """Encodes leads and stops the read once they no longer fit into an XCom."""
 
     def __init__(self, most: int | str) -> None:
-        try:
-            self._most = int(most)
-        except ValueError:
-            raise SelaRequestError("max_xcom_leads is not a whole number") from None
-        if self._most < 1:
-            raise SelaRequestError(f"max_xcom_leads is {self._most}: it starts at 1")
+        self._most = whole_number("max_xcom_leads", most)
         self._sizes: dict[int, int] = {}
         self.size = 0
 

@@ -1,4 +1,4 @@
-"""A read spread over mapped tasks, for lists that one worker reads too slowly.
+"""A read in parts, one for each mapped task, for lists that one worker reads too slowly.
 
 ::
 
@@ -17,30 +17,30 @@ from typing import TYPE_CHECKING, Any
 from airflow.configuration import conf
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_sela.api.request import lead_filters
+from airflow_provider_sela.api.request import lead_filters, whole_number
 from airflow_provider_sela.exceptions import SelaRequestError
-from airflow_provider_sela.operators.base import SelaBaseOperator, attempt_of, whole_number
+from airflow_provider_sela.operators.base import SelaBaseOperator, attempt_of
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    from airflow_provider_sela.reading.parts_reader import Asking
+    from airflow_provider_sela.reading.parts_reader import PartsReader
 
 
 class _PartsOperator(SelaBaseOperator):
     """What both have in common."""
 
-    def asking(self, context: Context) -> Asking:
-        """This task's questions to Sela."""
-        from airflow_provider_sela.reading.parts_reader import Asking
+    def reader(self, context: Context) -> PartsReader:
+        """What plans or reads for this task."""
+        from airflow_provider_sela.reading.parts_reader import PartsReader
 
         run, attempt = attempt_of(context)
         filters = lead_filters(**self.filters)
-        return Asking(self.hook.transport, filters, self.privacy, run=run, attempt=attempt, log=self.log)
+        return PartsReader(self.hook.transport, filters, self.privacy, run=run, attempt=attempt, log=self.log)
 
 
 class SelaPlanPartsOperator(_PartsOperator):
-    """Begin a verified read and divide the rest of it into parts, one for each mapped task.
+    """Begin a verified read and split the rest of it into parts, one for each mapped task.
 
     The XCom is a list of parts: where the plan is and which part of it to read, no lead. It has at least one
     item, also where the list is so short that the last task had better read it alone.
@@ -67,14 +67,12 @@ class SelaPlanPartsOperator(_PartsOperator):
     def load(self, context: Context) -> list[dict[str, Any]]:
         """Plan, and return the parts."""
         most, allowed = whole_number("max_parts", self.max_parts), conf.getint("core", "max_map_length")
-        if not 1 <= most <= allowed:
+        if most > allowed:
             raise SelaRequestError(
                 f"max_parts is {most}: allowed is 1 to {allowed}, Airflow's [core] max_map_length"
             )
-        page_size = self._page_size()
-        if page_size is None:
-            page_size = self.hook.settings.page_size
-        parts = self.asking(context).plan(str(self.path), page_size=page_size, most=most)
+        page_size = self.hook.settings.page_size_for(self.page_size)
+        parts = self.reader(context).plan(str(self.path), page_size=page_size, most=most)
         return [part.xcom() for part in parts]
 
 
@@ -101,5 +99,5 @@ class SelaReadPartOperator(_PartsOperator):
         """Read the part, and return where it is."""
         from airflow_provider_sela.reading.parts import Part
 
-        part = Part.of_xcom(self.part)
-        return self.asking(context).read(part, concurrency=self.hook.settings.concurrency).xcom()
+        part = Part.from_xcom(self.part)
+        return self.reader(context).read(part, concurrency=self.hook.settings.concurrency).xcom()

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from itertools import count
 from typing import Protocol
 
+from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaPageGoneError
-from airflow_provider_sela.http.exchange import Answer, CalledOffError, Run
+from airflow_provider_sela.http.exchange import CalledOffError, Run
 from airflow_provider_sela.http.transport import Transport
 from airflow_provider_sela.privacy import Redact
 from airflow_provider_sela.reading.progress import Progress
@@ -18,8 +19,8 @@ from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.snapshot import Window
 
 
-class Work(Protocol):
-    """What a crew works on; it is asked and told by one thread at a time."""
+class Job(Protocol):
+    """What is to be fetched; one thread at a time asks it and gives it replies."""
 
     @property
     def over(self) -> bool:
@@ -40,8 +41,8 @@ class Work(Protocol):
         """Take a reply; ticks as in :class:`~airflow_provider_sela.snapshot.Response`."""
 
 
-class Crew:
-    """Threads that read what the work wants, and hand in what they read, one at a time.
+class Fetchers:
+    """Threads that read the windows that a job wants, and deliver the replies one at a time.
 
     The threads are daemons, and nobody waits for a request that is no longer needed: a task that is killed or
     times out ends at once, not after the HTTP time-out.
@@ -64,28 +65,28 @@ class Crew:
         self._failure: BaseException | None = None
         self._changed = threading.Condition()
 
-    def work(
-        self, work: Work, size: int, progress: Progress, *, windows: Iterable[Window] = (), tick: int = 0
+    def run(
+        self, job: Job, size: int, progress: Progress, *, windows: Iterable[Window] = (), tick: int = 0
     ) -> None:
-        """Work until it is over; raises the first failure.
+        """Fetch until the job is over; raises the first failure.
 
         :param size: threads.
-        :param windows: windows that the work has named already.
+        :param windows: windows that the job has named already.
         :param tick: where the clock starts.
         """
         self._windows.extend(windows)
         self._clock = count(tick)
         threads = [
-            threading.Thread(target=self._member, args=(work,), name=f"sela-{n}", daemon=True)
+            threading.Thread(target=self._fetch, args=(job,), name=f"sela-{n}", daemon=True)
             for n in range(size)
         ]
         for thread in threads:
             thread.start()
         try:
             with self._changed:
-                while not self._over(work):
+                while not self._over(job):
                     self._changed.wait(1)
-                    progress.tell(pages=self._run.requests, leads=work.leads, expected=work.expected)
+                    progress.log_if_due(pages=self._run.requests, leads=job.leads, expected=job.expected)
         finally:
             self._run.called_off.set()
             with self._changed:
@@ -95,46 +96,46 @@ class Crew:
         for thread in threads:
             thread.join()
 
-    def _over(self, work: Work) -> bool:
-        return self._failure is not None or work.over or self._run.called_off.is_set()
+    def _over(self, job: Job) -> bool:
+        return self._failure is not None or job.over or self._run.called_off.is_set()
 
-    def _member(self, work: Work) -> None:
+    def _fetch(self, job: Job) -> None:
         try:
-            while (window := self._next(work)) is not None:
+            while (window := self._next(job)) is not None:
                 started = next(self._clock)
-                reply = Reply.of(window, self._ask(window), self._redact)
-                self._hand_in(work, reply, started)
+                reply = Reply.from_page(window, self._read(window), self._redact)
+                self._deliver(job, reply, started)
         except CalledOffError:
             pass
-        except BaseException as error:  # noqa: BLE001 (told to the task's own thread, which raises it)
+        except BaseException as error:  # noqa: BLE001 (the task's own thread raises it)
             with self._changed:
                 self._failure = self._failure or error
                 self._changed.notify_all()
         finally:
             self._transport.release()
 
-    def _next(self, work: Work) -> Window | None:
+    def _next(self, job: Job) -> Window | None:
         with self._changed:
-            while not self._over(work):
+            while not self._over(job):
                 if not self._windows:
-                    self._windows.extend(work.wanted())
+                    self._windows.extend(job.wanted())
                 if self._windows:
                     return self._windows.popleft()
-                if not work.over:
+                if not job.over:
                     self._changed.wait()
             self._changed.notify_all()
         return None
 
-    def _ask(self, window: Window) -> Answer[RawLead] | None:
+    def _read(self, window: Window) -> Page[RawLead] | None:
         try:
             return self._transport.read_raw(self._filters, window.page, window.page_size, run=self._run)
         except SelaPageGoneError:
             return None
 
-    def _hand_in(self, work: Work, reply: Reply, started: int) -> None:
+    def _deliver(self, job: Job, reply: Reply, started: int) -> None:
         with self._changed:
-            if not self._over(work):
-                work.take(reply, started, next(self._clock))
+            if not self._over(job):
+                job.take(reply, started, next(self._clock))
                 # While windows are left, nobody waits for more of them.
-                if not self._windows or self._over(work):
+                if not self._windows or self._over(job):
                     self._changed.notify_all()

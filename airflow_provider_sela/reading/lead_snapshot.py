@@ -14,13 +14,13 @@ from airflow_provider_sela import metrics
 from airflow_provider_sela.exceptions import SelaIncompleteError, SelaRequestError
 from airflow_provider_sela.http.exchange import Run
 from airflow_provider_sela.http.transport import Transport
-from airflow_provider_sela.privacy import Redact
-from airflow_provider_sela.reading.fetching import Crew
+from airflow_provider_sela.privacy import Privacy
+from airflow_provider_sela.reading.fetching import Fetchers
 from airflow_provider_sela.reading.progress import Progress
 from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.reading.stats import ReadStats
-from airflow_provider_sela.snapshot import OtherReadingError, Reading, Verdict, Window, resume
-from airflow_provider_sela.storage.spool import Encode, Spool
+from airflow_provider_sela.snapshot import OtherReadingError, Reading, Strength, Verdict, Window, resume
+from airflow_provider_sela.storage.spool import Encoder, Spool, raw_line
 
 if TYPE_CHECKING:
     from airflow_provider_sela.reading.parts import Parts
@@ -49,11 +49,11 @@ class LeadSnapshot:
         *,
         page_size: int,
         concurrency: int,
-        on_unverified: str,
-        encode: Encode,
-        redact: Redact | None,
-        log: logging.Logger,
+        on_unverified: str = "fail",
+        privacy: Privacy | None = None,
+        encoder: Encoder = raw_line,
         parts: Parts | None = None,
+        log: logging.Logger,
     ) -> None:
         if on_unverified not in ON_UNVERIFIED:
             raise SelaRequestError(
@@ -63,17 +63,16 @@ class LeadSnapshot:
         self._filters = filters
         self._concurrency = concurrency
         self._on_unverified = on_unverified
-        self._encode = encode
-        self._redact = redact
+        self._encoder = encoder
+        self._redact = privacy or None
         self._log = log
-        self._plan = parts.plan if parts else None
         self._parts = parts
-        self._page_size = self._plan.page_size if self._plan else page_size
+        self._page_size = parts.plan.page_size if parts else page_size
         self._reading = Reading(self._page_size)
         self._run = Run(transport.settings)
 
     def __enter__(self) -> LeadSnapshot:
-        self.spool = Spool(self._encode)
+        self.spool = Spool(self._encoder)
         try:
             self._read()
         except BaseException:
@@ -93,12 +92,12 @@ class LeadSnapshot:
     def _read(self) -> None:
         started, clock = datetime.now(UTC), time.monotonic()
         windows, tick = self._resume()
-        crew = Crew(self._transport, self._filters, self._run, self._redact)
-        work = _Verified(self._reading, self.spool)
+        fetchers = Fetchers(self._transport, self._filters, self._run, self._redact)
+        job = _SnapshotJob(self._reading, self.spool)
         with _frozen():
-            crew.work(work, self._concurrency, Progress(self._log), windows=windows, tick=tick)
+            fetchers.run(job, self._concurrency, Progress(self._log), windows=windows, tick=tick)
         verdict = self._reading.verdict
-        assert verdict is not None  # noqa: S101 (the crew works until there is one)
+        assert verdict is not None  # noqa: S101 (the fetchers run until there is one)
         self.verdict = verdict
         self.stats = ReadStats(
             verdict=str(verdict),
@@ -110,20 +109,23 @@ class LeadSnapshot:
             repaired=self._reading.repaired,
             passes=self._reading.passes,
             seconds=time.monotonic() - clock,
-            started=self._plan.started if self._plan else started,
+            started=self._parts.plan.started if self._parts else started,
         )
         self._count()
-        self._tell()
+        self._log_outcome()
+        self._judge()
 
     def _resume(self) -> tuple[list[Window], int]:
         """Take what other tasks have read; returns what is then out, and the tick at which to go on."""
         parts = self._parts
-        if parts is None or self._plan is None:
+        if parts is None:
             return [], 0
         self._run.count(requests=parts.requests, retries=parts.retries)
         try:
-            take = _Verified(self._reading, self.spool).take
-            windows, tick = resume(self._reading, parts.first(), parts.divided(), take, until=parts.until)
+            take = _SnapshotJob(self._reading, self.spool).take
+            windows, tick = resume(
+                self._reading, parts.planning_replies(), parts.part_replies(), take, until=parts.until
+            )
         except OtherReadingError:
             # What was taken is kept: it was read after the start. Only the proof begins again.
             self._log.warning("Sela: the read was planned by another version of this package: read again")
@@ -137,24 +139,33 @@ class LeadSnapshot:
     def _count(self) -> None:
         conn_id = self._transport.settings.conn_id
         metrics.count("sela.leads", conn_id, self.stats.leads)
-        metrics.count(f"sela.verdict.{self.verdict.kind.name.lower()}", conn_id)
+        metrics.count(f"sela.verdict.{self.verdict.strength.name.lower()}", conn_id)
         metrics.duration("sela.read.duration", conn_id, self.stats.seconds)
 
-    def _tell(self) -> None:
+    def _log_outcome(self) -> None:
         stats = self.stats
-        reason = f" ({self.verdict.reason})" if self.verdict.reason else ""
         self._log.info(
             "Sela: read %d leads, verdict %s%s, %d requests, %d retries, %d gaps repaired, %d passes, %.1f s",
-            stats.leads, self.verdict, reason, stats.requests, stats.retries, stats.repaired, stats.passes,
-            stats.seconds,
+            stats.leads, self.verdict, self._reason, stats.requests, stats.retries, stats.repaired,
+            stats.passes, stats.seconds,
         )  # fmt: skip
         if stats.rejected:
             self._log.warning("Sela: %d results have no usable id and are kept as rejects", stats.rejected)
-        if str(self.verdict) == "UNVERIFIED":
-            remedy = "run it again at a quieter time, or set on_unverified='warn'"
-            if self._on_unverified == "fail":
-                raise SelaIncompleteError(f"completeness could not be established{reason}: {remedy}")
-            self._log.warning("Sela: completeness could not be established%s", reason)
+
+    def _judge(self) -> None:
+        """Refuse a read that may lack leads, or log it, as ``on_unverified`` says."""
+        if self.verdict.strength is not Strength.UNVERIFIED:
+            return
+        if self._on_unverified == "fail":
+            raise SelaIncompleteError(
+                f"completeness could not be established{self._reason}: run it again at a quieter time, or set"
+                " on_unverified='warn'"
+            )
+        self._log.warning("Sela: completeness could not be established%s", self._reason)
+
+    @property
+    def _reason(self) -> str:
+        return f" ({self.verdict.reason})" if self.verdict.reason else ""
 
 
 @contextmanager
@@ -174,8 +185,8 @@ def _frozen() -> Iterator[None]:
         gc.unfreeze()
 
 
-class _Verified:
-    """What a crew works on: a reading until it has its verdict, and the leads on disk."""
+class _SnapshotJob:
+    """A reading until it has its verdict, with the leads on disk."""
 
     def __init__(self, reading: Reading, spool: Spool) -> None:
         self._reading = reading
@@ -197,7 +208,7 @@ class _Verified:
         return self._reading.wanted()
 
     def take(self, reply: Reply, started: int, ended: int) -> None:
-        self._spool.keep_all(reply.leads)
+        self._spool.add_all(reply.leads)
         for item in reply.rejects:
             self._spool.reject(item)
         self._reading.record(reply.response(started, ended))

@@ -1,4 +1,4 @@
-"""What the tasks of a spread read tell one another: the plan, its parts, and what became of them.
+"""What the tasks of a read in parts pass on: the plan, its parts, and what became of them.
 
 XCom carries a :class:`Part` each, which says where a file is and what it must be. The files, in one folder
 for each read, hold the plan with the first answers, and the answers of each part, as far as the privacy rules
@@ -23,7 +23,7 @@ from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.settings import Settings
 from airflow_provider_sela.snapshot import Window
-from airflow_provider_sela.storage.shared_folder import Folder, LostError
+from airflow_provider_sela.storage.shared_folder import LostError, SharedFolder
 
 PLAN = "plan"
 
@@ -33,7 +33,7 @@ class Part:
     """What one task tells the next of a part, as XCom: where it is, and no lead.
 
     :param folder: folder of the read.
-    :param plan: SHA-256 of the plan; empty where the list is too short to be divided.
+    :param plan: SHA-256 of the plan; empty where the list is too short to be split.
     :param part: number of the part, from 0.
     :param of: number of parts.
     :param sha256: of the part, once it is read.
@@ -58,7 +58,7 @@ class Part:
         return asdict(self)
 
     @classmethod
-    def of_xcom(cls, value: object) -> Part:
+    def from_xcom(cls, value: object) -> Part:
         """The part that :meth:`xcom` gave.
 
         :raises SelaRequestError: it is something else.
@@ -74,7 +74,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a read was begun and divided.
+    """How a read was begun and split into parts.
 
     :param started: when its first request was about to be sent.
     :param page_size: leads per request that were asked for.
@@ -96,7 +96,7 @@ class Plan:
         return json.dumps({**vars(self), "started": self.started.isoformat()}).encode() + b"\n"
 
     @classmethod
-    def of_line(cls, line: bytes) -> Plan:
+    def from_line(cls, line: bytes) -> Plan:
         """The plan that :meth:`line` wrote."""
         values = json.loads(line)
         parts = [[Window(*window) for window in part] for part in values["parts"]]
@@ -108,7 +108,7 @@ def part_name(number: int) -> str:
     return f"part-{number:04}"
 
 
-def plan_in(folder: Folder, digest: str) -> tuple[Plan, list[Reply]]:
+def plan_in(folder: SharedFolder, digest: str) -> tuple[Plan, list[Reply]]:
     """The plan in a folder, and the replies with which its read began.
 
     :param digest: its SHA-256.
@@ -116,63 +116,85 @@ def plan_in(folder: Folder, digest: str) -> tuple[Plan, list[Reply]]:
     """
     with _of_this_version():
         lines = folder.lines(PLAN, digest)
-        return Plan.of_line(next(lines)), [Reply.of_line(line) for line in lines]
+        return Plan.from_line(next(lines)), [Reply.from_line(line) for line in lines]
 
 
 class Parts:
-    """A spread read, as the task that finishes it finds it.
+    """A read in parts, as the task that ends it finds it; :meth:`open` makes it.
 
     What was asked of another account, with other filters or under other privacy rules, is refused. What is
     lost is not: no part is needed for the proof, since each window that has no answer is read again.
-
-    :param outputs: XCom of the tasks that read the parts.
-    :param asked: see :class:`Plan`; of the task that finishes.
-    :param log: where losses are told.
-    :raises SelaRequestError: the parts are no parts, or not of what was asked.
-    :raises SelaTargetError: the storage cannot be read.
-
-    :ivar plan: None where nothing was divided, or where the plan is lost.
     """
 
-    def __init__(self, outputs: object, asked: Mapping[str, str], log: logging.Logger) -> None:
+    def __init__(
+        self,
+        folder: SharedFolder,
+        plan: Plan,
+        planning: list[Reply],
+        parts: Sequence[Part],
+        log: logging.Logger,
+    ) -> None:
+        self.plan = plan
+        self._folder = folder
+        self._planning = planning
+        self._parts = parts
         self._log = log
-        every = [Part.of_xcom(value) for value in _listed(outputs)]
+
+    @classmethod
+    def open(cls, outputs: object, asked: Mapping[str, str], log: logging.Logger) -> Parts | None:
+        """What other tasks have read; None where nothing was split, or where the plan is lost.
+
+        :param outputs: XCom of the tasks that read the parts.
+        :param asked: see :class:`Plan`; of the task that ends the read.
+        :param log: where losses are logged.
+        :raises SelaRequestError: the parts are no parts, or not of what was asked.
+        :raises SelaTargetError: the storage cannot be read.
+        """
+        every = [Part.from_xcom(value) for value in _listed(outputs)]
         # Tasks that were cleared one by one may have read for different plans; each is as good as another.
-        (folder, digest), _ = Counter((part.folder, part.plan) for part in every).most_common(1)[0]
-        self._parts = [part for part in every if (part.folder, part.plan) == (folder, digest) and part.of]
-        self._folder = Folder(folder) if self._parts else None
-        self._first: list[Reply] = []
-        self.plan: Plan | None = None
-        if self._folder is not None:
-            self._open(self._folder, digest)
-        if self.plan is not None:
-            refuse_others(self.plan.asked, asked)
+        (url, digest), _ = Counter((part.folder, part.plan) for part in every).most_common(1)[0]
+        parts = [part for part in every if (part.folder, part.plan) == (url, digest) and part.of]
+        if not parts:
+            return None
+        folder = SharedFolder(url)
+        try:
+            plan, planning = plan_in(folder, digest)
+        except LostError as error:
+            log.warning(
+                "Sela: the plan in %s %s: this task reads the whole list alone. If nobody cleared it after a"
+                " success, check that all workers share the folder",
+                url, error,
+            )  # fmt: skip
+            _remove(folder, log)
+            return None
+        refuse_others(plan.asked, asked)
+        return cls(folder, plan, planning, parts, log)
 
     @property
     def requests(self) -> int:
         """Requests that planning and reading took, retries included."""
-        return self._sum("requests")
+        return self.plan.requests + sum(part.requests for part in self._parts)
 
     @property
     def retries(self) -> int:
         """Requests that were sent again."""
-        return self._sum("retries")
+        return self.plan.retries + sum(part.retries for part in self._parts)
 
-    def first(self) -> Iterator[Reply]:
+    def planning_replies(self) -> Iterator[Reply]:
         """Replies of the task that planned, in the order in which it had them."""
-        return iter(self._first)
+        return iter(self._planning)
 
-    def divided(self) -> Iterator[Reply]:
+    def part_replies(self) -> Iterator[Reply]:
         """Replies of the tasks that read, as far as they are found."""
-        assert self.plan is not None  # noqa: S101 (without a plan nobody asks)
-        assert self._folder is not None  # noqa: S101 (where the plan was)
         read = {part.part: part for part in self._parts}
         for number in range(len(self.plan.parts)):
             try:
                 if number not in read:
                     raise LostError("was not read")
                 with _of_this_version():
-                    yield from map(Reply.of_line, self._folder.lines(part_name(number), read[number].sha256))
+                    yield from map(
+                        Reply.from_line, self._folder.lines(part_name(number), read[number].sha256)
+                    )
             except LostError as error:
                 self._log.warning("Sela: part %d %s: its windows are read again", number, error)
 
@@ -183,25 +205,14 @@ class Parts:
 
     def remove(self) -> None:
         """Remove what was left: it holds leads, and is of no use once they have landed."""
-        if self._folder is None:
-            return
-        try:
-            self._folder.remove()
-        except SelaError as error:
-            self._log.warning("Sela: the parts could not be removed: %s", error)
+        _remove(self._folder, self._log)
 
-    def _open(self, folder: Folder, digest: str) -> None:
-        try:
-            self.plan, self._first = plan_in(folder, digest)
-        except LostError as error:
-            self._log.warning(
-                "Sela: the plan in %s %s: this task reads the whole list alone. If nobody cleared it after a"
-                " success, check that all workers share the folder",
-                folder.url, error,
-            )  # fmt: skip
 
-    def _sum(self, name: str) -> int:
-        return sum(getattr(each, name) for each in (*self._parts, *filter(None, [self.plan])))
+def _remove(folder: SharedFolder, log: logging.Logger) -> None:
+    try:
+        folder.remove()
+    except SelaError as error:
+        log.warning("Sela: the parts could not be removed: %s", error)
 
 
 def asked_of(settings: Settings, filters: Mapping[str, str], privacy: Privacy) -> dict[str, str]:
@@ -231,7 +242,7 @@ def refuse_others(theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
     other = next((name for name in ours if ours[name] != theirs.get(name)), None)
     if other is not None:
         raise SelaRequestError(
-            f"the parts were planned with another {other}: give all tasks of a spread read the same, then"
+            f"the parts were planned with another {other}: give all tasks of a read in parts the same, then"
             " clear the task that plans"
         )
 

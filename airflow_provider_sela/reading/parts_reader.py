@@ -1,4 +1,4 @@
-"""A read spread over tasks: the first requests, which plan it, and the requests of one part.
+"""A read in parts: the first requests, which plan it, and the requests of one part.
 
 The task that finishes is a :class:`~airflow_provider_sela.reading.lead_snapshot.LeadSnapshot` like any other.
 """
@@ -16,24 +16,26 @@ from airflow_provider_sela.exceptions import SelaTargetError
 from airflow_provider_sela.http.exchange import Run
 from airflow_provider_sela.http.transport import Transport
 from airflow_provider_sela.privacy import Privacy
-from airflow_provider_sela.reading.fetching import Crew
+from airflow_provider_sela.reading.fetching import Fetchers
 from airflow_provider_sela.reading.parts import PLAN, Part, Plan, asked_of, part_name, plan_in, refuse_others
 from airflow_provider_sela.reading.progress import Progress
 from airflow_provider_sela.reading.replies import Reply
-from airflow_provider_sela.snapshot import Reading, Window, divide
+from airflow_provider_sela.snapshot import Reading, Window, split_into_parts
 from airflow_provider_sela.storage.publishing import Publication
-from airflow_provider_sela.storage.shared_folder import Folder, Lines, LostError
+from airflow_provider_sela.storage.shared_folder import CompressedLines, LostError, SharedFolder
 
 
-class Asking:
-    """Who asks Sela for what in one task of a spread read.
+class PartsReader:
+    """Plans a read in parts, or reads one of them.
+
+    Each task has its own.
 
     :param transport: where requests go out.
     :param filters: from :func:`~airflow_provider_sela.api.request.lead_filters`.
     :param privacy: what must not be written.
     :param run: what attempts of this task run have in common, as part of a file name; default: a random name.
     :param attempt: number of this attempt, from 1.
-    :param log: where progress is told.
+    :param log: where progress is logged.
     """
 
     def __init__(
@@ -54,28 +56,28 @@ class Asking:
         self._log = log
 
     def plan(self, base: str, *, page_size: int, most: int) -> list[Part]:
-        """Begin a read, and divide what it then wants to read at once.
+        """Begin a read, and split what it then wants to read at once into parts.
 
         :param base: where the folder for the read is made.
         :param page_size: leads per request that are asked for.
         :param most: parts at most.
         :return: at least one, because Airflow skips what is mapped over nothing and all that follows.
         """
-        folder = Folder.new(base, self._run)
+        folder = SharedFolder.new(base, self._run)
         started, run = datetime.now(UTC), Run(self._transport.settings)
-        work = _Beginning(Reading(page_size))
-        self._crew(run).work(work, 1, Progress(self._log))
-        parts = divide(work.divisible, most)
+        job = _PlanningJob(Reading(page_size))
+        self._fetchers(run).run(job, 1, Progress(self._log))
+        parts = split_into_parts(job.windows, most)
         if not parts:
-            self._log.info("Sela: %s leads are too few to be divided", work.expected)
+            self._log.info("Sela: %s leads are too few to be split into parts", job.expected)
             return [Part(folder.url, plan="", part=0, of=0)]
         asked = asked_of(self._transport.settings, self._filters, self._privacy)
         plan = Plan(started, page_size, asked, parts, run.requests, run.retries)
-        with Lines() as lines, self._publication(folder, PLAN) as publication:
-            for line in chain([plan.line()], (reply.line() for reply in work.replies)):
+        with CompressedLines() as lines, self._publication(folder, PLAN) as publication:
+            for line in chain([plan.line()], (reply.line() for reply in job.replies)):
                 lines.add(line)
             digest = lines.publish(publication)
-        self._log.info("Sela: %d windows in %d parts", len(work.divisible), len(parts))
+        self._log.info("Sela: %d windows in %d parts", len(job.windows), len(parts))
         return [Part(folder.url, digest, number, len(parts)) for number in range(len(parts))]
 
     def read(self, part: Part, *, concurrency: int) -> Part:
@@ -86,28 +88,28 @@ class Asking:
         """
         if not part.of:
             return part
-        folder = Folder(part.folder)
+        folder = SharedFolder(part.folder)
         windows = self._windows(folder, part)
         run = Run(self._transport.settings)
         # The publication proves that the place can be written before anything is read.
-        with Lines() as lines, self._publication(folder, part_name(part.part)) as publication:
-            work = _Windows(windows, lambda reply: lines.add(reply.line()))
-            self._crew(run).work(work, concurrency, Progress(self._log))
+        with CompressedLines() as lines, self._publication(folder, part_name(part.part)) as publication:
+            job = _PartJob(windows, lambda reply: lines.add(reply.line()))
+            self._fetchers(run).run(job, concurrency, Progress(self._log))
             digest = lines.publish(publication)
         self._log.info(
             "Sela: part %d of %d: %d leads, %d requests, %d retries",
-            part.part, part.of, work.leads, run.requests, run.retries,
+            part.part, part.of, job.leads, run.requests, run.retries,
         )  # fmt: skip
         return replace(
             part,
             sha256=digest,
-            until=work.until,
-            leads=work.leads,
+            until=job.until,
+            leads=job.leads,
             requests=run.requests,
             retries=run.retries,
         )
 
-    def _windows(self, folder: Folder, part: Part) -> Sequence[Window]:
+    def _windows(self, folder: SharedFolder, part: Part) -> Sequence[Window]:
         try:
             plan, _ = plan_in(folder, part.plan)
         except LostError as error:
@@ -120,24 +122,24 @@ class Asking:
             return plan.parts[part.part]
         raise failure
 
-    def _publication(self, folder: Folder, name: str) -> Publication:
+    def _publication(self, folder: SharedFolder, name: str) -> Publication:
         return folder.publication(name, run=self._run, attempt=self._attempt)
 
-    def _crew(self, run: Run) -> Crew:
-        return Crew(self._transport, self._filters, run, self._privacy or None)
+    def _fetchers(self, run: Run) -> Fetchers:
+        return Fetchers(self._transport, self._filters, run, self._privacy or None)
 
 
-class _Beginning:
+class _PlanningJob:
     """A reading, until it wants more than one window at once."""
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self.replies: list[Reply] = []
-        self.divisible: list[Window] = []
+        self.windows: list[Window] = []
 
     @property
     def over(self) -> bool:
-        return bool(self.divisible) or self._reading.verdict is not None
+        return bool(self.windows) or self._reading.verdict is not None
 
     @property
     def leads(self) -> int:
@@ -150,7 +152,7 @@ class _Beginning:
     def wanted(self) -> list[Window]:
         windows = self._reading.wanted()
         if len(windows) > 1:
-            self.divisible = windows
+            self.windows = windows
             return []
         return windows
 
@@ -159,7 +161,7 @@ class _Beginning:
         self._reading.record(reply.response(started, ended))
 
 
-class _Windows:
+class _PartJob:
     """A few windows, each read once."""
 
     def __init__(self, windows: Sequence[Window], keep: Callable[[Reply], None]) -> None:

@@ -1,24 +1,25 @@
-"""A line now and then that tells how far a long read is."""
+"""How far a long read is, in a log line now and then."""
 
 from __future__ import annotations
 
 import logging
 import time
 
+# Seconds between two lines.
 _INTERVAL = 10.0
 
 
 class Progress:
-    """Logs at most one line every 10 seconds, so that a short read says nothing.
+    """Logs at most one line every 10 seconds, so that a short read logs nothing.
 
     :param log: where the line goes.
     """
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
-        self._started = self._told = time.monotonic()
+        self._started = self._logged = time.monotonic()
 
-    def tell(self, *, pages: int, leads: int, expected: int | None) -> None:
+    def log_if_due(self, *, pages: int, leads: int, expected: int | None) -> None:
         """Log a line if it is time for one.
 
         :param pages: requests so far.
@@ -26,9 +27,9 @@ class Progress:
         :param expected: leads in the whole list, as the server counts them.
         """
         now = time.monotonic()
-        if now - self._told < _INTERVAL:
+        if now - self._logged < _INTERVAL:
             return
-        self._told = now
+        self._logged = now
         rate = leads / (now - self._started)
         left = (expected - leads) / rate if expected and rate else 0.0
         self._log.info(

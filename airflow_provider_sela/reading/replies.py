@@ -1,4 +1,4 @@
-"""What came of a request for a window: the form in which an answer is taken, kept and passed on."""
+"""What came of a request for a window, without what must not be written."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.api.raw import RawLead
-from airflow_provider_sela.http.exchange import Answer
 from airflow_provider_sela.privacy import Redact
 from airflow_provider_sela.snapshot import Entry, Response, Window
 
@@ -34,20 +34,19 @@ class Reply:
     rejects: list[Any] = field(default_factory=list, repr=False)
 
     @classmethod
-    def of(cls, window: Window, answer: Answer[RawLead] | None, redact: Redact | None) -> Reply:
-        """Take an answer, None for a 404.
+    def from_page(cls, window: Window, page: Page[RawLead] | None, redact: Redact | None) -> Reply:
+        """The reply in a page, None for a 404.
 
         :param redact: leaves out what must not be written; nothing after this sees it. Default: nothing.
         """
-        if answer is None:
+        if page is None:
             return cls(window, gone=True)
-        page = answer.page
         return cls(
             window,
             count=page.count,
             has_next=page.next_page is not None,
-            date=answer.date,
-            leads=page.leads if redact is None else [lead.after(redact) for lead in page.leads],
+            date=page.date,
+            leads=page.leads if redact is None else [lead.redacted(redact) for lead in page.leads],
             rejects=page.rejects if redact is None else [redact(item) for item in page.rejects],
         )
 
@@ -65,7 +64,7 @@ class Reply:
         return json.dumps({**vars(self), "leads": leads}, separators=(",", ":")).encode() + b"\n"
 
     @classmethod
-    def of_line(cls, line: bytes) -> Reply:
+    def from_line(cls, line: bytes) -> Reply:
         """The reply that :meth:`line` wrote."""
         values = json.loads(line)
         window, leads = values.pop("window"), values.pop("leads")

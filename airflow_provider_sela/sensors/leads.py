@@ -27,7 +27,7 @@ from airflow_provider_sela.exceptions import (
     SelaResponseError,
 )
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.operators.base import failing_fast
+from airflow_provider_sela.retry import failing_fast
 from airflow_provider_sela.triggers.failure_limit import Patience
 from airflow_provider_sela.triggers.lead_trigger import SelaLeadTrigger
 

@@ -21,12 +21,21 @@ No I/O, no clock, no Airflow.
 """
 
 from airflow_provider_sela.snapshot.orders import observed_orders
-from airflow_provider_sela.snapshot.parts import OtherReadingError, divide, resume
+from airflow_provider_sela.snapshot.parts import OtherReadingError, resume, split_into_parts
 from airflow_provider_sela.snapshot.reading import Reading
-from airflow_provider_sela.snapshot.verdict import Kind, Stats, Verdict
+from airflow_provider_sela.snapshot.verdict import Stats, Strength, Verdict
 from airflow_provider_sela.snapshot.windows import Entry, Response, Window
 
 __all__ = [
-    "Entry", "Kind", "OtherReadingError", "Reading", "Response", "Stats", "Verdict", "Window", "divide",
-    "observed_orders", "resume",
+    "Entry",
+    "OtherReadingError",
+    "Reading",
+    "Response",
+    "Stats",
+    "Strength",
+    "Verdict",
+    "Window",
+    "observed_orders",
+    "resume",
+    "split_into_parts",
 ]  # fmt: skip

@@ -38,7 +38,7 @@ class Answered(Protocol):
 A = TypeVar("A", bound=Answered)
 
 
-def divide(windows: Sequence[Window], most: int) -> list[list[Window]]:
+def split_into_parts(windows: Sequence[Window], most: int) -> list[list[Window]]:
     """Cut windows into runs of neighbours, as even as can be.
 
     Neighbours stay together because they are then read one soon after the other: windows that are read far

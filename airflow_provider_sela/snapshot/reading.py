@@ -29,7 +29,7 @@ from airflow_provider_sela.snapshot.floors import Floors
 from airflow_provider_sela.snapshot.passes import Pass
 from airflow_provider_sela.snapshot.plan import OVERLAP, cover, tail
 from airflow_provider_sela.snapshot.record import Record
-from airflow_provider_sela.snapshot.verdict import Kind, Stats, Verdict
+from airflow_provider_sela.snapshot.verdict import Stats, Strength, Verdict
 from airflow_provider_sela.snapshot.windows import Response, Window
 
 _PROBES = 12
@@ -121,7 +121,7 @@ class Reading:
     def _following(self) -> list[Window]:
         """What to read next, now that every answer is in."""
         if self._whole():
-            self.verdict = Verdict(Kind.ATOMIC, passes=self.passes)
+            self.verdict = Verdict(Strength.ATOMIC, passes=self.passes)
             return []
         after = {
             _Stage.PROBE: self._after_probe,
@@ -193,7 +193,7 @@ class Reading:
         self._stage = _Stage.CLOSE
         windows = self._closing.wanted()
         if self._closing.order is not None:
-            self.verdict = Verdict(Kind.PROVEN, str(self._closing.order), self.passes)
+            self.verdict = Verdict(Strength.PROVEN, str(self._closing.order), self.passes)
             return []
         return windows or self._repeat(self._closing.flaw, whole=1)
 
@@ -215,11 +215,11 @@ class Reading:
         self.passes += 1
         hidden = self._pass.hidden(len(self._record.known))
         if self.passes > 1 and self._pass.clean and not hidden:
-            self.verdict = Verdict(Kind.CONVERGED, passes=self.passes, reason=self._reason)
+            self.verdict = Verdict(Strength.CONVERGED, passes=self.passes, reason=self._reason)
         elif self.passes >= self._max_passes or self._pass.endless:
             counted = f"the server counts {hidden} leads more than it shows"
             reason = counted if hidden and self._pass.clean else self._reason
-            self.verdict = Verdict(Kind.UNVERIFIED, passes=self.passes, reason=reason)
+            self.verdict = Verdict(Strength.UNVERIFIED, passes=self.passes, reason=reason)
         else:
             return self._next_pass()
         return []

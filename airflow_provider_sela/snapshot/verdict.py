@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Kind(Enum):
+class Strength(Enum):
     """How strong a verdict is, strongest first."""
 
     ATOMIC = "ATOMIC"
@@ -27,13 +27,13 @@ class Verdict:
     * ``UNVERIFIED``: even the last whole read showed leads that those before it had missed, or the server
       counts leads that it never shows.
 
-    :param kind: the strength.
+    :param strength: how much it says.
     :param order: order under which the read is proven, empty for the others.
     :param passes: whole reads made.
     :param reason: why the verdict is not PROVEN; empty for ATOMIC and PROVEN.
     """
 
-    kind: Kind
+    strength: Strength
     order: str = ""
     passes: int = 1
     reason: str = ""
@@ -41,14 +41,14 @@ class Verdict:
     @property
     def proven(self) -> bool:
         """Whether a lead's absence means something: only then may a delete be inferred."""
-        return self.kind in (Kind.ATOMIC, Kind.PROVEN)
+        return self.strength in (Strength.ATOMIC, Strength.PROVEN)
 
     def __str__(self) -> str:
-        if self.kind is Kind.PROVEN:
+        if self.strength is Strength.PROVEN:
             return f"PROVEN({self.order})"
-        if self.kind is Kind.CONVERGED:
+        if self.strength is Strength.CONVERGED:
             return f"CONVERGED({self.passes})"
-        return self.kind.name
+        return self.strength.name
 
 
 @dataclass(frozen=True)

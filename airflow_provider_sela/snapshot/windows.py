@@ -42,7 +42,7 @@ class Entry(NamedTuple):
     modified: int | None
 
     @classmethod
-    def of(cls, lead: Lead) -> Entry:
+    def from_lead(cls, lead: Lead) -> Entry:
         """What the proof needs of this one."""
         created, modified = microseconds(lead.get("created_time")), microseconds(lead.get("modified_time"))
         return cls(lead["id"], created, modified)

@@ -17,14 +17,14 @@ from airflow_provider_sela.api.leads import LEAD_FIELDS, Kind
 _TEXTS = [name for name, kind in LEAD_FIELDS if kind is Kind.TEXT]
 
 
-def plain(values: Mapping[str, Any]) -> bool:
+def needs_no_escape(values: Mapping[str, Any]) -> bool:
     """Whether JSON escapes nothing in these values but quotes and backslashes, as CSV can."""
     texts: Any = map(values.get, _TEXTS)
     return "".join(filter(None, texts)).isprintable()
 
 
-def cells(values: Mapping[str, Any]) -> bytes:
-    """Values that are not plain. CSV has no word for a line feed but itself, so they may be several lines."""
+def escaped(values: Mapping[str, Any]) -> bytes:
+    """Values of which some need an escape. CSV writes a line feed as itself, so they may be several lines."""
     return b",".join(map(_cell, values.values()))
 
 

@@ -18,9 +18,9 @@ from airflow_provider_sela import __version__
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Kind, content_json
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaRequestError, SelaSetupError
-from airflow_provider_sela.storage.csv_lines import cells, plain
+from airflow_provider_sela.storage.csv_lines import escaped, needs_no_escape
 from airflow_provider_sela.storage.publishing import Publication
-from airflow_provider_sela.storage.spool import Encode, Line, Spool, lead_line
+from airflow_provider_sela.storage.spool import Encoder, Line, Spool, lead_line
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -39,13 +39,13 @@ class FileFormat(NamedTuple):
     """How leads become bytes.
 
     :param suffix: what the file's name ends with.
-    :param encode: makes the spooled line of a lead.
+    :param encoder: makes the spooled line of a lead.
     :param fill: writes spooled lines to a binary file.
     :param columns: whether the file has typed columns.
     """
 
     suffix: str
-    encode: Encode
+    encoder: Encoder
     fill: Callable[[Iterator[bytes], io.BufferedIOBase], None]
     columns: bool
 
@@ -111,14 +111,14 @@ class LeadFile:
         return [(name, kind.value) for name, kind in COLUMNS] if self._format.columns else []
 
     @property
-    def encode(self) -> Encode:
+    def encoder(self) -> Encoder:
         """What the spool must hold for this format."""
-        return self._format.encode
+        return self._format.encoder
 
     def publish(self, spool: Spool, facts: Mapping[str, Any]) -> None:
         """Write and publish rejects, file and manifest, in this order.
 
-        :param spool: leads that were spooled by :attr:`encode`.
+        :param spool: leads that were spooled by :attr:`encoder`.
         :param facts: what the manifest tells of the load, beside what it tells of the file.
         """
         data = self._publication.write("", lambda sink: self._fill(spool, sink))
@@ -141,7 +141,7 @@ class LeadFile:
             self._publication.publish(REJECTS)
         self._publication.publish("")
         if not rejects:
-            self._publication.withdraw(REJECTS)
+            self._publication.remove_published(REJECTS)
         self._publication.publish(MANIFEST)
 
     def _fill(self, spool: Spool, sink: io.BufferedIOBase) -> None:
@@ -164,7 +164,7 @@ def row_line(lead: RawLead) -> Line:
 def delimited_line(lead: RawLead) -> Line:
     """The same row for :func:`_table`, which reads it without a single object of Python's."""
     values, nulled = lead.row()
-    return Line(content_json(values)[1:-1] if plain(values) else cells(values), nulled)
+    return Line(content_json(values)[1:-1] if needs_no_escape(values) else escaped(values), nulled)
 
 
 def _fill_lines(lines: Iterator[bytes], sink: io.BufferedIOBase) -> None:

@@ -55,7 +55,7 @@ class Written(NamedTuple):
 
 
 class Publication:
-    """A file and its companions, whose names are its name with something added.
+    """A file and its sidecars, whose names are its name with something added.
 
     Each is written under a temporary name in the same folder and takes its own name in one step, by rename on
     a local disk and by copy inside an object store: there, a writer that fails or is killed may publish what
@@ -86,32 +86,32 @@ class Publication:
         self.url: str = self._fs.unstrip_protocol(self._name)
         self._run = run or uuid.uuid4().hex[:12]
         self._attempt = attempt
-        self._companions: set[str] = set()
+        self._sidecars: set[str] = set()
 
     def __enter__(self) -> Publication:
-        self._tried("", self._reserve)
+        self._translating("", self._reserve)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        for companion in self._companions:
-            self._remove(self._temporary(companion, self._attempt))
+        for sidecar in self._sidecars:
+            self._remove(self._temporary(sidecar, self._attempt))
 
-    def write(self, companion: str, fill: Callable[[io.BufferedIOBase], None]) -> Written:
+    def write(self, sidecar: str, fill: Callable[[io.BufferedIOBase], None]) -> Written:
         """Write a file under its temporary name.
 
-        :param companion: what is added to the name; empty for the file itself.
+        :param sidecar: what is added to the name; empty for the file itself.
         :param fill: writes the content.
         """
-        return self._tried(companion, lambda: self._write(companion, fill))
+        return self._translating(sidecar, lambda: self._write(sidecar, fill))
 
-    def publish(self, companion: str) -> None:
+    def publish(self, sidecar: str) -> None:
         """Give a written file its name, in place of the one that has it now."""
-        self._tried(companion, lambda: self._publish(companion))
-        self._companions.discard(companion)
+        self._translating(sidecar, lambda: self._publish(sidecar))
+        self._sidecars.discard(sidecar)
 
-    def withdraw(self, companion: str) -> None:
+    def remove_published(self, sidecar: str) -> None:
         """Remove a published file, if there is one."""
-        self._tried(companion, lambda: self._withdraw(companion))
+        self._translating(sidecar, lambda: self._remove_published(sidecar))
 
     def _reserve(self) -> None:
         if self._local:
@@ -120,11 +120,11 @@ class Publication:
                 raise IsADirectoryError
         self._write("", lambda sink: None)
 
-    def _write(self, companion: str, fill: Callable[[io.BufferedIOBase], None]) -> Written:
+    def _write(self, sidecar: str, fill: Callable[[io.BufferedIOBase], None]) -> Written:
         for earlier in range(1, self._attempt):
-            self._remove(self._temporary(companion, earlier))
-        self._companions.add(companion)
-        file = self._fs.open(self._temporary(companion, self._attempt), "wb", block_size=_BLOCK_BYTES)
+            self._remove(self._temporary(sidecar, earlier))
+        self._sidecars.add(sidecar)
+        file = self._fs.open(self._temporary(sidecar, self._attempt), "wb", block_size=_BLOCK_BYTES)
         try:
             sink = _Sink(file)
             fill(sink)
@@ -139,8 +139,8 @@ class Publication:
         file.close()
         return Written(sink.size, sink.digest.hexdigest())
 
-    def _publish(self, companion: str) -> None:
-        temporary, name = self._temporary(companion, self._attempt), self._name + companion
+    def _publish(self, sidecar: str) -> None:
+        temporary, name = self._temporary(sidecar, self._attempt), self._name + sidecar
         if self._local:
             os.replace(temporary, name)  # noqa: PTH105 (a path of fsspec)
         elif self._renames:
@@ -149,18 +149,18 @@ class Publication:
             self._fs.cp_file(temporary, name)
             self._fs.rm_file(temporary)
 
-    def _withdraw(self, companion: str) -> None:
+    def _remove_published(self, sidecar: str) -> None:
         with suppress(FileNotFoundError):
-            self._fs.rm_file(self._name + companion)
+            self._fs.rm_file(self._name + sidecar)
 
     def _remove(self, name: str) -> None:
         with suppress(Exception):
             self._fs.rm_file(name)
 
-    def _temporary(self, companion: str, attempt: int) -> str:
+    def _temporary(self, sidecar: str, attempt: int) -> str:
         folder, name = posixpath.split(self._name)
         # Names with a leading dot are passed over by Spark, Hive, Athena, BigQuery and by globs.
-        return posixpath.join(folder, f".{name}{companion}.{self._run}.{attempt}.tmp")
+        return posixpath.join(folder, f".{name}{sidecar}.{self._run}.{attempt}.tmp")
 
     @property
     def _local(self) -> bool:
@@ -175,13 +175,13 @@ class Publication:
         # The inherited one takes wildcards and folders for what they look like.
         return type(self._fs).mv is not AbstractFileSystem.mv
 
-    def _tried(self, companion: str, action: Callable[[], T]) -> T:
+    def _translating(self, sidecar: str, action: Callable[[], T]) -> T:
         try:
             return action()
         except SelaError:
             raise
         except Exception as error:  # noqa: BLE001 (every storage library raises its own)
-            failure = storage_error(self.url + companion, error)
+            failure = storage_error(self.url + sidecar, error)
         # Outside the handler, so that the cause, which may quote what was written, is not attached.
         raise failure
 
@@ -235,7 +235,7 @@ def storage(path: ObjectStoragePath | str, conn_id: str | None = None) -> tuple[
 
 
 def storage_error(url: str, error: Exception, *, doing: str = "written") -> SelaTargetError:
-    """What to tell of a failure of a storage library, whose own words may quote what was written.
+    """The error for a failure of a storage library, whose own words may quote what was written.
 
     :param doing: what the place cannot be: written or read.
     """

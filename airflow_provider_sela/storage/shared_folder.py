@@ -36,7 +36,7 @@ class LostError(Exception):
     """What a task left is not there any more, or is not what it left; never leaves the package."""
 
 
-class Lines:
+class CompressedLines:
     """Compressed lines on local disk, in a file that has no name."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Lines:
             # The file lives for minutes: time counts, not size.
             self._zip = gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=self._file, mtime=0)
 
-    def __enter__(self) -> Lines:
+    def __enter__(self) -> CompressedLines:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -69,7 +69,7 @@ class Lines:
         return digest
 
 
-class Folder:
+class SharedFolder:
     """A folder for the files of one undertaking.
 
     :param url: its place; a connection may stand in it, as in ``s3://my_aws@bucket/folder``.
@@ -80,7 +80,7 @@ class Folder:
         self._fs, self._name = storage(url)
 
     @classmethod
-    def new(cls, base: ObjectStoragePath | str, run: str) -> Folder:
+    def new(cls, base: ObjectStoragePath | str, run: str) -> SharedFolder:
         """A folder that nobody has used, in place of those that earlier attempts of the run left.
 
         :param base: where such folders are made.
@@ -109,7 +109,7 @@ class Folder:
         with disk_errors():
             copy = tempfile.TemporaryFile()  # noqa: SIM115 (open until the block ends)
         with copy:
-            found = self._tried(lambda: self._fetch(name, copy))
+            found = self._translating(lambda: self._fetch(name, copy))
             if found != digest:
                 raise LostError("is not there" if found is None else "is not what was left")
             copy.seek(0)
@@ -123,7 +123,7 @@ class Folder:
         """
         for name in filter(_OURS.fullmatch, self._listed()):
             place = posixpath.join(self._name, name)
-            self._tried(partial(self._fs.rm_file, place))
+            self._translating(partial(self._fs.rm_file, place))
         with suppress(Exception):
             self._fs.rmdir(self._name)
 
@@ -145,11 +145,11 @@ class Folder:
         """Names of what is in the folder."""
         self._fs.invalidate_cache()
         with suppress(FileNotFoundError):
-            found = self._tried(lambda: self._fs.ls(self._name, detail=False))
+            found = self._translating(lambda: self._fs.ls(self._name, detail=False))
             return [posixpath.basename(name.rstrip("/")) for name in found]
         return []
 
-    def _tried(self, action: Callable[[], T]) -> T:
+    def _translating(self, action: Callable[[], T]) -> T:
         try:
             return action()
         except (SelaError, FileNotFoundError):

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from struct import Struct
 from typing import IO, Any, NamedTuple
 
-from airflow_provider_sela.api.leads import Lead, canonical_json
+from airflow_provider_sela.api.leads import canonical_json
 from airflow_provider_sela.api.pages import read_json
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaSetupError
@@ -31,7 +31,7 @@ class Line(NamedTuple):
     nulled: int = 0
 
 
-Encode = Callable[[RawLead], Line]
+Encoder = Callable[[RawLead], Line]
 
 
 class _Place(NamedTuple):
@@ -50,7 +50,7 @@ _PACKED = Struct("<qQII")
 
 def lead_line(lead: RawLead) -> Line:
     """The lead itself, in bytes that depend on nothing but its content."""
-    return Line(canonical_json(lead.read()).encode())
+    return Line(canonical_json(lead.decode()).encode())
 
 
 def raw_line(lead: RawLead) -> Line:
@@ -64,13 +64,13 @@ class Spool:
     Memory holds an index of about 150 bytes for each lead; the leads themselves go to disk at once. A second
     version of an id replaces the first unless its ``modified_time`` is older.
 
-    :param encode: makes the line of a lead.
+    :param encoder: makes the line of a lead.
     :param directory: folder whose disk is used; default: the system's temporary folder (``TMPDIR``).
     :raises SelaSetupError: the disk is full or cannot be written.
     """
 
-    def __init__(self, encode: Encode = raw_line, directory: str | None = None) -> None:
-        self._encode = encode
+    def __init__(self, encoder: Encoder = raw_line, directory: str | None = None) -> None:
+        self._encoder = encoder
         self._directory = directory
         self._index: dict[int, bytes] = {}
         self._rejected: set[bytes] = set()
@@ -116,17 +116,11 @@ class Spool:
         latest = max((modified for modified, _, _, _ in self._places()), default=0)
         return _EPOCH + timedelta(microseconds=latest) if latest else None
 
-    def add(self, lead: Lead) -> bool:
-        """Take a lead; True if its id was not known before."""
-        known = len(self)
-        self.keep_all([RawLead.of(lead)])
-        return len(self) > known
-
-    def keep_all(self, leads: Iterable[RawLead]) -> None:
-        """Take many leads as :meth:`add` does, with one write."""
+    def add_all(self, leads: Iterable[RawLead]) -> None:
+        """Take leads, with one write."""
         lines: list[bytes] = []
         for lead in leads:
-            (line, nulled), key, modified = self._encode(lead), lead.id, lead.modified or 0
+            (line, nulled), key, modified = self._encoder(lead), lead.id, lead.modified or 0
             if key in self._index:
                 known = self._place(key)
                 if modified < known.modified:
@@ -152,7 +146,7 @@ class Spool:
 
     def lines(self) -> Iterator[bytes]:
         """The line of each distinct lead, without its line feed, in the order of arrival."""
-        return _lines(self.seal())
+        return _lines(self.path())
 
     def lines_by_id(self) -> Iterator[bytes]:
         """The same lines by ascending id: leads read again come in the same order."""
@@ -164,10 +158,10 @@ class Spool:
         with disk_errors():
             return _lines(_path(self._rejects))
 
-    def seal(self) -> str:
+    def path(self) -> str:
         """Path of a file with exactly the distinct leads, for engines that read JSON lines themselves.
 
-        The path is good in this process only, and until the next ``add``.
+        The path is good in this process only, and until leads are added.
         """
         with disk_errors():
             if self._superseded:

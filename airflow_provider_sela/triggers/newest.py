@@ -77,7 +77,7 @@ class NewEnd:
         """Take the wanted page."""
         number = self.page or 1
         self._pages.add(number)
-        entries = [Entry.of(lead) for lead in page.leads]
+        entries = [Entry.from_lead(lead) for lead in page.leads]
         self._evidence.show(entries)
         self._first = self._last(number, page) if self.ascending else 1
         self.leads += page.leads
@@ -131,6 +131,6 @@ class NewEnd:
         return self.joined if self._known else len(self.leads) >= _ENOUGH
 
     def _remember(self) -> None:
-        shown = dict.fromkeys(map(Entry.of, self.leads))
+        shown = dict.fromkeys(map(Entry.from_lead, self.leads))
         before = (item for item in self._known if item not in shown)
         self._known = dict.fromkeys([*before, *shown][-_KNOWN:])

@@ -141,8 +141,8 @@ class Poller:
             except SelaPageGoneError:
                 self._end.gone()
             else:
-                self._offer(answer.page.leads)
-                self._end.record(answer.page)
+                self._offer(answer.leads)
+                self._end.record(answer)
 
     async def _ask(self, waiter: Waiter, transport: AsyncTransport, log: logging.Logger) -> None:
         asked = time.monotonic()
@@ -159,7 +159,7 @@ class Poller:
             except SelaPageGoneError:
                 walk.gone()
                 continue
-            self._offer(walk.record(answer.page))
+            self._offer(walk.record(answer))
         in_turn = waiter.unasked >= POINT_QUERY_EVERY - 1
         # Waiters that came together do not ask again together.
         waiter.unasked = 0 if in_turn else random.randrange(POINT_QUERY_EVERY - 1)  # noqa: S311

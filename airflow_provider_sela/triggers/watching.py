@@ -112,11 +112,11 @@ class _Watch:
             except SelaPageGoneError:
                 self._end.gone()
             else:
-                self._end.record(answer.page)
+                self._end.record(answer)
         # Leads that are not on these pages must have lower ids than those that are, and, where changes count,
         # must have changed before them.
         baseline = self._end.whole or (not self._on_changed and self._end.by_id)
-        return Reading([Entry.of(lead) for lead in self._end.leads], self._end.whole, baseline, began)
+        return Reading([Entry.from_lead(lead) for lead in self._end.leads], self._end.whole, baseline, began)
 
 
 async def _whole(filters: Mapping[str, str], transport: AsyncTransport, log: logging.Logger) -> Reading:
@@ -128,7 +128,7 @@ async def _whole(filters: Mapping[str, str], transport: AsyncTransport, log: log
         except SelaPageGoneError:
             walk.gone()
             continue
-        entries += [Entry.of(lead) for lead in walk.record(answer.page)]
+        entries += [Entry.from_lead(lead) for lead in walk.record(answer)]
     return Reading(entries, True, True, began)
 
 

@@ -102,7 +102,7 @@ class DuckDBEngine(StagedEngine):
     def fill(self, spool: Spool) -> None:
         """Let DuckDB parse the spool; its buffers are as large as the longest line that it is told of."""
         longest = max(spool.longest + 2, _SMALLEST_OBJECT)
-        self.execute(f"INSERT INTO {self.staging} {self.reading(longest)}", [spool.seal()])
+        self.execute(f"INSERT INTO {self.staging} {self.reading(longest)}", [spool.path()])
 
     def reading(self, longest: int) -> str:
         """The query that reads a spool; its parameter is the path.

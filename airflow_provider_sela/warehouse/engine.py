@@ -14,7 +14,7 @@ import msgspec
 
 from airflow_provider_sela.api.leads import Field, Kind, Row, content_json, digest
 from airflow_provider_sela.exceptions import SelaTargetUnavailableError
-from airflow_provider_sela.storage.spool import Encode, Line, Spool
+from airflow_provider_sela.storage.spool import Encoder, Line, Spool
 from airflow_provider_sela.warehouse.identifiers import TableName, table_name
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
@@ -156,7 +156,7 @@ class Engine(ABC):
 
     # what follows from it
 
-    def encode(self) -> Encode:
+    def encode(self) -> Encoder:
         """Make the spool's encoder for this database."""
 
         def encode(lead: RawLead) -> Line:

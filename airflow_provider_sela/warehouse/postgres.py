@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from airflow_provider_sela.api.leads import Kind
-from airflow_provider_sela.storage.csv_lines import cells, plain
+from airflow_provider_sela.storage.csv_lines import escaped, needs_no_escape
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Column
 from airflow_provider_sela.warehouse.identifiers import TableName
@@ -67,12 +67,16 @@ class PostgresEngine(StagedEngine):
 
     def line(self, values: Mapping[str, Any], content: bytes) -> bytes:
         """A row in COPY's CSV format; half as long to make as COPY's text format, and an eighth larger."""
-        return b'%b,"%b"' % (content[1:-1], values[HASH].encode()) if plain(values) else cells(values)
+        return (
+            b'%b,"%b"' % (content[1:-1], values[HASH].encode())
+            if needs_no_escape(values)
+            else escaped(values)
+        )
 
     def fill(self, spool: Spool) -> None:
         """Send the spool, then let the planner know how many leads it was."""
         sql = f"COPY {self.staging} ({self.listed(STAGED)}) FROM STDIN WITH ({COPY_OPTIONS})"
-        with Path(spool.seal()).open("rb") as lines:
+        with Path(spool.path()).open("rb") as lines:
             lines.seek(0)
             if hasattr(self.cursor, "copy_expert"):
                 self.cursor.copy_expert(sql, lines, _BLOCK)

@@ -78,12 +78,15 @@ def load_sela(order: Order) -> Result:
 
 def prepare(order: Order) -> Result:
     """Write what the limits load: the lines that this package sends to the database."""
-    from airflow_provider_sela.hooks.sela import SelaHook
+    from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
     from airflow_provider_sela.warehouse import engine_for
 
     engine = engine_for("target", order["table"])
-    with SelaHook().snapshot(encode=engine.encode()) as snapshot, Path(order["prepared"]).open("wb") as copy:
-        with Path(snapshot.spool.seal()).open("rb") as sealed:
+    with (
+        open_snapshot(SelaHook(), {}, encoder=engine.encode()) as snapshot,
+        Path(order["prepared"]).open("wb") as copy,
+    ):
+        with Path(snapshot.spool.path()).open("rb") as sealed:
             sealed.seek(0)
             shutil.copyfileobj(sealed, copy)
         return {"leads": len(snapshot)}

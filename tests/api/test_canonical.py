@@ -9,29 +9,11 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from airflow_provider_sela.api.leads import Lead, canonical_json, lead_row
 from airflow_provider_sela.api.pages import decode_page
 from airflow_provider_sela.exceptions import SelaResponseError
-
-wild_text = st.text(st.characters() | st.sampled_from('\x00\ud800\udfff\\"u0'), max_size=8)
-wild = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | wild_text,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(wild_text, inner, max_size=3),
-    max_leaves=10,
-)
-
-
-def visible(value: Any) -> Any:
-    """The promise, written a second way: what no database stores becomes the text of its escape."""
-    if isinstance(value, str):
-        return re.sub("[\x00\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", value)
-    if isinstance(value, list):
-        return [visible(item) for item in value]
-    if isinstance(value, dict):
-        return {visible(key): visible(item) for key, item in value.items()}
-    return value
+from tests.support.odd_json import visible, wild
 
 
 @given(wild)

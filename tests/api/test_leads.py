@@ -17,8 +17,8 @@ from airflow_provider_sela.api.leads import (
     lead_row,
     microseconds,
 )
-from tests.api.test_pages import json_values
 from tests.support.documented import DOCUMENTED, MALFORMED_TIME
+from tests.support.odd_json import json_values
 
 INTEGERS = {"id", "lead_type", "reengagements_count"}
 TIMESTAMPS = {

@@ -11,12 +11,7 @@ from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.api.pages import Page, decode_page
 from airflow_provider_sela.exceptions import SelaError, SelaResponseError
 from tests.support.faults import page_body
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=12,
-)
+from tests.support.odd_json import json_values
 
 
 def decode(page: int = 1, **envelope: Any) -> Page[Lead]:
@@ -27,7 +22,7 @@ def decode(page: int = 1, **envelope: Any) -> Page[Lead]:
 
 def test_a_flat_page_gives_count_next_and_leads() -> None:
     page = decode(count=5, next="https://h/api/leads/?page=2&page_size=2", results=[{"id": 1}, {"id": 2}])
-    assert (page.count, page.next_page, page.next_origin) == (5, 2, "https://h:443")
+    assert (page.count, page.next_page) == (5, 2)
     assert [lead["id"] for lead in page.leads] == [1, 2]
     assert page.rows == 2
 
@@ -89,19 +84,16 @@ def test_float_ids_too_large_to_be_exact_are_rejected_and_not_merged_into_one_le
 
 
 @pytest.mark.parametrize(
-    ("url", "number", "origin"),
+    "url",
     [
-        ("https://evil.example/?page=3", 3, "https://evil.example:443"),
-        ("?page=3", 3, None),
-        ("/api/leads/?page_size=5&page=3&email=x", 3, None),
-        ("http://h:99999/?page=3", 3, None),
+        "https://evil.example/?page=3",
+        "?page=3",
+        "/api/leads/?page_size=5&page=3&email=x",
+        "http://h:99999/?page=3",
     ],
 )
-def test_next_is_read_for_its_page_number_whatever_else_it_says(
-    url: str, number: int, origin: str | None
-) -> None:
-    page = decode(2, next=url)
-    assert (page.next_page, page.next_origin) == (number, origin)
+def test_next_is_read_for_its_page_number_whatever_else_it_says(url: str) -> None:
+    assert decode(2, next=url).next_page == 3
 
 
 @pytest.mark.parametrize("url", ["?page=2", "?page=1", "?page=0", "?page=-7"])

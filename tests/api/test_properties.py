@@ -20,14 +20,12 @@ from airflow_provider_sela.api.leads import (
 )
 from airflow_provider_sela.api.pages import decode_page
 from airflow_provider_sela.exceptions import SelaResponseError
-from tests.api.test_canonical import visible, wild
 from tests.support.documented import DOCUMENTED
+from tests.support.odd_json import identified, leads, visible, wild
 
 NAMES = [field.name for field in LEAD_FIELDS]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-leads = st.dictionaries(st.sampled_from([*NAMES, "_invalid", "score", "extra"]), wild)
-identified = st.builds(lambda lead, key: {**lead, "id": key}, leads, st.integers(1, 2**63 - 1))
 moments = st.datetimes(
     min_value=datetime(2, 1, 1),  # noqa: DTZ001 (the zone is drawn beside it)
     max_value=datetime(9998, 1, 1),  # noqa: DTZ001

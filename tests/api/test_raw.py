@@ -15,9 +15,8 @@ from airflow_provider_sela.api.raw import RawLead, raw_page
 from airflow_provider_sela.exceptions import SelaResponseError
 from airflow_provider_sela.storage.spool import Spool, raw_line
 from airflow_provider_sela.testing import sample_leads
-from tests.api.test_canonical import visible, wild
-from tests.api.test_properties import identified
 from tests.support.documented import DOCUMENTED
+from tests.support.odd_json import identified, visible, wild
 
 almost = st.builds(
     lambda name, value: {**DOCUMENTED, name: value},
@@ -32,7 +31,7 @@ def body_of(*results: Any, **layout: Any) -> bytes:
 
 @given(almost | identified)
 def test_the_row_of_the_bytes_is_the_row_of_the_lead(lead: Any) -> None:
-    row, expected = RawLead.of(lead).row(), lead_row(lead)
+    row, expected = RawLead.from_lead(lead).row(), lead_row(lead)
     assert row == expected
     assert list(row.values) == list(expected.values)
 
@@ -41,21 +40,21 @@ def test_the_row_of_the_bytes_is_the_row_of_the_lead(lead: Any) -> None:
 def test_a_page_of_bytes_holds_what_a_page_of_leads_holds(layout: dict[str, Any]) -> None:
     body = body_of(*sample_leads(200), **layout)
     page, raw = decode_page(body, 1), raw_page(body, 1)
-    assert [lead.read() for lead in raw.leads] == page.leads
+    assert [lead.decode() for lead in raw.leads] == page.leads
     assert [lead.row() for lead in raw.leads] == [lead_row(lead) for lead in page.leads]
     assert [lead[:3] for lead in raw.leads] == [
         (lead["id"], microseconds(lead["created_time"]), microseconds(lead["modified_time"]))
         for lead in page.leads
     ]
-    assert (raw.count, raw.next_page, raw.next_origin) == (page.count, page.next_page, page.next_origin)
+    assert (raw.count, raw.next_page) == (page.count, page.next_page)
 
 
 @given(st.lists(almost | identified | wild, max_size=4))
 def test_a_page_with_anything_in_it_holds_the_same_leads_and_rejects(results: list[Any]) -> None:
     body = body_of(*results)
     page, raw = decode_page(body, 1), raw_page(body, 1)
-    assert [lead.read() for lead in raw.leads] == page.leads
-    assert (raw.count, raw.next_page, raw.next_origin) == (page.count, page.next_page, page.next_origin)
+    assert [lead.decode() for lead in raw.leads] == page.leads
+    assert (raw.count, raw.next_page) == (page.count, page.next_page)
     assert raw.rejects == page.rejects
 
 
@@ -63,10 +62,10 @@ def test_a_page_with_anything_in_it_holds_the_same_leads_and_rejects(results: li
 def test_a_number_that_python_does_not_take_is_kept_as_its_text(number: str) -> None:
     body = body_of({"id": 1, "metadata": ["number"], "score": "number"}).replace(b'"number"', number.encode())
     [lead], [raw] = decode_page(body, 1).leads, raw_page(body, 1).leads
-    assert raw.read() == lead
+    assert raw.decode() == lead
     assert raw.row() == lead_row(lead)
     with Spool() as spool:
-        spool.keep_all([raw])
+        spool.add_all([raw])
         assert list(spool) == [lead]
 
 
@@ -100,12 +99,12 @@ def test_a_lead_that_is_nested_too_deeply_is_refused_in_words() -> None:
     for _ in range(depth):
         nested = [nested]
     with pytest.raises(SelaResponseError, match=r"^a lead is nested too deeply to be written as JSON$"):
-        RawLead.of({"id": 1, "metadata": nested})
+        RawLead.from_lead({"id": 1, "metadata": nested})
     raw = RawLead(1, None, None, b'{"id":1,"metadata":%b%b}' % (b"[" * depth, b"]" * depth))
     with pytest.raises(SelaResponseError, match=r"^a lead is nested too deeply to be read$"):
-        raw.read()
+        raw.decode()
 
 
 def test_a_lead_shows_nothing_but_its_id() -> None:
-    lead = RawLead.of({"id": 7, "email": "ada@example.com", "modified_time": "2025-01-01T00:00:00Z"})
+    lead = RawLead.from_lead({"id": 7, "email": "ada@example.com", "modified_time": "2025-01-01T00:00:00Z"})
     assert repr(lead) == f"{lead}" == "RawLead(id=7)"

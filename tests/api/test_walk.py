@@ -16,7 +16,7 @@ from airflow_provider_sela.exceptions import SelaPageGoneError, SelaResponseErro
 
 def page(count: int, following: int | None, *ids: int, rejects: int = 0) -> Page[Lead]:
     leads: list[Lead] = [{"id": key} for key in ids]
-    return Page(count, following, None, leads, [None] * rejects)
+    return Page(count, following, leads, [None] * rejects)
 
 
 def ids(walk: Walk, answer: Page[Lead]) -> list[int]:

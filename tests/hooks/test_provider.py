@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_sela import __version__, get_provider_info
+from airflow_provider_sela.hooks.form import connection_type
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.settings import EXTRA_FIELDS, connection_type
+from airflow_provider_sela.settings import EXTRA_FIELDS
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import pytest
 from airflow.secrets import BaseSecretsBackend
 
 from airflow_provider_sela.api.leads import Lead
+from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.exceptions import (
     SelaAuthenticationError,
     SelaError,
@@ -22,9 +23,8 @@ from airflow_provider_sela.exceptions import (
     SelaUnavailableError,
 )
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.http import async_transport
+from airflow_provider_sela.http import async_transport, exchange
 from airflow_provider_sela.http.async_transport import shared_transport
-from airflow_provider_sela.http.exchange import Answer
 from airflow_provider_sela.settings import Settings
 from airflow_provider_sela.testing import SelaApi
 from tests.support import faults
@@ -42,7 +42,7 @@ def settings_of(server: FaultServer, **extra: Any) -> Settings:
     from airflow.providers.common.compat.sdk import Connection
 
     fields = server.connection(**{"timeout": 5, "max_attempts": 1, **extra})
-    return Settings.of(
+    return Settings.from_connection(
         Connection(
             conn_id="sela_default",
             conn_type="sela",
@@ -53,7 +53,7 @@ def settings_of(server: FaultServer, **extra: Any) -> Settings:
     )
 
 
-async def ask(server: FaultServer, **extra: Any) -> Answer[Lead]:
+async def ask(server: FaultServer, **extra: Any) -> Page[Lead]:
     """One read of page 1."""
     async with shared_transport(settings_of(server, **extra)) as transport:
         return await transport.read({"email": SECRET}, 1, 10, LOG)
@@ -123,7 +123,7 @@ async def test_a_redirect_that_repeats_the_query_does_not_bring_it_into_a_log(
 
 
 async def test_an_answer_without_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(async_transport, "MAX_BODY_BYTES", 1 << 16)
+    monkeypatch.setattr(exchange, "MAX_BODY_BYTES", 1 << 16)
     with (
         FaultServer(faults.reply(200, b" " * (1 << 17))) as server,
         pytest.raises(SelaResponseError, match="larger than"),
@@ -146,7 +146,7 @@ async def test_a_certificate_of_an_unknown_authority_is_a_matter_of_set_up_and_i
     with FaultServer(faults.reply(), tls=authority.server()) as server:
         with pytest.raises(SelaSetupError, match="not trusted"):
             await ask(server)
-        assert (await ask(server, verify=str(authority.bundle))).page.count == 0
+        assert (await ask(server, verify=str(authority.bundle))).count == 0
         with pytest.raises(SelaSetupError, match="CA bundle"):
             await ask(server, verify=str(tmp_path / "missing.pem"))
 
@@ -231,7 +231,7 @@ async def test_a_slow_server_and_a_big_answer_do_not_block_the_loop() -> None:
     with FaultServer(slow) as server, LoopWatch() as watch:
         task = asyncio.create_task(ask(server))
         blocked = await watch.longest_block(task.done)
-        assert (await task).page.rows == 20_000
+        assert (await task).rows == 20_000
     assert blocked < 0.1
 
 

@@ -17,7 +17,7 @@ from airflow_provider_sela.exceptions import (
     SelaSetupError,
     SelaUnavailableError,
 )
-from airflow_provider_sela.http import transport as transport_module
+from airflow_provider_sela.http import exchange
 from tests.support import faults
 from tests.support.connections import Connect
 from tests.support.faults import Act, FaultServer, page_body, reply
@@ -71,7 +71,7 @@ def test_a_fault_of_the_moment_is_mended_by_a_retry(fault: str, connect: Connect
     act = MENDED_BY_A_RETRY[fault][0]
     with FaultServer(act, act, reply(200, page_body([{"id": 7}]))) as server:
         answer = connect(server).read({}, 1, 100)
-    assert [lead["id"] for lead in answer.page.leads] == [7]
+    assert [lead["id"] for lead in answer.leads] == [7]
     assert len(server.requests) == 3
     assert len(slept) == 2
 
@@ -158,7 +158,7 @@ def test_a_host_that_no_request_can_be_sent_to_is_told(connect: Connect) -> None
 def test_an_answer_too_large_for_a_worker_is_refused(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, slept: list[float]
 ) -> None:
-    monkeypatch.setattr(transport_module, "MAX_BODY_BYTES", 3 << 20)
+    monkeypatch.setattr(exchange, "MAX_BODY_BYTES", 3 << 20)
     with (
         FaultServer(reply(200, b" " * (4 << 20))) as server,
         pytest.raises(SelaResponseError, match="larger than 3 MB: lower"),
@@ -171,7 +171,7 @@ def test_a_gzip_bomb_is_refused_before_it_is_unpacked_whole(
 ) -> None:
     import gzip
 
-    monkeypatch.setattr(transport_module, "MAX_BODY_BYTES", 1 << 20)
+    monkeypatch.setattr(exchange, "MAX_BODY_BYTES", 1 << 20)
     bomb = reply(200, gzip.compress(b" " * (64 << 20)), Content_Encoding="gzip")
     with FaultServer(bomb) as server, pytest.raises(SelaResponseError, match="larger than 1 MB"):
         connect(server, max_attempts=1).read({}, 1, 100)

@@ -4,12 +4,12 @@ import logging
 
 import pytest
 
-from airflow_provider_sela.http.log_filters import redact_library_logs
+from airflow_provider_sela.http.log_filters import filter_library_logs
 
 
 @pytest.mark.parametrize("name", ["urllib3.connectionpool", "urllib3.connection", "httpx"])
 def test_a_filter_is_left_out_of_library_logs(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    redact_library_logs()
+    filter_library_logs()
     caplog.set_level(logging.DEBUG, logger=name)
     url = "https://api.trysela.com/api/leads/?email=ada@example.com"
     logging.getLogger(name).debug('"%s %s" %s %s', "GET", url, 200, None)
@@ -17,7 +17,7 @@ def test_a_filter_is_left_out_of_library_logs(name: str, caplog: pytest.LogCaptu
 
 
 def test_what_a_server_answers_is_left_out_of_httpcores_traces(caplog: pytest.LogCaptureFixture) -> None:
-    redact_library_logs()
+    filter_library_logs()
     caplog.set_level(logging.DEBUG, logger="httpcore.http11")
     log = logging.getLogger("httpcore.http11")
     log.debug("receive_response_headers.complete return_value=(302, [(b'Location', b'/?email=ada')])")
@@ -31,7 +31,7 @@ def test_what_a_server_answers_is_left_out_of_httpcores_traces(caplog: pytest.Lo
 
 
 def test_other_lines_of_the_libraries_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:
-    redact_library_logs()
+    filter_library_logs()
     caplog.set_level(logging.DEBUG, logger="urllib3.connectionpool")
     log = logging.getLogger("urllib3.connectionpool")
     log.debug("Starting new connection: %s", "example.com")
@@ -47,7 +47,7 @@ def test_other_lines_of_the_libraries_are_left_alone(caplog: pytest.LogCaptureFi
 
 
 def test_attaching_again_changes_nothing() -> None:
-    redact_library_logs()
+    filter_library_logs()
     before = list(logging.getLogger("httpx").filters)
-    redact_library_logs()
+    filter_library_logs()
     assert logging.getLogger("httpx").filters == before

@@ -11,11 +11,10 @@ import pytest
 from airflow_provider_sela.exceptions import SelaError, SelaSetupError
 from airflow_provider_sela.settings import Settings
 from tests.http.transports import Read
-from tests.support.connections import Connect
+from tests.support.connections import Connect, Fields
 from tests.support.faults import FaultServer, page_body, reply
 from tests.support.proxy import Proxy
 from tests.support.tls import Authority
-from tests.test_settings import Fields
 
 GOOD = reply(200, page_body([{"id": 1}]))
 
@@ -39,7 +38,7 @@ def extras(authority: Authority, certificate: Path, key: Path | None) -> dict[st
 
 def test_the_client_certificate_opens_the_door(authority: Authority, read: Read) -> None:
     with FaultServer(GOOD, tls=authority.server(clients=authority)) as server:
-        assert read(server, **extras(authority, *authority.issue("client"))).page.count == 1
+        assert read(server, **extras(authority, *authority.issue("client"))).count == 1
     assert server.requests[0].headers["authorization"] == "Token fault-token"
 
 
@@ -47,13 +46,13 @@ def test_certificate_and_key_may_be_in_one_file(authority: Authority, read: Read
     certificate, key = authority.issue("client")
     certificate.write_bytes(certificate.read_bytes() + key.read_bytes())
     with FaultServer(GOOD, tls=authority.server(clients=authority)) as server:
-        assert read(server, **extras(authority, certificate, None)).page.count == 1
+        assert read(server, **extras(authority, certificate, None)).count == 1
 
 
 def test_it_goes_through_a_proxy_too(authority: Authority, read: Read) -> None:
     with Proxy() as proxy, FaultServer(GOOD, tls=authority.server(clients=authority)) as server:
         given = extras(authority, *authority.issue("client")) | {"proxy": proxy.url}
-        assert read(server, **given).page.count == 1
+        assert read(server, **given).count == 1
     assert [request.method for request in proxy.requests] == ["CONNECT"]
 
 
@@ -149,9 +148,9 @@ def test_a_session_without_one_is_not_lent_that_of_another(authority: Authority,
 @pytest.mark.parametrize("name", ["client_cert", "client_key"])
 def test_a_value_that_is_no_path_is_refused_with_its_name(name: str, value: Any) -> None:
     with pytest.raises(SelaSetupError, match=f"extra '{name}'"):
-        Settings.of(Fields(password="t", extra=json.dumps({name: value})))
+        Settings.from_connection(Fields(password="t", extra=json.dumps({name: value})))
 
 
 def test_a_key_without_a_certificate_is_refused() -> None:
     with pytest.raises(SelaSetupError, match="without its certificate in extra 'client_cert'"):
-        Settings.of(Fields(password="t", extra='{"client_key": "/k.pem"}'))
+        Settings.from_connection(Fields(password="t", extra='{"client_key": "/k.pem"}'))

@@ -13,10 +13,10 @@ from urllib3.util import parse_url
 
 from airflow_provider_sela.http import async_transport, session
 from airflow_provider_sela.settings import Settings
-from tests.test_settings import Fields
+from tests.support.connections import Fields
 
 HOST = "api.trysela.com"
-SETTINGS = Settings.of(Fields(password="planted"))
+SETTINGS = Settings.from_connection(Fields(password="planted"))
 
 # Browsers and libraries may take these for the name of the host, or for dots in it.
 LOOK_ALIKES = (f"\N{CYRILLIC SMALL LETTER A}{HOST[1:]}", HOST.replace(".", "\N{IDEOGRAPHIC FULL STOP}"))

@@ -18,7 +18,7 @@ from airflow_provider_sela.exceptions import (
     SelaResponseError,
     SelaUnavailableError,
 )
-from airflow_provider_sela.http.pacing import Budget, Pacer, retry_options
+from airflow_provider_sela.http.pacing import Pacer, RetryBudget, retry_options
 
 
 def test_without_a_cap_nobody_waits() -> None:
@@ -75,7 +75,7 @@ def test_no_two_requests_are_closer_than_the_cap_allows(
 
 
 def test_a_budget_is_spent_once_by_all_threads_together() -> None:
-    budget, taken = Budget(100), list[bool]()
+    budget, taken = RetryBudget(100), list[bool]()
 
     def spend() -> None:
         taken.extend(budget.take(1) for _ in range(50))
@@ -99,7 +99,7 @@ class Attempts:
         self.calls = 0
         self.slept: list[float] = []
         self.told: list[int] = []
-        self.budget = Budget(budget)
+        self.budget = RetryBudget(budget)
         options = retry_options(attempts, self.budget, self._before_sleep)
         self._retrying = Retrying(**options, sleep=self.slept.append)
 

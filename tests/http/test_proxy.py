@@ -23,7 +23,7 @@ def no_proxy_there() -> Iterator[str]:
 
 def test_requests_go_through_the_proxy_of_the_connection(connect: Connect) -> None:
     with Proxy() as proxy, FaultServer(GOOD) as server:
-        assert connect(server, proxy=proxy.url).read({}, 1, 100).page.count == 1
+        assert connect(server, proxy=proxy.url).read({}, 1, 100).count == 1
     assert proxy.requests[0].target.startswith(f"{server.url}/api/leads/")
     assert server.requests[0].headers["authorization"] == "Token fault-token"
 
@@ -32,7 +32,7 @@ def test_https_is_tunnelled_so_that_the_proxy_never_sees_the_token(connect: Conn
     authority = Authority(tmp_path)
     with Proxy() as proxy, FaultServer(GOOD, tls=authority.server()) as server:
         transport = connect(server, proxy=proxy.url, verify=str(authority.bundle))
-        assert transport.read({}, 1, 100).page.count == 1
+        assert transport.read({}, 1, 100).count == 1
     assert [request.method for request in proxy.requests] == ["CONNECT"]
     assert "authorization" not in proxy.requests[0].headers
     assert server.requests[0].headers["authorization"] == "Token fault-token"
@@ -47,7 +47,7 @@ def test_the_proxy_of_the_connection_wins_over_the_environment(
     monkeypatch.setenv("http_proxy", no_proxy_there)
     monkeypatch.setenv("HTTP_PROXY", no_proxy_there)
     with Proxy() as proxy, FaultServer(GOOD) as server:
-        assert connect(server, proxy=proxy.url).read({}, 1, 100).page.count == 1
+        assert connect(server, proxy=proxy.url).read({}, 1, 100).count == 1
     assert len(proxy.requests) == 1
 
 
@@ -58,7 +58,7 @@ def test_without_one_the_proxy_of_the_environment_is_used(
         monkeypatch.delenv(name, raising=False)
     with Proxy() as proxy, FaultServer(GOOD) as server:
         monkeypatch.setenv("http_proxy", proxy.url)
-        assert connect(server).read({}, 1, 100).page.count == 1
+        assert connect(server).read({}, 1, 100).count == 1
     assert len(proxy.requests) == 1
 
 
@@ -73,7 +73,7 @@ def test_credentials_in_the_proxy_url_are_shown_to_the_proxy_alone(connect: Conn
     authority = Authority(tmp_path)
     with Proxy("user:secret") as proxy, FaultServer(GOOD, tls=authority.server()) as server:
         url = proxy.url.replace("http://", "http://user:secret@")
-        assert connect(server, proxy=url, verify=str(authority.bundle)).read({}, 1, 100).page.count == 1
+        assert connect(server, proxy=url, verify=str(authority.bundle)).read({}, 1, 100).count == 1
     assert "proxy-authorization" not in server.requests[0].headers
 
 

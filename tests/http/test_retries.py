@@ -169,7 +169,7 @@ def test_retry_after_holds_all_threads(connect: Connect) -> None:
 def test_threads_that_waited_for_a_pause_do_not_start_all_at_once_under_a_cap(connect: Connect) -> None:
     with FaultServer(GOOD) as server:
         transport = connect(server, requests_per_second=10)
-        transport.pacer.pause(time.monotonic(), 0.5)
+        transport.exchange.pacer.pause(time.monotonic(), 0.5)
         started = time.monotonic()
         read_from_threads(transport, threads=4, pages=1)
     sent = sorted(request.at for request in server.requests)
@@ -184,7 +184,7 @@ def test_a_pause_that_begins_while_a_thread_waits_its_turn_holds_it_too(connect:
         waiting = threading.Thread(target=transport.read, args=({}, 2, 100))
         waiting.start()
         time.sleep(0.05)
-        transport.pacer.pause(time.monotonic(), 0.6)
+        transport.exchange.pacer.pause(time.monotonic(), 0.6)
         paused = time.monotonic()
         waiting.join()
     assert server.requests[1].at - paused >= 0.55

@@ -12,13 +12,13 @@ import pytest
 
 from airflow_provider_sela.exceptions import SelaError
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.operators.base import failing_fast
+from airflow_provider_sela.retry import failing_fast
 from airflow_provider_sela.settings import Settings
 from tests.support import faults
+from tests.support.connections import Fields
 from tests.support.faults import Act, FaultServer, Received, Wire, http, nobody, page_body, reply
 from tests.support.proxy import Proxy
 from tests.support.tls import Authority
-from tests.test_settings import Fields
 
 Logged = Callable[[], str]
 
@@ -186,10 +186,10 @@ def test_a_good_read_tells_no_secret_but_finds_the_lead(
     with FaultServer(reply(200, page_body([LEAD, {"email": "planted.lead@example.com"}]))) as server:
         hook = hook_at(server.url, monkeypatch)
         assert [lead["id"] for lead in hook.iter_leads(**FILTERS)] == [4711]
-        answer = hook.transport.read(FILTERS, 1, 10)
+        page = hook.transport.read(FILTERS, 1, 10)
     assert "planted.filter" in server.requests[0].target
     assert "/api/leads/?…" in logged()
-    assert_nothing_shows(logged, hook, answer, answer.page)
+    assert_nothing_shows(logged, hook, page)
 
 
 def test_what_fails_a_task_at_once_tells_no_secret_either(
@@ -227,6 +227,8 @@ def test_a_refused_filter_is_not_quoted(name: str, monkeypatch: pytest.MonkeyPat
 def test_a_refused_connection_is_not_quoted(fields: dict[str, Any]) -> None:
     extra = fields.get("extra")
     with pytest.raises(SelaError) as caught:
-        Settings.of(Fields(**fields | {"extra": json.dumps(extra) if isinstance(extra, dict) else extra}))
+        Settings.from_connection(
+            Fields(**fields | {"extra": json.dumps(extra) if isinstance(extra, dict) else extra})
+        )
     for link in chain(caught.value):
         assert TOKEN not in f"{link} {link!r} {link.args} {vars(link)}"

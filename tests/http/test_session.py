@@ -69,7 +69,7 @@ def test_a_chunked_answer_keeps_its_socket_too(connect: Connect) -> None:
     with FaultServer(act) as server:
         transport = connect(server)
         for page in range(1, 6):
-            assert transport.read({}, page, 100).page.count == 1
+            assert transport.read({}, page, 100).count == 1
     assert server.connections == 1
 
 
@@ -80,7 +80,7 @@ def test_a_gzipped_answer_is_unpacked_and_keeps_its_socket_too(connect: Connect)
     with FaultServer(reply(200, gzip.compress(body), Content_Encoding="gzip")) as server:
         transport = connect(server)
         for page in range(1, 6):
-            assert len(transport.read({}, page, 100).page.leads) == 1000
+            assert len(transport.read({}, page, 100).leads) == 1000
     assert server.connections == 1
     assert "gzip" in server.requests[0].headers["accept-encoding"]
 

@@ -31,7 +31,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused_with_the_remedy(
 def test_the_authority_in_verify_is_trusted(authority: Authority, connect: Connect) -> None:
     with FaultServer(GOOD, tls=authority.server()) as server:
         answer = connect(server, verify=str(authority.bundle)).read({}, 1, 100)
-    assert answer.page.count == 1
+    assert answer.count == 1
     assert server.requests[0].headers["authorization"] == "Token fault-token"
 
 
@@ -42,7 +42,7 @@ def test_verify_wins_over_the_environment(
     (tmp_path / "other").mkdir()
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(Authority(tmp_path / "other").bundle))
     with FaultServer(GOOD, tls=authority.server()) as server:
-        assert connect(server, verify=str(authority.bundle)).read({}, 1, 100).page.count == 1
+        assert connect(server, verify=str(authority.bundle)).read({}, 1, 100).count == 1
 
 
 def test_without_verify_the_environments_bundle_is_used(
@@ -50,7 +50,7 @@ def test_without_verify_the_environments_bundle_is_used(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.bundle))
     with FaultServer(GOOD, tls=authority.server()) as server:
-        assert connect(server).read({}, 1, 100).page.count == 1
+        assert connect(server).read({}, 1, 100).count == 1
 
 
 def test_a_certificate_for_another_address_says_so(authority: Authority, connect: Connect) -> None:
@@ -113,7 +113,7 @@ def test_a_connection_dropped_during_the_handshake_is_tried_again(
                 super()._serve(connection)
 
     with Dropping(GOOD, tls=authority.server()) as server:
-        assert connect(server, verify=str(authority.bundle)).read({}, 1, 100).page.count == 1
+        assert connect(server, verify=str(authority.bundle)).read({}, 1, 100).count == 1
     assert len(slept) == 1
 
 

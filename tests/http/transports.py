@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import pytest
 
 from airflow_provider_sela.api.leads import Lead
+from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.http.async_transport import shared_transport
-from airflow_provider_sela.http.exchange import Answer
 from airflow_provider_sela.http.transport import Transport
 from airflow_provider_sela.settings import Settings
+from tests.support.connections import Fields
 from tests.support.faults import FaultServer
-from tests.test_settings import Fields
 
 LOG = logging.getLogger(__name__)
 
@@ -23,10 +23,10 @@ LOG = logging.getLogger(__name__)
 class Read(Protocol):
     """Reads page 1 of a server; keyword arguments are extras of the connection."""
 
-    def __call__(self, server: FaultServer | str, **extra: Any) -> Answer[Lead]: ...
+    def __call__(self, server: FaultServer | str, **extra: Any) -> Page[Lead]: ...
 
 
-def read_with_requests(settings: Settings) -> Answer[Lead]:
+def read_with_requests(settings: Settings) -> Page[Lead]:
     transport = Transport(settings, LOG)
     try:
         return transport.read({}, 1, 100)
@@ -34,8 +34,8 @@ def read_with_requests(settings: Settings) -> Answer[Lead]:
         transport.close()
 
 
-def read_with_httpx(settings: Settings) -> Answer[Lead]:
-    async def ask() -> Answer[Lead]:
+def read_with_httpx(settings: Settings) -> Page[Lead]:
+    async def ask() -> Page[Lead]:
         async with shared_transport(settings) as transport:
             return await transport.read({}, 1, 100, LOG)
 
@@ -46,10 +46,10 @@ def read_with_httpx(settings: Settings) -> Answer[Lead]:
 def read(request: pytest.FixtureRequest) -> Read:
     """Each transport in turn."""
 
-    def page(server: FaultServer | str, **extra: Any) -> Answer[Lead]:
+    def page(server: FaultServer | str, **extra: Any) -> Page[Lead]:
         url = server if isinstance(server, str) else server.url
         fields = Fields(host=url, password="fault-token", extra=json.dumps({"timeout": 5} | extra))
-        answer: Answer[Lead] = request.param(Settings.of(fields))
+        answer: Page[Lead] = request.param(Settings.from_connection(fields))
         return answer
 
     return page

@@ -12,7 +12,6 @@ from airflow_provider_sela.assets import (
     convert_asset_to_openlineage,
     create_asset,
     describe_outlets,
-    leads_uri,
     sanitize_uri,
 )
 
@@ -67,8 +66,6 @@ def test_airflow_refuses_it_with_the_same_words() -> None:
 def test_the_factory_makes_the_documented_uri() -> None:
     assert create_asset().uri == ONE
     assert create_asset(host="127.0.0.1:8080", extra={"a": 1}).extra == {"a": 1}
-    assert leads_uri() == ONE
-    assert leads_uri("http://LOCALHOST:8080/gateway") == "sela://localhost:8080/leads"
 
 
 def test_the_converter_gives_openlineages_name() -> None:

@@ -16,10 +16,10 @@ def test_every_statistic_in_the_code_is_listed_and_every_listed_one_is_in_the_co
     code = "".join(path.read_text() for path in (REPOSITORY / "airflow_provider_sela").rglob("*.py"))
     used = set(re.findall(r'metrics\.(?:count|duration)\(f?"(sela\.[^"]+)"', code))
     verdicts = {name for name in METRICS if name.startswith("sela.verdict.")}
-    assert used == {*METRICS} - verdicts | {"sela.verdict.{self.verdict.kind.name.lower()}"}
-    from airflow_provider_sela.snapshot.verdict import Kind
+    assert used == {*METRICS} - verdicts | {"sela.verdict.{self.verdict.strength.name.lower()}"}
+    from airflow_provider_sela.snapshot.verdict import Strength
 
-    assert verdicts == {f"sela.verdict.{kind.name.lower()}" for kind in Kind}
+    assert verdicts == {f"sela.verdict.{kind.name.lower()}" for kind in Strength}
 
 
 def test_a_backend_that_fails_breaks_nothing(monkeypatch: pytest.MonkeyPatch, hook: Any) -> None:

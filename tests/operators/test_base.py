@@ -18,7 +18,8 @@ from airflow_provider_sela.exceptions import (
     SelaTargetError,
     SelaUnavailableError,
 )
-from airflow_provider_sela.operators.base import SelaReadOperator, failing_fast
+from airflow_provider_sela.operators.base import SelaReadOperator
+from airflow_provider_sela.retry import failing_fast
 from airflow_provider_sela.testing import SelaApi
 
 ARGUMENTS = ["email", "external_id", "phone_number", "user", "page_size", "on_unverified", "sela_conn_id"]

@@ -293,17 +293,29 @@ def test_completeness_that_cannot_be_established_fails_and_says_why_or_warns(
         pytest.fail("the read did not fail")
 
 
+@pytest.mark.parametrize("name", ["page_size", "concurrency"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_a_number_that_no_read_can_have_is_refused_before_a_request(
+    name: str, value: int, hook: SelaHook, api: SelaApi
+) -> None:
+    given: dict[str, Any] = {name: value}
+    with pytest.raises(SelaRequestError, match=f"^{name} is {value}: it starts at 1"):
+        hook.snapshot(**given)
+    assert not api.requests
+
+
 def test_on_unverified_takes_two_words_only(hook: SelaHook) -> None:
     with pytest.raises(SelaRequestError, match="fail and warn"):
         hook.snapshot(on_unverified="ignore")
 
 
 def test_what_is_encoded_is_what_the_snapshot_holds(hook_of: Callable[..., SelaHook]) -> None:
+    from airflow_provider_sela.hooks.sela import open_snapshot
     from airflow_provider_sela.storage.spool import Line
 
     with (
         SelaApi(leads=[sample_lead(28000)]) as api,
-        hook_of(api).snapshot(encode=lambda lead: Line(b"[%d]" % lead.id, 2)) as snapshot,
+        open_snapshot(hook_of(api), {}, encoder=lambda lead: Line(b"[%d]" % lead.id, 2)) as snapshot,
     ):
         assert list(snapshot) == [[28000]]
         assert snapshot.stats.nulled == 2

@@ -34,7 +34,7 @@ def test_a_short_read_says_nothing(
     told = Progress(log)
     for _ in range(9):
         advance(1)
-        told.tell(pages=1, leads=100, expected=200)
+        told.log_if_due(pages=1, leads=100, expected=200)
     assert lines(caplog) == []
 
 
@@ -44,7 +44,7 @@ def test_a_long_read_says_pages_leads_rate_and_time_left(
     caplog.set_level(logging.INFO)
     told = Progress(log)
     advance(10)
-    told.tell(pages=10, leads=1000, expected=5000)
+    told.log_if_due(pages=10, leads=1000, expected=5000)
     assert lines(caplog) == ["Sela: 10 pages, 1000 of 5000 leads, 100 leads/s, about 40 s left"]
 
 
@@ -55,7 +55,7 @@ def test_at_most_one_line_is_logged_in_10_seconds(
     told = Progress(log)
     for second in range(60):
         advance(1)
-        told.tell(pages=second, leads=second, expected=60)
+        told.log_if_due(pages=second, leads=second, expected=60)
     assert len(lines(caplog)) == 6
 
 
@@ -73,7 +73,7 @@ def test_unknown_or_contradicting_counts_leave_no_time_left(
     caplog.set_level(logging.INFO)
     told = Progress(log)
     advance(11)
-    told.tell(pages=1, leads=leads, expected=expected)
+    told.log_if_due(pages=1, leads=leads, expected=expected)
     [line] = lines(caplog)
     assert words in line
     assert "about 0 s left" in line

@@ -6,7 +6,6 @@ from typing import Any
 
 from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.api.raw import RawLead
-from airflow_provider_sela.http.exchange import Answer
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.snapshot import Entry, Window
@@ -23,32 +22,32 @@ LEAD: Any = {
 
 
 def reply(*leads: Any, rejects: list[Any] | None = None, redact: Privacy | None = None) -> Reply:
-    raw = list(map(RawLead.of, leads))
-    page = Page(count=99, next_page=3, next_origin=None, leads=raw, rejects=rejects or [])
-    return Reply.of(Window(2, 10), Answer(page, date=5_000_000), redact)
+    raw = list(map(RawLead.from_lead, leads))
+    page = Page(count=99, next_page=3, leads=raw, rejects=rejects or [], date=5_000_000)
+    return Reply.from_page(Window(2, 10), page, redact)
 
 
 def test_a_reply_comes_back_from_its_line_as_it_was() -> None:
     odd = {"id": 2**62, "metadata": ["\x00", "\ud800", 1.5, None, 10**30], "email": "ärger@example.com\n"}
     for one in (
         reply(LEAD, odd, rejects=[None, "x", {"email": "no id"}]),
-        Reply.of(Window(9, 5), None, None),
+        Reply.from_page(Window(9, 5), None, None),
     ):
-        assert Reply.of_line(one.line()) == one
+        assert Reply.from_line(one.line()) == one
         assert one.line().count(b"\n") == 1
 
 
 def test_the_proof_is_told_the_same_after_a_detour_through_a_file() -> None:
     one = reply(LEAD, rejects=[None])
     told = one.response(3, 8)
-    assert Reply.of_line(one.line()).response(3, 8) == told
+    assert Reply.from_line(one.line()).response(3, 8) == told
     assert (told.window, told.entries) == (Window(2, 10), [Entry(7, 1_000_000, 2_000_000)])
     assert (told.count, told.has_next, told.date, told.started, told.ended) == (99, True, 5_000_000, 3, 8)
     assert (told.gone, told.rejected) == (False, 1)
 
 
 def test_a_page_that_is_gone_is_told_as_gone() -> None:
-    assert Reply.of(Window(9, 5), None, None).response(0, 1).gone
+    assert Reply.from_page(Window(9, 5), None, None).response(0, 1).gone
 
 
 def test_nothing_that_is_hidden_is_in_a_reply_nor_in_its_line() -> None:
@@ -62,5 +61,5 @@ def test_nothing_that_is_hidden_is_in_a_reply_nor_in_its_line() -> None:
 
 def test_the_times_that_the_proof_needs_survive_a_rule_that_leaves_them_out() -> None:
     one = reply(LEAD, redact=Privacy(exclude=["created_time", "modified_time"]))
-    assert "modified_time" not in one.leads[0].read()
+    assert "modified_time" not in one.leads[0].decode()
     assert one.response(0, 1).entries == [Entry(7, 1_000_000, 2_000_000)]

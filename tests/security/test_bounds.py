@@ -54,4 +54,4 @@ def test_what_was_not_asked_for_is_not_unpacked(encoding: str, read: Read) -> No
 @pytest.mark.parametrize("encoding", ["identity", "Identity", ""])
 def test_a_plain_answer_may_say_that_it_is_plain(encoding: str, read: Read) -> None:
     with FaultServer(reply(Content_Encoding=encoding)) as server:
-        assert read(server).page.count == 0
+        assert read(server).count == 0

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.test_architecture import MODULES, imports
+from tests.support.sources import SOURCES, imports
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -34,17 +34,17 @@ BY_CHOICE = {"psycopg2-binary": "LGPL", "mysqlclient": "GPL"}
 
 
 def calls(module: str) -> Iterator[ast.Call]:
-    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+    for node in ast.walk(ast.parse(SOURCES[module])):
         if isinstance(node, ast.Call):
             yield node
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", SOURCES)
 def test_no_module_makes_code_of_data(module: str) -> None:
     allowed = ALLOWED.get(module, set[str]())
     called = {call.func.id for call in calls(module) if isinstance(call.func, ast.Name)}
     assert called & CODE == set()
-    used = set(imports(module)) | {name.partition(".")[0] for name in imports(module)}
+    used = set(imports(SOURCES[module])) | {name.partition(".")[0] for name in imports(SOURCES[module])}
     used |= {ast.unparse(call.func) for call in calls(module)}
     assert (used & (LOADERS | SHELLS)) - allowed == set()
     assert not any(word.arg == "shell" for call in calls(module) for word in call.keywords)
@@ -56,7 +56,7 @@ def test_what_may_be_marshalled_is_never_unmarshalled(module: str) -> None:
     assert [name for name in used if name.startswith("marshal.")] == ["marshal.dumps"]
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", SOURCES)
 def test_a_module_that_is_imported_by_name_is_one_of_ours(module: str) -> None:
     """So that no data can name code: the argument is a constant, or begins with the package's own name."""
     for call in calls(module):
@@ -66,10 +66,10 @@ def test_a_module_that_is_imported_by_name_is_one_of_ours(module: str) -> None:
             assert named.startswith(("'airflow_provider_sela.", "f'{__name__}.")), named
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", SOURCES)
 def test_every_statement_that_is_put_together_says_why_that_is_safe(module: str) -> None:
     """Ruff's S608 looks for SQL made of text; where it is silenced, a reason must stand beside it."""
-    for line in MODULES[module].read_text().splitlines():
+    for line in SOURCES[module].splitlines():
         if "noqa" in line and "S608" in line:
             assert re.search(r"S608 \(.+\)$", line), line
 
@@ -87,13 +87,13 @@ OPTIONAL = {requirement(text) for texts in EXTRAS.values() for text in texts} - 
 def distributions(module: str) -> Iterator[set[str]]:
     """For each import of a third party, the distributions that bring it."""
     known = packages_distributions()
-    for name in imports(module):
+    for name in imports(SOURCES[module]):
         top = name.partition(".")[0]
         if top not in sys.stdlib_module_names and top != "airflow_provider_sela" and top in known:
             yield {found.lower().replace("_", "-") for found in known[top]}
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", SOURCES)
 def test_every_import_is_of_a_declared_dependency(module: str) -> None:
     """What comes along with another package may go away with its next version."""
     # Airflow's own: storage paths, dialects and the old form are built on them; and OpenLineage's provider is

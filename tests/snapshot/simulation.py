@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 
-from airflow_provider_sela.snapshot import Reading, Response, Stats, Verdict, Window, divide, resume
+from airflow_provider_sela.snapshot import Reading, Response, Stats, Verdict, Window, resume, split_into_parts
 from tests.snapshot.drifting import SECOND, DriftingList
 
 
@@ -72,7 +72,7 @@ def spread_read(
     while len(windows) == 1:
         first.append(planner.take(planner.ask(windows[0]), next(clock), next(clock)))
         windows = planner.reading.wanted()
-    found = _read_parts(planner, divide(windows, parts), lost, concurrency, chance)
+    found = _read_parts(planner, split_into_parts(windows, parts), lost, concurrency, chance)
     for _ in range(pause):
         leads.now += SECOND
         leads.write()

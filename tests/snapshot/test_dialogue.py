@@ -14,7 +14,7 @@ from airflow_provider_sela.snapshot.closing import Closing
 from airflow_provider_sela.snapshot.orders import Evidence
 from airflow_provider_sela.snapshot.plan import OVERLAP
 from airflow_provider_sela.snapshot.record import Record
-from airflow_provider_sela.snapshot.verdict import Kind
+from airflow_provider_sela.snapshot.verdict import Strength
 from tests.snapshot.drifting import HONEST, LIARS, Answer, DriftingList, Habits
 from tests.snapshot.simulation import read
 
@@ -200,10 +200,10 @@ def test_progress_is_told_against_the_latest_count() -> None:
 
 def test_each_verdict_has_one_spelling() -> None:
     spelled = {
-        Verdict(Kind.ATOMIC): "ATOMIC",
-        Verdict(Kind.PROVEN, "-modified_time"): "PROVEN(-modified_time)",
-        Verdict(Kind.CONVERGED, passes=3, reason="x"): "CONVERGED(3)",
-        Verdict(Kind.UNVERIFIED, passes=4, reason="x"): "UNVERIFIED",
+        Verdict(Strength.ATOMIC): "ATOMIC",
+        Verdict(Strength.PROVEN, "-modified_time"): "PROVEN(-modified_time)",
+        Verdict(Strength.CONVERGED, passes=3, reason="x"): "CONVERGED(3)",
+        Verdict(Strength.UNVERIFIED, passes=4, reason="x"): "UNVERIFIED",
     }
     assert [str(verdict) for verdict in spelled] == list(spelled.values())
     assert [verdict.proven for verdict in spelled] == [True, True, False, False]

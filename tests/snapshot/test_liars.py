@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_sela.snapshot import Kind
+from airflow_provider_sela.snapshot import Strength
 from tests.snapshot.drifting import HONEST, SECOND, DriftingList, Habits
 from tests.snapshot.simulation import read
 
@@ -62,7 +62,7 @@ def test_whole_reads_that_keep_showing_leads_missed_before_are_unverified() -> N
         read(DriftingList("rotating start", leads=800, cap=40, seed=seed), seed=seed).verdict
         for seed in range(8)
     ]
-    assert all(verdict.kind is Kind.UNVERIFIED and verdict.passes == 4 for verdict in verdicts)
+    assert all(verdict.strength is Strength.UNVERIFIED and verdict.passes == 4 for verdict in verdicts)
 
 
 @pytest.mark.parametrize("order", HONEST)
@@ -72,5 +72,5 @@ def test_a_server_that_ignores_page_size_is_never_proven_and_says_so(order: str)
             order, leads=130 + 30 * seed, cap=20, honours_page_size=False, habits=Habits(writes=1), seed=seed
         )
         outcome = read(leads, concurrency=(1, 4)[seed % 2], seed=seed)
-        assert outcome.verdict.kind in (Kind.CONVERGED, Kind.UNVERIFIED)
+        assert outcome.verdict.strength in (Strength.CONVERGED, Strength.UNVERIFIED)
         assert outcome.verdict.reason == "the server ignores page_size, so windows cannot overlap"

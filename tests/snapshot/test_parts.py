@@ -10,8 +10,8 @@ from airflow_provider_sela.snapshot import (
     Reading,
     Response,
     Window,
-    divide,
     resume,
+    split_into_parts,
 )
 
 WINDOWS = [Window(number, 100) for number in range(1, 11)]
@@ -21,13 +21,13 @@ WINDOWS = [Window(number, 100) for number in range(1, 11)]
     ("most", "sizes"), [(1, [10]), (3, [3, 3, 4]), (4, [2, 3, 2, 3]), (10, [1] * 10), (99, [1] * 10)]
 )
 def test_runs_are_even_and_of_neighbours(most: int, sizes: list[int]) -> None:
-    runs = divide(WINDOWS, most)
+    runs = split_into_parts(WINDOWS, most)
     assert [len(run) for run in runs] == sizes
     assert [window for run in runs for window in run] == WINDOWS
 
 
 def test_nothing_is_divided_into_nothing() -> None:
-    assert divide([], 4) == []
+    assert split_into_parts([], 4) == []
 
 
 def _answer(window: Window, date: int | None) -> Response:

@@ -9,13 +9,14 @@ from typing import Any
 
 from airflow_provider_sela.storage.files import LeadFile
 from airflow_provider_sela.storage.spool import Spool
+from tests.support.spooling import add
 
 
 def land(path: Any, leads: Iterable[Any], rejects: Iterable[Any] = (), **options: Any) -> LeadFile:
     """Write leads to a file."""
-    with LeadFile(path, **options) as file, Spool(file.encode) as spool:
+    with LeadFile(path, **options) as file, Spool(file.encoder) as spool:
         for lead in leads:
-            spool.add(lead)
+            add(spool, lead)
         for item in rejects:
             spool.reject(item)
         file.publish(spool, {"verdict": "ATOMIC", "read": len(spool), "nulled": spool.nulled})

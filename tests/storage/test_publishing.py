@@ -23,11 +23,12 @@ from airflow_provider_sela.exceptions import (
 )
 from airflow_provider_sela.storage.files import LeadFile
 from airflow_provider_sela.storage.publishing import Publication
-from airflow_provider_sela.storage.spool import Encode, Spool
+from airflow_provider_sela.storage.spool import Encoder, Spool
 from airflow_provider_sela.testing import sample_leads
 from tests.storage.landing import land, manifest, names
 from tests.storage.reading import read_jsonl, sha256
 from tests.support.s3 import S3Store
+from tests.support.spooling import add
 
 PLANTED = "planted-5f2b"
 MINE = ["leads.jsonl", "leads.jsonl.manifest.json"]
@@ -69,11 +70,11 @@ def unread() -> Iterator[Lead]:
 class FailingSpool(Spool):
     """Holds sample leads and runs something in the middle of being written."""
 
-    def __init__(self, encode: Encode, strike: Callable[[], object], leads: int, after: int) -> None:
-        super().__init__(encode)
+    def __init__(self, encoder: Encoder, strike: Callable[[], object], leads: int, after: int) -> None:
+        super().__init__(encoder)
         self._strike, self._after = strike, after
         for lead in planted(leads):
-            self.add(lead)
+            add(self, lead)
 
     def lines_by_id(self) -> Iterator[bytes]:
         for number, line in enumerate(super().lines_by_id()):
@@ -174,7 +175,7 @@ def test_an_interrupt_in_the_middle_leaves_no_file(tmp_path: Path) -> None:
 
     with (
         LeadFile(tmp_path / "leads.csv.gz") as file,
-        FailingSpool(file.encode, interrupt, leads=10, after=5) as spool,
+        FailingSpool(file.encoder, interrupt, leads=10, after=5) as spool,
         pytest.raises(KeyboardInterrupt),
     ):
         file.publish(spool, {})
@@ -182,7 +183,7 @@ def test_an_interrupt_in_the_middle_leaves_no_file(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_for_temporary_files_is_not_taken_for_the_targets(tmp_path: Path) -> None:
-    with LeadFile(tmp_path / "leads.jsonl") as file, Spool(file.encode) as spool:
+    with LeadFile(tmp_path / "leads.jsonl") as file, Spool(file.encoder) as spool:
         spool._rejects.close()
         spool._rejects = Path("/dev/full").open("w+b")  # noqa: SIM115 (the spool closes it)
         spool.reject("no lead")
@@ -322,7 +323,9 @@ def test_an_upload_that_is_taken_away_leaves_the_old_object_and_says_so(s3: S3St
     struck: list[int] = []
     with (
         LeadFile("s3://sela/leads.jsonl", conn_id="storage") as file,
-        FailingSpool(file.encode, lambda: struck.append(s3.abort_uploads()), leads=2000, after=1500) as spool,
+        FailingSpool(
+            file.encoder, lambda: struck.append(s3.abort_uploads()), leads=2000, after=1500
+        ) as spool,
         pytest.raises(SelaTargetError, match=r"s3://sela/leads\.jsonl cannot be written"),
     ):
         file.publish(spool, {})
@@ -340,7 +343,7 @@ def test_a_missing_bucket_is_told_before_any_lead_is_read(s3: S3Store) -> None:
 
 @pytest.mark.server
 def test_a_store_that_cannot_be_reached_is_worth_a_retry(failing_s3: S3Store) -> None:
-    with LeadFile("s3://sela/leads.csv", conn_id=failing_s3.conn_id) as file, Spool(file.encode) as spool:
+    with LeadFile("s3://sela/leads.csv", conn_id=failing_s3.conn_id) as file, Spool(file.encoder) as spool:
         failing_s3.stop()
         with pytest.raises(SelaTargetUnavailableError, match="check the storage connection") as told:
             file.publish(spool, {})
@@ -376,7 +379,7 @@ def test_no_value_of_a_lead_is_logged_or_raised_when_an_upload_fails(
 ) -> None:
     with (
         LeadFile("s3://sela/leads.jsonl", conn_id=s3.conn_id) as file,
-        FailingSpool(file.encode, s3.abort_uploads, leads=2000, after=1500) as spool,
+        FailingSpool(file.encoder, s3.abort_uploads, leads=2000, after=1500) as spool,
         pytest.raises(SelaTargetError) as told,
     ):
         file.publish(spool, {})

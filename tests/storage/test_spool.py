@@ -9,17 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.storage.spool import Line, Spool
-
-T1, T2, T3 = (f"2025-01-01T00:00:0{second}+00:00" for second in (1, 2, 3))
-
-
-def lead(key: int, modified: Any = T1, **values: Any) -> Lead:
-    made: Lead = {"id": key, "modified_time": modified}
-    made.update(values)  # type: ignore[typeddict-item]
-    return made
+from tests.support.spooling import T1, T2, T3, add, lead
 
 
 @pytest.fixture
@@ -29,7 +21,7 @@ def spool() -> Iterator[Spool]:
 
 
 def test_each_lead_is_there_once_in_the_order_of_arrival(spool: Spool) -> None:
-    assert [spool.add(lead(key)) for key in (3, 1, 2, 1)] == [True, True, True, False]
+    assert [add(spool, lead(key)) for key in (3, 1, 2, 1)] == [True, True, True, False]
     assert [item["id"] for item in spool] == [3, 1, 2]
     assert len(spool) == 3
     assert 1 in spool
@@ -44,31 +36,31 @@ def test_each_lead_is_there_once_in_the_order_of_arrival(spool: Spool) -> None:
 def test_of_two_versions_the_newest_by_modified_time_wins(
     spool: Spool, first: Any, second: Any, winner: str
 ) -> None:
-    spool.add(lead(1, first, status="first"))
-    spool.add(lead(1, second, status="second"))
+    add(spool, lead(1, first, status="first"))
+    add(spool, lead(1, second, status="second"))
     assert [item["status"] for item in spool] == [winner]
 
 
 def test_times_are_compared_as_moments_and_not_as_text(spool: Spool) -> None:
-    spool.add(lead(1, "2025-01-01T09:00:00+09:00", status="older"))
-    spool.add(lead(1, "2025-01-01T00:00:01+00:00", status="newer"))
+    add(spool, lead(1, "2025-01-01T09:00:00+09:00", status="older"))
+    add(spool, lead(1, "2025-01-01T00:00:01+00:00", status="newer"))
     assert [item["status"] for item in spool] == ["newer"]
 
 
 def test_a_spool_can_be_read_and_added_to_in_turn_and_compacts_each_time(spool: Spool) -> None:
     for turn, modified in enumerate((T1, T2, T3)):
         for key in range(50):
-            spool.add(lead(key, modified, turn=turn))
-        spool.add(lead(100 + turn, modified, turn=turn))
+            add(spool, lead(key, modified, turn=turn))
+        add(spool, lead(100 + turn, modified, turn=turn))
         assert [item["turn"] for item in spool if item["id"] < 100] == [turn] * 50
-        with open(spool.seal(), "rb") as sealed:  # noqa: PTH123 (a descriptor)
+        with open(spool.path(), "rb") as sealed:  # noqa: PTH123 (a descriptor)
             assert len(sealed.read().splitlines()) == len(spool) == 51 + turn
 
 
 def test_leads_can_be_read_in_the_order_of_their_ids(spool: Spool) -> None:
     for key in (3, 1, 2):
-        spool.add(lead(key, T1, status="old"))
-    spool.add(lead(3, T2, status="new"))
+        add(spool, lead(key, T1, status="old"))
+    add(spool, lead(3, T2, status="new"))
     assert [(item["id"], item["status"]) for item in map(json.loads, spool.lines_by_id())] == [
         (1, "old"),
         (2, "old"),
@@ -77,27 +69,27 @@ def test_leads_can_be_read_in_the_order_of_their_ids(spool: Spool) -> None:
 
 
 def test_a_sealed_spool_is_a_file_of_json_lines_with_the_distinct_leads_only(spool: Spool) -> None:
-    spool.add(lead(1, T1, status="old\nline"))
-    spool.add(lead(1, T2, status="new\nline \u2028 é"))
-    spool.add(lead(2))
-    with open(spool.seal(), encoding="utf-8", newline="\n") as sealed:  # noqa: PTH123 (a descriptor)
+    add(spool, lead(1, T1, status="old\nline"))
+    add(spool, lead(1, T2, status="new\nline \u2028 é"))
+    add(spool, lead(2))
+    with open(spool.path(), encoding="utf-8", newline="\n") as sealed:  # noqa: PTH123 (a descriptor)
         assert [json.loads(line)["id"] for line in sealed] == [1, 2]
 
 
 def test_what_must_not_reach_disk_is_left_out_by_encode() -> None:
     with Spool(lambda item: Line(json.dumps({"id": item.id}).encode(), nulled=2)) as spool:
-        spool.add(lead(1, email="ada@example.com"))
-        spool.add(lead(2, email="bob@example.com"))
-        with open(spool.seal(), "rb") as sealed:  # noqa: PTH123 (a descriptor)
+        add(spool, lead(1, email="ada@example.com"))
+        add(spool, lead(2, email="bob@example.com"))
+        with open(spool.path(), "rb") as sealed:  # noqa: PTH123 (a descriptor)
             assert sealed.read() == b'{"id": 1}\n{"id": 2}\n'
         assert spool.nulled == 4
 
 
 def test_malformed_values_count_for_the_version_that_stays() -> None:
     with Spool(lambda item: Line(item.json, nulled=json.loads(item.json)["lead_type"])) as spool:
-        spool.add(lead(1, T1, lead_type=5))
-        spool.add(lead(1, T2, lead_type=1))
-        spool.add(lead(2, T2, lead_type=2))
+        add(spool, lead(1, T1, lead_type=5))
+        add(spool, lead(1, T2, lead_type=1))
+        add(spool, lead(2, T2, lead_type=2))
         assert spool.nulled == 3
 
 
@@ -114,34 +106,34 @@ def test_a_spool_agrees_with_a_dictionary(events: list[tuple[int, int, int, bool
     expected: dict[int, tuple[int, int]] = {}
     with Spool() as spool:
         for key, second, content, look in events:
-            spool.add(lead(key, f"2025-01-01T00:00:{second:02}+00:00", status=str(content)))
+            add(spool, lead(key, f"2025-01-01T00:00:{second:02}+00:00", status=str(content)))
             if key not in expected or second >= expected[key][0]:
                 expected[key] = (second, content)
             if look:
-                spool.seal()
+                spool.path()
         assert [(item["id"], item["status"]) for item in spool] == [
             (key, str(content)) for key, (_, content) in expected.items()
         ]
 
 
 def test_a_version_whose_line_looks_the_same_still_counts_as_the_newest() -> None:
-    """Where ``encode`` leaves ``modified_time`` out, only the index knows which version is newer."""
-    with Spool(lambda item: Line(json.dumps([item.id, item.read().get("status")]).encode())) as spool:
+    """Where the encoder leaves ``modified_time`` out, only the index knows which version is newer."""
+    with Spool(lambda item: Line(json.dumps([item.id, item.decode().get("status")]).encode())) as spool:
         for modified, status in ((T1, "a"), (T3, "a"), (T2, "b")):
-            spool.add(lead(1, modified, status=status))
+            add(spool, lead(1, modified, status=status))
         assert list(spool) == [[1, "a"]]
 
 
 def test_a_lead_whose_time_is_left_out_still_gives_way_to_a_newer_version(spool: Spool) -> None:
     for modified, status in ((2, "b"), (3, "c"), (1, "a"), (None, "z")):
-        spool.keep_all([RawLead.of({"id": 1, "status": status})._replace(modified=modified)])
+        spool.add_all([RawLead.from_lead({"id": 1, "status": status})._replace(modified=modified)])
     assert [item["status"] for item in spool] == ["c"]
 
 
 def test_the_newest_change_and_the_longest_line_are_known_without_reading(spool: Spool) -> None:
     assert (spool.newest, spool.longest) == (None, 0)
-    spool.add(lead(1, T2))
-    spool.add(lead(2, "malformed", status="x" * 1000))
-    spool.add(lead(3, T1))
+    add(spool, lead(1, T2))
+    add(spool, lead(2, "malformed", status="x" * 1000))
+    add(spool, lead(3, T1))
     assert spool.newest == datetime(2025, 1, 1, 0, 0, 2, tzinfo=UTC)
     assert spool.longest == max(len(line) for line in spool.lines())

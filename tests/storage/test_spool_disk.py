@@ -15,8 +15,8 @@ import pytest
 
 from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.storage.spool import Spool
-from tests.storage.test_spool import T1, T2, lead
 from tests.support import disks
+from tests.support.spooling import T1, T2, add, lead
 
 
 def test_the_index_takes_about_300_bytes_for_a_lead() -> None:
@@ -24,7 +24,7 @@ def test_the_index_takes_about_300_bytes_for_a_lead() -> None:
         tracemalloc.start()
         before, _ = tracemalloc.get_traced_memory()
         for key in range(5_000):
-            spool.add(lead(10**6 + key, T1, metadata="x" * 1000))
+            add(spool, lead(10**6 + key, T1, metadata="x" * 1000))
         after, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert (after - before) / 5_000 < 400
@@ -32,20 +32,21 @@ def test_the_index_takes_about_300_bytes_for_a_lead() -> None:
 
 def test_a_spool_leaves_no_file_even_while_it_is_open(tmp_path: Path) -> None:
     with Spool(directory=str(tmp_path)) as spool:
-        spool.add(lead(1, T1))
-        spool.add(lead(1, T2))
+        add(spool, lead(1, T1))
+        add(spool, lead(1, T2))
         spool.reject({})
-        spool.seal()
+        spool.path()
         assert list(tmp_path.iterdir()) == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_killed_process_leaves_no_file_behind(tmp_path: Path) -> None:
     program = (
-        "import sys, time\nfrom airflow_provider_sela.storage.spool import Spool\nspool = Spool()\n"
+        "import sys, time\nfrom airflow_provider_sela.storage.spool import Spool\n"
+        "from tests.support.spooling import add\nspool = Spool()\n"
         "for turn in (1, 2):\n  for key in range(2000):\n"
-        "    spool.add({'id': key, 'modified_time': f'2025-01-01T00:00:0{turn}Z', 'status': 'x' * 500})\n"
-        "  spool.seal()\nprint('ready', flush=True)\ntime.sleep(60)\n"
+        "    add(spool, {'id': key, 'modified_time': f'2025-01-01T00:00:0{turn}Z', 'status': 'x' * 500})\n"
+        "  spool.path()\nprint('ready', flush=True)\ntime.sleep(60)\n"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment)
@@ -59,8 +60,8 @@ def test_a_killed_process_leaves_no_file_behind(tmp_path: Path) -> None:
 
 def test_closing_twice_is_fine_and_gives_the_disk_back() -> None:
     spool = Spool()
-    spool.add(lead(1))
-    path = spool.seal()
+    add(spool, lead(1))
+    path = spool.path()
     spool.close()
     spool.close()
     assert not Path(path).exists()
@@ -86,8 +87,8 @@ def test_a_folder_that_may_not_be_written_is_a_clear_error(tmp_path: Path) -> No
 
 def fill(spool: Spool) -> None:
     for key in range(10_000):
-        spool.add(lead(key, status="x" * 1000))
-    spool.seal()
+        add(spool, lead(key, status="x" * 1000))
+    spool.path()
 
 
 @pytest.fixture
@@ -111,9 +112,9 @@ def test_a_disk_that_fills_while_the_spool_is_compacted_is_a_clear_error(small_d
     with Spool(directory=small_disk) as spool:
         for modified in (T1, T2):
             for key in range(100):
-                spool.add(lead(key, modified, status="x" * 1000))
+                add(spool, lead(key, modified, status="x" * 1000))
         with pytest.raises(SelaSetupError, match="is full"):
-            spool.seal()
+            spool.path()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from typing import Any
 from airflow_provider_sela.storage.files import LeadFile
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.testing import sample_lead
+from tests.support.spooling import add
 
 
 class HangingSpool(Spool):
@@ -42,14 +43,14 @@ def peak() -> float:
 
 def main(order: dict[str, Any]) -> None:
     options = {name: order[name] for name in ("conn_id", "run", "attempt") if name in order}
-    with LeadFile(order["path"], **options) as file, HangingSpool(file.encode) as spool:
+    with LeadFile(order["path"], **options) as file, HangingSpool(file.encoder) as spool:
         assert isinstance(spool, HangingSpool)
         lead: Any = sample_lead(28000)
         for lead_id in range(order["leads"]):
             lead["id"] = lead_id
-            spool.add(lead)
+            add(spool, lead)
         spool.stop_after = order.get("stop_after")
-        spool.seal()
+        spool.path()
         if largest := order.get("largest"):
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
         before = peak()

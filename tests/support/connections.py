@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,10 +15,25 @@ from airflow_provider_sela.http.exchange import Run
 from airflow_provider_sela.http.transport import Transport
 from airflow_provider_sela.settings import Settings
 from tests.support.faults import FaultServer
-from tests.test_settings import Fields
 
 if TYPE_CHECKING:
     from airflow_provider_sela.hooks.sela import SelaHook
+
+
+TOKEN = "s3cr3t-t0k3n"
+
+
+@dataclass
+class Fields:
+    """The fields of an Airflow connection."""
+
+    conn_id: str = "sela_default"
+    password: str | None = TOKEN
+    host: str | None = None
+    port: int | None = None
+    schema: str | None = None
+    extra: str | None = None
+
 
 Connect = Callable[..., Transport]
 
@@ -29,7 +45,7 @@ def connect() -> Iterator[Connect]:
 
     def to(server: FaultServer | str, **extra: Any) -> Transport:
         url = server if isinstance(server, str) else server.url
-        settings = Settings.of(
+        settings = Settings.from_connection(
             Fields(host=url, password="fault-token", extra=json.dumps({"timeout": 5} | extra))
         )
         made.append(Transport(settings, logging.getLogger("tests.transport")))

@@ -13,6 +13,7 @@ from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.landing import land
 from airflow_provider_sela.warehouse.tables import Load, Mode
+from tests.support.spooling import add
 
 START = datetime(2026, 11, 1, 6, 0, tzinfo=UTC)
 _TICKS = count()
@@ -46,7 +47,7 @@ def load_leads(
     load = Load(run_id, began, "ATOMIC", requests=3, retries=1, gone=gone)
     with Spool(engine.encode()) as spool:
         for item in leads:
-            spool.add(item)
+            add(spool, item)
         for item in rejects:
             spool.reject(item)
         with engine:

@@ -58,7 +58,7 @@ class Listing:
             return None
         more = start + self.size < len(ordered)
         rows: Any = [dict(lead) for lead in ordered[start : start + self.size]]
-        return Page(len(ordered), number + 1 if more else None, None, rows)
+        return Page(len(ordered), number + 1 if more else None, rows)
 
     def read(self, end: NewEnd) -> NewEnd:
         end.start()
@@ -214,10 +214,10 @@ def test_an_empty_page_that_names_a_next_one_is_no_end() -> None:
     end.start()
     assert end.page is not None
     following = end.page + 1
-    end.record(Page(150, following, None, []))
+    end.record(Page(150, following, []))
     assert end.page == following
     end.gone()
-    end.record(Page(150, 2, None, []))
+    end.record(Page(150, 2, []))
     assert end.page is not None
     with pytest.raises(SelaPageGoneError):
         end.gone()
@@ -342,4 +342,4 @@ def test_over_any_readings_each_lead_is_new_at_most_once(readings: list[list[int
 
 def test_an_entry_keeps_id_and_times_alone() -> None:
     lead: Any = {"id": 5, "email": "someone@example.com", "modified_time": "1970-01-01T00:00:01+00:00"}
-    assert Entry.of(lead) == Entry(5, None, 1_000_000)
+    assert Entry.from_lead(lead) == Entry(5, None, 1_000_000)

@@ -17,6 +17,7 @@ from airflow_provider_sela.warehouse.landing import land
 from airflow_provider_sela.warehouse.tables import HASH, Load
 from tests.support.databases import Database
 from tests.support.loads import lead, load_leads, moment
+from tests.support.spooling import add
 
 PLANTED = "deep.sorrow@example.com"
 
@@ -74,7 +75,7 @@ def test_a_value_that_cannot_be_staged_is_not_quoted(
         return Line(engine.line({**values, HASH: "0"}, content_json(values)))
 
     with Spool(broken) as spool:
-        spool.add(cast(Lead, lead(1)))
+        add(spool, cast(Lead, lead(1)))
         if field != "id" and database.name in ("sqlite", "generic"):
             pytest.skip("the column takes any text")
         with engine, pytest.raises(SelaTargetUnavailableError) as caught:

@@ -19,6 +19,7 @@ from airflow_provider_sela.warehouse.snowflake import _parts
 from airflow_provider_sela.warehouse.tables import Load, Mode
 from tests.support.databases import Database
 from tests.support.loads import lead, load_leads, moment
+from tests.support.spooling import add
 
 emulated = pytest.mark.parametrize(
     "database", [pytest.param("snowflake", marks=pytest.mark.server)], indirect=True
@@ -64,7 +65,7 @@ def test_rows_that_went_missing_on_the_way_undo_the_load(database: Database) -> 
     encode = engine.encode()
     with Spool(lambda item: Line(b"") if item.id == 5 else encode(item)) as spool:
         for item in (lead(4), lead(5)):
-            spool.add(cast(Lead, item))
+            add(spool, cast(Lead, item))
         with engine, pytest.raises(SelaTargetUnavailableError, match="took 1 of 2 rows and nothing was"):
             land(engine, spool, Load("run", moment(9999)))
     assert len(database.table()) == 3
