@@ -11,10 +11,11 @@ from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.exceptions import SelaPageGoneError, SelaResponseError
 
-_BLOCK = 256
+#: Ids that share one integer, a bit each; wider ones would cost more where ids lie far apart.
+_IDS_PER_BLOCK = 256
 
 
-class IdSet:
+class SeenIds:
     """Ids that were seen, a bit each: a million ids that lie close together take less than 1 MB."""
 
     def __init__(self) -> None:
@@ -22,7 +23,7 @@ class IdSet:
 
     def add(self, key: int) -> bool:
         """Take an id; True if it was not there."""
-        block, bit = key // _BLOCK, 1 << key % _BLOCK
+        block, bit = key // _IDS_PER_BLOCK, 1 << key % _IDS_PER_BLOCK
         known = self._blocks.get(block, 0)
         self._blocks[block] = known | bit
         return not known & bit
@@ -43,7 +44,7 @@ class Walk:
         self.leads = 0
         self.rejected = 0
         self._rows = 0
-        self._seen = IdSet()
+        self._seen = SeenIds()
         self._doubted: int | None = None
 
     def record(self, page: Page[Lead]) -> Iterator[Lead]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.api.pages import Page
-from airflow_provider_sela.api.walk import IdSet, Walk
+from airflow_provider_sela.api.walk import SeenIds, Walk
 from airflow_provider_sela.exceptions import SelaPageGoneError, SelaResponseError
 
 
@@ -126,9 +126,9 @@ def test_a_wrong_count_alone_ends_nothing() -> None:
 
 
 @given(st.lists(st.integers(-300, 300) | st.integers(-(2**63), 2**63 - 1)))
-def test_an_id_set_agrees_with_a_set(keys: list[int]) -> None:
+def test_seen_ids_agree_with_a_set(keys: list[int]) -> None:
     known: set[int] = set()
-    found = IdSet()
+    found = SeenIds()
     for key in keys:
         assert found.add(key) == (key not in known)
         known.add(key)
@@ -140,7 +140,7 @@ def test_a_hundred_thousand_neighbouring_ids_take_less_than_half_a_byte_each(shu
     if shuffled:
         random.Random(0).shuffle(keys)  # noqa: S311 (not for secrets)
     tracemalloc.start()
-    seen = IdSet()
+    seen = SeenIds()
     for key in keys:
         seen.add(key)
     size, _ = tracemalloc.get_traced_memory()
