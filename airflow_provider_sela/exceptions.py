@@ -29,6 +29,8 @@ class SelaError(Exception):
 
     #: Whether the same call may succeed later without anybody changing anything.
     retryable: ClassVar[bool] = False
+    #: Seconds to wait before that, where the server said how long.
+    retry_after: float | None = None
 
 
 class SelaSetupError(SelaError):

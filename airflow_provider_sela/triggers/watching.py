@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.api.walk import Walk
-from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError, SelaUnavailableError
+from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.http.async_transport import AsyncTransport, shared_transport
 from airflow_provider_sela.http.exchange import Run
@@ -143,8 +143,7 @@ def _filters(kwargs: Mapping[str, Any]) -> dict[str, str]:
 
 def _pause(interval: float, failures: int, error: SelaError, log: logging.Logger) -> float:
     pause = min(interval * 2.0 ** min(failures, 10), max(interval, _LONGEST_PAUSE))
-    asked = error.retry_after if isinstance(error, SelaUnavailableError) else None
-    pause = _jittered(max(pause, asked or 0))
+    pause = _jittered(max(pause, error.retry_after or 0.0))
     level = logging.WARNING if error.retryable else logging.ERROR
     log.log(level, "Sela: %s; failure %d in a row, the watch goes on in %.0f s", error, failures, pause)
     return pause
