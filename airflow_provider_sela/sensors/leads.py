@@ -28,7 +28,7 @@ from airflow_provider_sela.exceptions import (
 )
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.operators.base import failing_fast
-from airflow_provider_sela.triggers.failure_limit import Patience
+from airflow_provider_sela.triggers.failure_limit import FailureLimit
 from airflow_provider_sela.triggers.lead_trigger import SelaLeadTrigger
 
 _FAILURES = "sela_failures"
@@ -95,7 +95,7 @@ class SelaLeadSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self.max_failures = max_failures
         self.sela_conn_id = sela_conn_id
-        self._patience = Patience(max_failures)
+        self._failure_limit = FailureLimit(max_failures)
         self._retry_after = 0.0
         if deferrable and start_from_trigger and _renderable(external_id, statuses, sela_conn_id):
             trigger = self._trigger(None)
@@ -122,7 +122,7 @@ class SelaLeadSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
-        patience = self._counting(context)
+        failures = self._failures_so_far(context)
         self._retry_after = 0.0
         hook = SelaHook(sela_conn_id=self.sela_conn_id)
         try:
@@ -131,14 +131,14 @@ class SelaLeadSensor(BaseSensorOperator):
             leads = self._find(hook)
         except SelaError as error:
             try:
-                self._retry_after = patience.failed(error, 0.0, self.log)
+                self._retry_after = failures.failed(error, 0.0, self.log)
             except SelaError as fatal:
                 raise _WaitOverError(fatal) from None
-            self._count(context, patience)
+            self._store_failures(context, failures)
             return PokeReturnValue(is_done=False)
-        if patience.failures:
-            patience.succeeded()
-            self._count(context, patience)
+        if failures.in_a_row:
+            failures.succeeded()
+            self._store_failures(context, failures)
         return PokeReturnValue(True, self._result(leads, context)) if leads else PokeReturnValue(False)
 
     def resume(self, context: Context, event: dict[str, Any]) -> Any:
@@ -233,16 +233,16 @@ class SelaLeadSensor(BaseSensorOperator):
         interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
         return max(float(interval), self._retry_after)
 
-    def _counting(self, context: Context) -> Patience:
+    def _failures_so_far(self, context: Context) -> FailureLimit:
         store = context.get("task_state_store") if self.reschedule else None
         if store is not None:
-            self._patience.failures = int(store.get(_FAILURES, 0))
-        return self._patience
+            self._failure_limit.in_a_row = int(store.get(_FAILURES, 0))
+        return self._failure_limit
 
-    def _count(self, context: Context, patience: Patience) -> None:
+    def _store_failures(self, context: Context, failures: FailureLimit) -> None:
         store = context.get("task_state_store") if self.reschedule else None
         if store is not None:
-            store.set(_FAILURES, patience.failures)
+            store.set(_FAILURES, failures.in_a_row)
 
 
 @contextmanager

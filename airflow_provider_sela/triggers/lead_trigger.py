@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_sela.exceptions import SelaError, SelaRequestError
-from airflow_provider_sela.triggers.failure_limit import Patience
+from airflow_provider_sela.triggers.failure_limit import FailureLimit
 
 if TYPE_CHECKING:
     from airflow_provider_sela.http.async_transport import AsyncTransport
@@ -108,7 +108,7 @@ class SelaLeadTrigger(BaseTrigger):
             raise SelaRequestError("external_id is empty")
         statuses = None if self.statuses is None else frozenset(self.statuses)
         waiter = Waiter(self.external_id, statuses, max(self.poke_interval, _SHORTEST_SLEEP))
-        patience = Patience(self.max_failures)
+        failures = FailureLimit(self.max_failures)
         # The worker has just looked. Triggers that start together spread over the interval.
         first = self._interval(1)
         pause = random.uniform(min(first / 2, _SETTLED), first)  # noqa: S311
@@ -125,9 +125,9 @@ class SelaLeadTrigger(BaseTrigger):
                     poller, transport = seat
                     if await poller.turn(waiter, transport, self.log):
                         break
-                    patience.succeeded()
+                    failures.succeeded()
                 except SelaError as error:
-                    pause = patience.failed(error, pause, self.log)
+                    pause = failures.failed(error, pause, self.log)
         return {"status": "found", "ids": sorted(waiter.found), "deadline": self.deadline}
 
     def _interval(self, turn: int) -> float:
