@@ -47,7 +47,7 @@ class SelaLeadsEventTrigger(BaseEventTrigger):
     From Airflow 3.3 on, what is known survives a restart of the triggerer (in the asset's state store);
     below, a restart begins anew, so leads that appear while no triggerer runs are not reported.
 
-    The order of the list is not assumed: as long as the list shows one, its new end is read, otherwise the
+    The order of the list is not assumed: as long as the list shows one, its newest end is read, otherwise the
     whole list at a tenth of the pace. That ids grow as leads are created is assumed.
 
     A failure never ends the watch: it is logged, and the next look is later.

@@ -1,9 +1,9 @@
 """Many waiters, few requests: what the triggers of one connection in one process ask together.
 
 Each waiter has a turn every poke interval. In its turn it asks for its own lead (a point query), or relies on
-one reading of the new end of the whole list, made by whichever waiter's turn comes first and good for all.
+one reading of the newest end of the whole list, made by whichever waiter's turn comes first and good for all.
 A lead found in such a reading is an answer; a lead not found is one only if the readings have followed the
-new end without a gap since the waiter's last point query, and at most :data:`POINT_QUERY_EVERY` times in a
+newest end without a gap since the waiter's last point query, and at most :data:`POINT_QUERY_EVERY` times in a
 row: the list's order is observed, not documented.
 """
 
@@ -24,7 +24,7 @@ from airflow_provider_sela.api.walk import Walk
 from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.http.async_transport import AsyncTransport, shared_transport
-from airflow_provider_sela.triggers.newest import NewEnd
+from airflow_provider_sela.triggers.newest import NewestEnd
 
 #: A waiter asks for its own lead at least every so many turns, whatever the shared reading says.
 POINT_QUERY_EVERY = 10
@@ -75,7 +75,7 @@ class Poller:
     def __init__(self) -> None:
         self._waiters: defaultdict[str, set[Waiter]] = defaultdict(set)
         self._size = 0
-        self._end = NewEnd()
+        self._end = NewestEnd()
         self._reading = asyncio.Lock()
         self._tried = float("-inf")
         self._fresh = False

@@ -18,7 +18,7 @@ from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.http.async_transport import AsyncTransport, shared_transport
 from airflow_provider_sela.http.exchange import Run
 from airflow_provider_sela.snapshot.windows import Entry
-from airflow_provider_sela.triggers.newest import NewEnd
+from airflow_provider_sela.triggers.newest import NewestEnd
 
 #: Whole reads come at this fraction of the pace.
 WHOLE_EVERY = 10
@@ -87,12 +87,12 @@ class _Watch:
         self._on_changed = bool(kwargs["on_changed"])
         self._every = WHOLE_EVERY * float(kwargs["poll_interval"])
         self._log = log
-        self._end = NewEnd()
+        self._end = NewestEnd()
         self._whole_at = float("-inf")
 
     async def look(self, transport: AsyncTransport) -> Reading | None:
-        """The new end, with the whole list where that does not answer the question and the time has come."""
-        end = None if self._end.unordered else await self._new_end(transport)
+        """The newest end, with the whole list where that does not answer the question and the time has come."""
+        end = None if self._end.unordered else await self._newest_end(transport)
         if end is not None and end.whole:
             self._whole_at = time.monotonic()
         ordered = self._end.ascending is not None
@@ -103,7 +103,7 @@ class _Watch:
             return whole if end is None else end.followed_by(whole)
         return end if end is not None and (end.whole or ordered) else None
 
-    async def _new_end(self, transport: AsyncTransport) -> Reading:
+    async def _newest_end(self, transport: AsyncTransport) -> Reading:
         began, size = _now(), transport.settings.page_size
         self._end.start()
         while self._end.page is not None:

@@ -380,7 +380,7 @@ async def test_leads_that_leave_during_a_look_are_no_failure_of_the_watch(
 async def test_a_whole_reading_that_fails_is_begun_again_and_loses_no_lead(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """More leads came while nobody watched than the new end shows."""
+    """More leads came while nobody watched than the newest end shows."""
 
     class Failing(SelaApi):
         good = -1
