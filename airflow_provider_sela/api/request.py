@@ -66,6 +66,16 @@ def lead_filters(
     return filters
 
 
+def external_id_filter(external_id: object) -> dict[str, str]:
+    """Query parameters for the leads with one ``external_id``, which cannot be left out.
+
+    :raises SelaRequestError: it is None, empty, or no URL can carry it.
+    """
+    if external_id is None or not str(external_id).strip():
+        raise SelaRequestError("external_id is empty: it names the lead that is looked for")
+    return lead_filters(external_id=str(external_id))
+
+
 def page_params(filters: Mapping[str, str], page: int, page_size: int | None) -> dict[str, str]:
     """Query of one page; ``page_size`` None leaves the size to the server.
 

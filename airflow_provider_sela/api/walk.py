@@ -1,11 +1,9 @@
-"""A plain walk over the pages, first to last: each lead once, no claim of completeness.
-
-A dialogue without I/O: it names the page that it wants, a driver reads it.
-"""
+"""A plain walk over the pages, first to last: each lead once, no claim of completeness."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.api.pages import Page
@@ -29,8 +27,23 @@ class SeenIds:
         return not known & bit
 
 
+class PageDialogue(Protocol):
+    """Names the page that it wants; a driver reads that page and hands it over. Does no I/O itself.
+
+    :ivar page: number of the page that is wanted, None at the end.
+    """
+
+    page: int | None
+
+    def record(self, page: Page[Lead]) -> Iterable[Lead]:
+        """Take the wanted page and give those of its leads that count."""
+
+    def gone(self) -> None:
+        """The wanted page does not exist."""
+
+
 class Walk:
-    """Where a walk stands.
+    """Where a walk stands; a :class:`PageDialogue`.
 
     :ivar page: number of the page that is wanted, None at the end.
     :ivar count: leads in the list, as last counted by the server; None before the first answer.
@@ -70,6 +83,18 @@ class Walk:
     def missing(self) -> int:
         """Leads that the server counted last, beyond those that were shown."""
         return max((self.count or 0) - self.leads - self.rejected, 0)
+
+    def remarks(self) -> list[str]:
+        """What a walk that has ended did not give."""
+        remarks = []
+        if self.rejected:
+            remarks.append(f"{self.rejected} results had no usable id and were left out")
+        if self.missing:
+            remarks.append(
+                f"the server counts {self.missing} leads more than it showed; "
+                f"a snapshot would read them again"
+            )
+        return remarks
 
     def gone(self) -> None:
         """The wanted page does not exist: page 1 must tell whether the list became shorter.

@@ -30,7 +30,7 @@ class NewestEnd:
     the same end, that end is read; a reading that reaches a lead seen before, unchanged, holds everything
     that came after that lead.
 
-    A dialogue: :meth:`start`, then read :attr:`page` and hand it to :meth:`record` until it is None.
+    A :class:`~airflow_provider_sela.api.walk.PageDialogue` for each reading, which :meth:`start` begins.
 
     :ivar page: number of the page that is wanted, None when a reading is over.
     :ivar leads: the leads of this reading.
@@ -76,8 +76,8 @@ class NewestEnd:
         self._gone = False
         self._read_from(self._first)
 
-    def record(self, page: Page[Lead]) -> None:
-        """Take the wanted page."""
+    def record(self, page: Page[Lead]) -> list[Lead]:
+        """Take the wanted page and give its leads."""
         number = self.page or 1
         self._pages.add(number)
         entries = [Entry.of(lead) for lead in page.leads]
@@ -89,10 +89,11 @@ class NewestEnd:
         if page.next_page is not None and self.ascending and self._pages == {1}:
             # The first page was read only to learn the order; it is not the end.
             self._read_from(self._first)
-            return
+            return page.leads
         self.page = self._next(page.next_page)
         if self.page is None:
             self._remember()
+        return page.leads
 
     def gone(self) -> None:
         """The wanted page does not exist: the list shrank, and is read from page 1.

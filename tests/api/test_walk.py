@@ -90,6 +90,19 @@ def test_rejects_are_counted() -> None:
     assert walk.rejected == 3
 
 
+def test_a_walk_says_what_it_did_not_give() -> None:
+    walk = Walk()
+    ids(walk, page(9, 2, 1, 2, rejects=1))
+    ids(walk, page(9, None, 3))
+    assert walk.remarks() == [
+        "1 results had no usable id and were left out",
+        "the server counts 5 leads more than it showed; a snapshot would read them again",
+    ]
+    whole = Walk()
+    ids(whole, page(1, None, 1))
+    assert whole.remarks() == []
+
+
 def test_an_empty_list_is_one_page() -> None:
     walk = Walk()
     assert ids(walk, page(0, None)) == []
