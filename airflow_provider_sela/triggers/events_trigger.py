@@ -144,9 +144,9 @@ class SelaLeadsEventTrigger(BaseEventTrigger):
             else:
                 if not look.whole and not cursor.joins(look.entries):
                     look = await whole_look(kwargs, log)
-                fresh = cursor.take(look.entries)
-                reported = [("new", fresh.new), ("changed", fresh.changed if self.on_changed else [])]
-                pending = pending or any(fresh)
+                changes = cursor.take(look.entries)
+                reported = [("new", changes.new), ("changed", changes.changed if self.on_changed else [])]
+                pending = pending or any(changes)
                 for reason, ids in reported:
                     for start in range(0, len(ids), IDS_PER_EVENT):
                         part = ids[start : start + IDS_PER_EVENT]
