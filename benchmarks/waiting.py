@@ -60,7 +60,7 @@ def measure(waiters: int, shared: bool, interval: float, count: Synchronized[int
     from airflow_provider_sela.triggers.leads import SelaLeadTrigger
 
     if not shared:
-        polling.SHARE_FROM = sys.maxsize
+        polling.MIN_WAITERS_TO_SHARE = sys.maxsize
 
     async def wait(number: int) -> None:
         async for event in SelaLeadTrigger(external_id=f"waiter-{number}", poke_interval=interval).run():

@@ -66,6 +66,16 @@ def lead_filters(
     return filters
 
 
+def external_id_filter(external_id: object) -> dict[str, str]:
+    """Query parameters for the leads with one ``external_id``, which cannot be left out.
+
+    :raises SelaRequestError: it is None, empty, or no URL can carry it.
+    """
+    if external_id is None or not str(external_id).strip():
+        raise SelaRequestError("external_id is empty: it names the lead that is looked for")
+    return lead_filters(external_id=str(external_id))
+
+
 def whole_number(name: str, value: object, *, least: int = 1) -> int:
     """Read a parameter that a template may have made a text.
 

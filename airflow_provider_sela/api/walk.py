@@ -1,20 +1,19 @@
-"""A plain walk over the pages, first to last: each lead once, no claim of completeness.
-
-A dialogue without I/O: it names the page that it wants, a driver reads it.
-"""
+"""A plain walk over the pages, first to last: each lead once, no claim of completeness."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.exceptions import SelaPageGoneError, SelaResponseError
 
-_BLOCK = 256
+#: Ids that share one integer, a bit each; wider ones would cost more where ids lie far apart.
+_IDS_PER_BLOCK = 256
 
 
-class IdSet:
+class SeenIds:
     """Ids that were seen, a bit each: a million ids that lie close together take less than 1 MB."""
 
     def __init__(self) -> None:
@@ -22,14 +21,29 @@ class IdSet:
 
     def add(self, key: int) -> bool:
         """Take an id; True if it was not there."""
-        block, bit = key // _BLOCK, 1 << key % _BLOCK
+        block, bit = key // _IDS_PER_BLOCK, 1 << key % _IDS_PER_BLOCK
         known = self._blocks.get(block, 0)
         self._blocks[block] = known | bit
         return not known & bit
 
 
+class PageDialogue(Protocol):
+    """Names the page that it wants; a driver reads that page and hands it over. Does no I/O itself.
+
+    :ivar page: number of the page that is wanted, None at the end.
+    """
+
+    page: int | None
+
+    def record(self, page: Page[Lead]) -> Iterable[Lead]:
+        """Take the wanted page and give those of its leads that count."""
+
+    def gone(self) -> None:
+        """The wanted page does not exist."""
+
+
 class Walk:
-    """Where a walk stands.
+    """Where a walk stands; a :class:`PageDialogue`.
 
     :ivar page: number of the page that is wanted, None at the end.
     :ivar count: leads in the list, as last counted by the server; None before the first answer.
@@ -43,7 +57,7 @@ class Walk:
         self.leads = 0
         self.rejected = 0
         self._rows = 0
-        self._seen = IdSet()
+        self._seen = SeenIds()
         self._doubted: int | None = None
 
     def record(self, page: Page[Lead]) -> Iterator[Lead]:
@@ -69,6 +83,18 @@ class Walk:
     def missing(self) -> int:
         """Leads that the server counted last, beyond those that were shown."""
         return max((self.count or 0) - self.leads - self.rejected, 0)
+
+    def remarks(self) -> list[str]:
+        """What a walk that has ended did not give."""
+        remarks = []
+        if self.rejected:
+            remarks.append(f"{self.rejected} results had no usable id and were left out")
+        if self.missing:
+            remarks.append(
+                f"the server counts {self.missing} leads more than it showed; "
+                f"a snapshot would read them again"
+            )
+        return remarks
 
     def gone(self) -> None:
         """The wanted page does not exist: page 1 must tell whether the list became shorter.

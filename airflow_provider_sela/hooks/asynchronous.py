@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_sela.api.leads import Lead, has_external_id
-from airflow_provider_sela.api.request import lead_filters
-from airflow_provider_sela.api.walk import Walk
+from airflow_provider_sela.api.request import external_id_filter, lead_filters
+from airflow_provider_sela.api.walk import PageDialogue, Walk
 from airflow_provider_sela.exceptions import (
     SelaError,
     SelaPageGoneError,
@@ -23,7 +23,34 @@ if TYPE_CHECKING:
     from airflow_provider_sela.http.async_transport import AsyncTransport
 
 
-class AsyncReading:
+async def read_pages(
+    transport: AsyncTransport,
+    dialogue: PageDialogue,
+    filters: Mapping[str, str],
+    log: logging.Logger,
+    *,
+    page_size: int | None = None,
+    max_attempts: int | None = None,
+) -> AsyncGenerator[Iterable[Lead], None]:
+    """Read the pages that a dialogue wants, and give the leads of each that count.
+
+    :param page_size: leads per request; default: the connection's.
+    :param max_attempts: tries of each request; default: the connection's.
+    """
+    from airflow_provider_sela.http.exchange import Run
+
+    run = Run(transport.settings)
+    size = transport.settings.page_size_for(page_size)
+    while dialogue.page is not None:
+        try:
+            page = await transport.read(filters, dialogue.page, size, log, run=run, max_attempts=max_attempts)
+        except SelaPageGoneError:
+            dialogue.gone()
+        else:
+            yield dialogue.record(page)
+
+
+class AsyncHookMixin:
     """Reads leads on an event loop without blocking it; connections are pooled for as long as a call lasts.
 
     All readers of one connection on one loop share a client and its budget of requests, see
@@ -69,23 +96,16 @@ class AsyncReading:
         """Stream leads page by page, each once; as :meth:`.SelaHook.iter_leads`."""
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
         async with self._atransport() as transport:
-            from airflow_provider_sela.http.exchange import Run
-
-            walk, run = Walk(), Run(transport.settings)
-            size = transport.settings.page_size_for(page_size)
-            while walk.page is not None:
-                try:
-                    answer = await transport.read(filters, walk.page, size, self.log, run=run)
-                except SelaPageGoneError:
-                    walk.gone()
-                    continue
-                for lead in walk.record(answer):
+            walk = Walk()
+            async for leads in read_pages(transport, walk, filters, self.log, page_size=page_size):
+                for lead in leads:
                     yield lead
-            self._tell_end(walk)
+            for remark in walk.remarks():
+                self.log.warning("Sela: %s", remark)
 
     async def afind_leads(self, external_id: str) -> list[Lead]:
         """All leads with exactly this ``external_id``, oldest id first; as :meth:`.SelaHook.find_leads`."""
-        leads = self.aiter_leads(external_id=external_id)
+        leads = self.aiter_leads(external_id=external_id_filter(external_id)["external_id"])
         found = [lead async for lead in leads if has_external_id(lead, external_id)]
         return sorted(found, key=lambda lead: lead["id"])
 
@@ -101,16 +121,6 @@ class AsyncReading:
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
         async with self._atransport() as transport:
             return (await transport.read(filters, 1, 1, self.log)).count
-
-    def _tell_end(self, walk: Walk) -> None:
-        """Say what a walk that has ended did not give."""
-        if walk.rejected:
-            self.log.warning("Sela: %d results had no usable id and were left out", walk.rejected)
-        if walk.missing:
-            self.log.warning(
-                "Sela: the server counts %d leads more than it showed; a snapshot would read them again",
-                walk.missing,
-            )
 
     @asynccontextmanager
     async def _atransport(self) -> AsyncIterator[AsyncTransport]:

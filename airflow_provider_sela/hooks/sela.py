@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_sela.api.leads import Lead, has_external_id
-from airflow_provider_sela.api.request import lead_filters
+from airflow_provider_sela.api.request import external_id_filter, lead_filters
 from airflow_provider_sela.api.walk import Walk
 from airflow_provider_sela.assets import collect_read
 from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError, of_connection
-from airflow_provider_sela.hooks.asynchronous import AsyncReading
+from airflow_provider_sela.hooks.asynchronous import AsyncHookMixin
 from airflow_provider_sela.hooks.form import HIDDEN_FIELDS, PLACEHOLDERS, RELABELING, form_widgets
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.reading.progress import Progress
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_sela.reading.parts import Parts
 
 
-class SelaHook(AsyncReading, BaseHook):
+class SelaHook(AsyncHookMixin, BaseHook):
     """Reads leads from Sela.
 
     Every read retries single requests (408, 425, 429, 5xx, time-outs, dropped and truncated answers), obeys
@@ -118,10 +118,7 @@ class SelaHook(AsyncReading, BaseHook):
 
         :param external_id: the lead's id in the customer's own CRM, not empty.
         """
-        found = (
-            lead for lead in self.iter_leads(external_id=external_id) if has_external_id(lead, external_id)
-        )
-        return sorted(found, key=lambda lead: lead["id"])
+        return find_leads(self, external_id)
 
     def count_leads(
         self,
@@ -191,7 +188,9 @@ class SelaHook(AsyncReading, BaseHook):
         milliseconds = (time.monotonic() - started) * 1000
         return True, f"Sela answered in {milliseconds:.0f} ms; this token sees {page.count} leads"
 
-    def _walk(self, filters: dict[str, str], page_size: int) -> Iterator[Lead]:
+    def _walk(
+        self, filters: dict[str, str], page_size: int, max_attempts: int | None = None
+    ) -> Iterator[Lead]:
         from airflow_provider_sela.http.exchange import Run
 
         walk, run = Walk(), Run(self.settings)
@@ -199,13 +198,14 @@ class SelaHook(AsyncReading, BaseHook):
         collect_read(self, self.settings.base_url)
         while walk.page is not None:
             try:
-                page = self.transport.read(filters, walk.page, page_size, run=run)
+                page = self.transport.read(filters, walk.page, page_size, run=run, max_attempts=max_attempts)
             except SelaPageGoneError:
                 walk.gone()
                 continue
             yield from walk.record(page)
             progress.log_if_due(pages=run.requests, leads=walk.leads, expected=walk.count)
-        self._tell_end(walk)
+        for remark in walk.remarks():
+            self.log.warning("Sela: %s", remark)
 
 
 def open_snapshot(
@@ -241,3 +241,12 @@ def open_snapshot(
     )
     collect_read(hook, settings.base_url)
     return snapshot
+
+
+def find_leads(hook: SelaHook, external_id: str, *, max_attempts: int | None = None) -> list[Lead]:
+    """As :meth:`SelaHook.find_leads`, for those whose wait is the retry.
+
+    :param max_attempts: tries of each request; default: the connection's.
+    """
+    walk = hook._walk(external_id_filter(external_id), hook.settings.page_size, max_attempts)
+    return sorted((lead for lead in walk if has_external_id(lead, external_id)), key=lambda lead: lead["id"])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,20 +20,16 @@ from airflow.triggers.base import BaseTrigger, StartTriggerArgs
 
 from airflow_provider_sela import exceptions
 from airflow_provider_sela.api.leads import Lead, microseconds
-from airflow_provider_sela.exceptions import (
-    SelaError,
-    SelaRequestError,
-    SelaResponseError,
-)
-from airflow_provider_sela.hooks.sela import SelaHook
+from airflow_provider_sela.exceptions import SelaError, SelaResponseError
+from airflow_provider_sela.hooks.sela import SelaHook, find_leads
 from airflow_provider_sela.retry import failing_fast
-from airflow_provider_sela.triggers.failure_limit import Patience
+from airflow_provider_sela.triggers.failure_limit import FailureLimit
 from airflow_provider_sela.triggers.lead_trigger import SelaLeadTrigger
 
-_FAILURES = "sela_failures"
-# The trigger keeps the deadline itself. Airflow's own, which also ends a wait that no triggerer runs, comes
-# later: if both end a wait at the same moment, Airflow can take the task for lost.
-_WITHOUT_TRIGGERER = timedelta(seconds=60)
+_FAILURES_KEY = "sela_failures"
+#: The trigger keeps the deadline itself. Airflow's own, which also ends a wait that no triggerer runs, comes
+#: later: if both end a wait at the same moment, Airflow can take the task for lost.
+_DEADLINE_WITHOUT_TRIGGERER = timedelta(seconds=60)
 
 
 class _WaitOverError(AirflowSkipException):
@@ -95,7 +90,7 @@ class SelaLeadSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self.max_failures = max_failures
         self.sela_conn_id = sela_conn_id
-        self._patience = Patience(max_failures)
+        self._failure_limit = FailureLimit(max_failures)
         self._retry_after = 0.0
         if deferrable and start_from_trigger and _renderable(external_id, statuses, sela_conn_id):
             trigger = self._trigger(None)
@@ -111,7 +106,7 @@ class SelaLeadSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Look, and wait in the chosen mode."""
-        with failing_fast(), _told():
+        with failing_fast(), _unwrapped_errors():
             if not self.deferrable:
                 return super().execute(context)
             deadline = time.time() + self.timeout
@@ -122,23 +117,21 @@ class SelaLeadSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
-        patience = self._counting(context)
+        failures = self._failures_so_far(context)
         self._retry_after = 0.0
-        hook = SelaHook(sela_conn_id=self.sela_conn_id)
         try:
             # The wait itself is the retry: a poke is one request, and each failure is counted.
-            hook.settings = replace(hook.settings, max_attempts=1)
-            leads = self._find(hook)
+            leads = self._find(max_attempts=1)
         except SelaError as error:
             try:
-                self._retry_after = patience.failed(error, 0.0, self.log)
+                self._retry_after = failures.failed(error, 0.0, self.log)
             except SelaError as fatal:
                 raise _WaitOverError(fatal) from None
-            self._count(context, patience)
+            self._store_failures(context, failures)
             return PokeReturnValue(is_done=False)
-        if patience.failures:
-            patience.succeeded()
-            self._count(context, patience)
+        if failures.in_a_row:
+            failures.succeeded()
+            self._store_failures(context, failures)
         return PokeReturnValue(True, self._result(leads, context)) if leads else PokeReturnValue(False)
 
     def resume(self, context: Context, event: dict[str, Any]) -> Any:
@@ -156,7 +149,7 @@ class SelaLeadSensor(BaseSensorOperator):
             raise _WaitOverError(
                 SelaResponseError("the trigger sent an event that this version does not know")
             )
-        leads = self._find(SelaHook(sela_conn_id=self.sela_conn_id), seen=event["ids"])
+        leads = self._find(seen=event["ids"])
         if leads:
             return self._result(leads, context)
         self.log.warning("Sela: the lead that was seen is gone (ids %s); waiting on", event["ids"])
@@ -168,7 +161,7 @@ class SelaLeadSensor(BaseSensorOperator):
         With ``soft_fail``, Airflow's sensors skip whatever goes wrong after a deferral, unlike in the other
         modes; here only a time-out is skipped, as there.
         """
-        with failing_fast(), _told():
+        with failing_fast(), _unwrapped_errors():
             try:
                 # How Airflow, every version alike, tells a task that the time it deferred for is over.
                 if next_method == "__fail__" and (next_kwargs or {}).get("error") == "Trigger timeout":
@@ -178,14 +171,9 @@ class SelaLeadSensor(BaseSensorOperator):
                 message = f"Sensor has timed out: no such lead within {self.timeout} seconds."
                 raise (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(message) from None
 
-    def _find(self, hook: SelaHook, seen: Sequence[int] = ()) -> list[Lead]:
-        external_id = "" if self.external_id is None else str(self.external_id)
-        if not external_id.strip():
-            raise SelaRequestError("external_id is empty: the template gave nothing to wait for")
-        try:
-            leads = hook.find_leads(external_id)
-        finally:
-            hook.close()
+    def _find(self, *, max_attempts: int | None = None, seen: Sequence[int] = ()) -> list[Lead]:
+        with closing(SelaHook(sela_conn_id=self.sela_conn_id)) as hook:
+            leads = find_leads(hook, self.external_id, max_attempts=max_attempts)
         wanted = self._wanted()
         return [
             lead for lead in leads if wanted is None or lead.get("status") in wanted or lead["id"] in seen
@@ -211,12 +199,12 @@ class SelaLeadSensor(BaseSensorOperator):
         self.defer(
             trigger=self._trigger(deadline),
             method_name="resume",
-            timeout=timedelta(seconds=remaining) + _WITHOUT_TRIGGERER,
+            timeout=timedelta(seconds=remaining) + _DEADLINE_WITHOUT_TRIGGERER,
         )
 
     def _trigger(self, deadline: float | None) -> SelaLeadTrigger:
         return SelaLeadTrigger(
-            external_id=str(self.external_id),
+            external_id=self.external_id,
             statuses=self._wanted(),
             sela_conn_id=self.sela_conn_id,
             poke_interval=self.poke_interval,
@@ -233,27 +221,28 @@ class SelaLeadSensor(BaseSensorOperator):
         interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
         return max(float(interval), self._retry_after)
 
-    def _counting(self, context: Context) -> Patience:
+    def _failures_so_far(self, context: Context) -> FailureLimit:
         store = context.get("task_state_store") if self.reschedule else None
         if store is not None:
-            self._patience.failures = int(store.get(_FAILURES, 0))
-        return self._patience
+            self._failure_limit.in_a_row = int(store.get(_FAILURES_KEY, 0))
+        return self._failure_limit
 
-    def _count(self, context: Context, patience: Patience) -> None:
+    def _store_failures(self, context: Context, failures: FailureLimit) -> None:
         store = context.get("task_state_store") if self.reschedule else None
         if store is not None:
-            store.set(_FAILURES, patience.failures)
+            store.set(_FAILURES_KEY, failures.in_a_row)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    failure: SelaError | None = None
+def _unwrapped_errors() -> Iterator[None]:
+    """Give the error that ended the wait, now that it is past Airflow's sensor loop."""
+    error: SelaError | None = None
     try:
         yield
     except _WaitOverError as over:
-        failure = over.error
-    if failure is not None:
-        raise failure
+        error = over.error
+    if error is not None:
+        raise error
 
 
 def _renderable(*values: object) -> bool:

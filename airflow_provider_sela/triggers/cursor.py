@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from airflow_provider_sela.snapshot.windows import Entry
 
-_LIMIT = 500
+_REMEMBERED_KEYS = 500
 
 
-class Fresh(NamedTuple):
+class Changes(NamedTuple):
     """Ids that a cursor had not seen, ascending, and those that it had seen in another version."""
 
     new: list[int]
@@ -27,9 +27,9 @@ class Cursor:
     :param limit: leads above each floor that are remembered one by one.
     """
 
-    def __init__(self, limit: int = _LIMIT) -> None:
-        self._ids = _Mark(limit)
-        self._changes = _Mark(limit)
+    def __init__(self, limit: int = _REMEMBERED_KEYS) -> None:
+        self._ids = _Watermark(limit)
+        self._changes = _Watermark(limit)
 
     def baseline(self, entries: Iterable[Entry], *, whole: bool) -> None:
         """Count these leads as known, and all with a lower id.
@@ -42,13 +42,13 @@ class Cursor:
             [(item.modified, item.id) for item in entries if item.modified is not None], whole
         )
 
-    def take(self, entries: Iterable[Entry]) -> Fresh:
+    def take(self, entries: Iterable[Entry]) -> Changes:
         """Count these leads as known and say which were not."""
         entries = list(entries)
         new = {key[0] for key in self._ids.take((item.id,) for item in entries)}
         keys = ((item.modified, item.id) for item in entries if item.modified is not None)
         changed = {key[1] for key in self._changes.take(keys)} - new
-        return Fresh(sorted(new), sorted(changed))
+        return Changes(sorted(new), sorted(changed))
 
     def joins(self, entries: Iterable[Entry]) -> bool:
         """Whether one of these leads is known in exactly this version."""
@@ -59,7 +59,7 @@ class Cursor:
         return {"ids": self._ids.dump(), "changes": self._changes.dump()}
 
     @classmethod
-    def load(cls, data: Any, limit: int = _LIMIT) -> Cursor:
+    def load(cls, data: Any, limit: int = _REMEMBERED_KEYS) -> Cursor:
         """A cursor from stored data.
 
         :raises ValueError: this is not what :meth:`dump` gave.
@@ -76,7 +76,7 @@ class Cursor:
 _Key = tuple[int, ...]
 
 
-class _Mark:
+class _Watermark:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self.floor: _Key = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable
 from contextlib import aclosing
 from importlib import import_module
@@ -15,6 +14,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.exceptions import SelaRequestError
+from airflow_provider_sela.triggers.jitter import jittered
 
 if TYPE_CHECKING:
     from airflow_provider_sela.triggers.cursor import Cursor
@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 
 #: Ids in one event; more new leads than this make several events.
 IDS_PER_EVENT = 500
-#: Seconds between an event and the storing of the cursor. Airflow takes a trigger's events over once a
+#: Pause between an event and the storing of the cursor. Airflow takes a trigger's events over once a
 #: second: a triggerer that dies before that finds the old cursor, and the event is fired again, not lost.
-SETTLE = 10.0
+STORE_AFTER_SECONDS = 10.0
 _STATE_KEY = "sela_leads_cursor"
 
 
@@ -42,12 +42,12 @@ class SelaLeadsEventTrigger(BaseEventTrigger):
 
         {"reason": "new", "ids": [28013, 28014], "count": 2, "watermark": "2026-01-01T12:00:00+00:00"}
 
-    ``watermark`` is the moment at which the reading began that found them; ``ids`` are at most 500, more
+    ``watermark`` is the moment at which the look began that found them; ``ids`` are at most 500, more
     leads make more events. Leads that exist when the trigger starts for the first time are known, not new.
     From Airflow 3.3 on, what is known survives a restart of the triggerer (in the asset's state store);
     below, a restart begins anew, so leads that appear while no triggerer runs are not reported.
 
-    The order of the list is not assumed: as long as the list shows one, its new end is read, otherwise the
+    The order of the list is not assumed: as long as the list shows one, its newest end is read, otherwise the
     whole list at a tenth of the pace. That ids grow as leads are created is assumed.
 
     A failure never ends the watch: it is logged, and the next look is later.
@@ -110,14 +110,14 @@ class SelaLeadsEventTrigger(BaseEventTrigger):
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
-        """Readings of the list, for all watchers with these arguments."""
+        """Looks at the list, for all watchers with these arguments."""
         # A first import of httpx takes longer than a trigger may hold up the loop.
         await asyncio.to_thread(import_module, "airflow_provider_sela.triggers.watching")
-        from airflow_provider_sela.triggers.watching import readings
+        from airflow_provider_sela.triggers.watching import looks
 
-        async with aclosing(readings(kwargs, log)) as stream:
-            async for reading in stream:
-                yield reading
+        async with aclosing(looks(kwargs, log)) as stream:
+            async for look in stream:
+                yield look
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Watch on one's own (Airflow below 3.3)."""
@@ -129,24 +129,24 @@ class SelaLeadsEventTrigger(BaseEventTrigger):
         """Events for the leads that this watcher has not reported."""
         await asyncio.to_thread(import_module, "airflow_provider_sela.triggers.watching")
         from airflow_provider_sela.triggers.cursor import Cursor
-        from airflow_provider_sela.triggers.watching import whole_reading
+        from airflow_provider_sela.triggers.watching import whole_look
 
         kwargs = self.serialize()[1]
         cursor, pending = await self._stored(), False
         async for shown in shared_stream:
-            reading = shown
+            look = shown
             if cursor is None:
-                if not reading.baseline:
-                    reading = await whole_reading(kwargs, log)
+                if not look.baseline:
+                    look = await whole_look(kwargs, log)
                 cursor, pending = Cursor(), True
-                cursor.baseline(reading.entries, whole=reading.whole)
+                cursor.baseline(look.entries, whole=look.whole)
                 log.info("Sela: watching for new leads from now on")
             else:
-                if not reading.whole and not cursor.joins(reading.entries):
-                    reading = await whole_reading(kwargs, log)
-                fresh = cursor.take(reading.entries)
-                reported = [("new", fresh.new), ("changed", fresh.changed if self.on_changed else [])]
-                pending = pending or any(fresh)
+                if not look.whole and not cursor.joins(look.entries):
+                    look = await whole_look(kwargs, log)
+                changes = cursor.take(look.entries)
+                reported = [("new", changes.new), ("changed", changes.changed if self.on_changed else [])]
+                pending = pending or any(changes)
                 for reason, ids in reported:
                     for start in range(0, len(ids), IDS_PER_EVENT):
                         part = ids[start : start + IDS_PER_EVENT]
@@ -154,11 +154,11 @@ class SelaLeadsEventTrigger(BaseEventTrigger):
                             "reason": reason,
                             "ids": part,
                             "count": len(part),
-                            "watermark": reading.began,
+                            "watermark": look.began,
                         }
                         yield TriggerEvent(payload)
                 if any(ids for _, ids in reported):
-                    await asyncio.sleep(SETTLE * random.uniform(1, 1.1))  # noqa: S311
+                    await asyncio.sleep(jittered(STORE_AFTER_SECONDS))
             if pending:
                 pending = not await self._store(cursor)
 
@@ -179,7 +179,7 @@ class SelaLeadsEventTrigger(BaseEventTrigger):
                 return None
             except Exception as error:  # noqa: BLE001 (whatever Airflow's API raises; beginning anew loses leads)
                 log.warning("Sela: the state of the watch cannot be read yet (%s)", type(error).__name__)
-                await asyncio.sleep(self.poll_interval * random.uniform(1, 1.1))  # noqa: S311
+                await asyncio.sleep(jittered(self.poll_interval))
         from airflow_provider_sela.triggers.cursor import Cursor
 
         try:
@@ -194,7 +194,7 @@ class SelaLeadsEventTrigger(BaseEventTrigger):
             return True
         try:
             await store.aset(_STATE_KEY, cursor.dump())
-        except Exception as error:  # noqa: BLE001 (whatever Airflow's API raises: the next reading stores)
+        except Exception as error:  # noqa: BLE001 (whatever Airflow's API raises: the next look stores)
             log.warning("Sela: the state of the watch could not be stored (%s)", type(error).__name__)
             return False
         return True

@@ -4,38 +4,37 @@ from __future__ import annotations
 
 import logging
 
-from airflow_provider_sela.exceptions import SelaError, SelaUnavailableError
+from airflow_provider_sela.exceptions import SelaError
 
 
-class Patience:
+class FailureLimit:
     """Counts failures in a row.
 
     :param limit: so many are waited out; the next one is raised.
-    :param failures: failures in a row so far.
+    :ivar in_a_row: failures since the last success.
     """
 
-    def __init__(self, limit: int, failures: int = 0) -> None:
+    def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.failures = failures
+        self.in_a_row = 0
 
     def succeeded(self) -> None:
         """Begin to count anew."""
-        self.failures = 0
+        self.in_a_row = 0
 
     def failed(self, error: SelaError, pause: float, log: logging.Logger) -> float:
         """Seconds until the next look: ``pause``, or what the server asked for if that is longer.
 
         :raises SelaError: the same error, if waiting does not mend it or the limit is exceeded.
         """
-        self.failures += 1
-        if not error.retryable or self.failures > self.limit:
+        self.in_a_row += 1
+        if not error.retryable or self.in_a_row > self.limit:
             raise error
-        if isinstance(error, SelaUnavailableError) and error.retry_after is not None:
-            pause = max(pause, error.retry_after)
+        pause = max(pause, error.retry_after or 0.0)
         log.warning(
             "%s; failure %d in a row, up to %d are waited out; next look in %.1f s",
             error,
-            self.failures,
+            self.in_a_row,
             self.limit,
             pause,
         )

@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_sela.exceptions import SelaError, SelaRequestError
-from airflow_provider_sela.triggers.failure_limit import Patience
+from airflow_provider_sela.exceptions import SelaError
+from airflow_provider_sela.triggers.failure_limit import FailureLimit
+from airflow_provider_sela.triggers.jitter import jittered
 
 if TYPE_CHECKING:
     from airflow_provider_sela.http.async_transport import AsyncTransport
     from airflow_provider_sela.triggers.polling import Poller
 
-_SHORTEST_SLEEP = 0.1
-# A scheduler that hears of a deferral and of its end in one go takes the task for lost, and retries it (seen
-# with 3.3 and LocalExecutor); with the usual poke_interval it has this long to hear of the first.
-_SETTLED = 5.0
+#: A shorter interval would be one request after the other.
+_MIN_INTERVAL_SECONDS = 0.1
+#: A scheduler that hears of a deferral and of its end in one go takes the task for lost, and retries it (seen
+#: with 3.3 and LocalExecutor); with the usual poke_interval it has this long to hear of the first.
+_MIN_FIRST_PAUSE_SECONDS = 5.0
 
 
 class SelaLeadTrigger(BaseTrigger):
@@ -102,39 +104,37 @@ class SelaLeadTrigger(BaseTrigger):
     async def _wait(self) -> dict[str, Any]:
         # A first import of httpx takes longer than a trigger may hold up the loop.
         await asyncio.to_thread(import_module, "airflow_provider_sela.triggers.polling")
-        from airflow_provider_sela.triggers.polling import Waiter, taking_part
+        from airflow_provider_sela.triggers.polling import Waiter, shared_poller
 
-        if not self.external_id.strip():
-            raise SelaRequestError("external_id is empty")
         statuses = None if self.statuses is None else frozenset(self.statuses)
-        waiter = Waiter(self.external_id, statuses, max(self.poke_interval, _SHORTEST_SLEEP))
-        patience = Patience(self.max_failures)
+        waiter = Waiter(self.external_id, statuses, max(self.poke_interval, _MIN_INTERVAL_SECONDS))
+        failures = FailureLimit(self.max_failures)
         # The worker has just looked. Triggers that start together spread over the interval.
         first = self._interval(1)
-        pause = random.uniform(min(first / 2, _SETTLED), first)  # noqa: S311
+        pause = random.uniform(min(first / 2, _MIN_FIRST_PAUSE_SECONDS), first)  # noqa: S311
         pause = max(pause, (self.retry_at or 0) - time.time())
         async with AsyncExitStack() as stack:
-            seat: tuple[Poller, AsyncTransport] | None = None
-            turns = count(2)
+            shared: tuple[Poller, AsyncTransport] | None = None
+            attempts = count(2)
             while True:
                 await waiter.sleep(pause)
-                pause = self._interval(next(turns)) * random.uniform(0.9, 1.1)  # noqa: S311
+                pause = jittered(self._interval(next(attempts)), early=True)
                 try:
-                    if seat is None:
-                        seat = await stack.enter_async_context(taking_part(waiter, self.sela_conn_id))
-                    poller, transport = seat
-                    if await poller.turn(waiter, transport, self.log):
+                    if shared is None:
+                        shared = await stack.enter_async_context(shared_poller(waiter, self.sela_conn_id))
+                    poller, transport = shared
+                    if await poller.poll(waiter, transport, self.log):
                         break
-                    patience.succeeded()
+                    failures.succeeded()
                 except SelaError as error:
-                    pause = patience.failed(error, pause, self.log)
+                    pause = failures.failed(error, pause, self.log)
         return {"status": "found", "ids": sorted(waiter.found), "deadline": self.deadline}
 
-    def _interval(self, turn: int) -> float:
-        seconds = max(self.poke_interval, _SHORTEST_SLEEP)
+    def _interval(self, attempt: int) -> float:
+        seconds = max(self.poke_interval, _MIN_INTERVAL_SECONDS)
         if self.exponential_backoff:
             # As the interval of Airflow's own sensors, which begins to double after the second look.
-            seconds *= 2 ** min(max(turn - 2, 0), 32)
+            seconds *= 2 ** min(max(attempt - 2, 0), 32)
             if self.max_wait is not None:
                 seconds = min(seconds, self.max_wait)
         return seconds

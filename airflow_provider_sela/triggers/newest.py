@@ -1,4 +1,4 @@
-"""Where new leads enter a list, and which leads are new, without any I/O.
+"""At which end new leads enter a list, without any I/O.
 
 The order of the list is not documented and can be told only from what it shows. Nothing here is a proof of
 completeness (that is :mod:`airflow_provider_sela.snapshot`): users of this module look again later by a way
@@ -15,19 +15,22 @@ from airflow_provider_sela.exceptions import SelaPageGoneError
 from airflow_provider_sela.snapshot.orders import Evidence
 from airflow_provider_sela.snapshot.windows import Entry
 
-_DEEPEST = 10
-_KNOWN = 5_000
-_ENOUGH = 8
+#: Pages of one reading; where more came than they hold, the whole list is the cheaper answer.
+_MAX_PAGES = 10
+#: Leads that a later reading can join; five full readings of the usual page size.
+_REMEMBERED_LEADS = 5_000
+#: Leads that a first reading must show: a last page with fewer may all be gone at the next one.
+_MIN_LEADS = 8
 
 
-class NewEnd:
+class NewestEnd:
     """Reads the end of a list where new leads appear, down to what was seen there before.
 
     Each page removes the orders that it contradicts. As long as all orders that are left bring new leads to
     the same end, that end is read; a reading that reaches a lead seen before, unchanged, holds everything
     that came after that lead.
 
-    A dialogue: :meth:`start`, then read :attr:`page` and hand it to :meth:`record` until it is None.
+    A :class:`~airflow_provider_sela.api.walk.PageDialogue` for each reading, which :meth:`start` begins.
 
     :ivar page: number of the page that is wanted, None when a reading is over.
     :ivar leads: the leads of this reading.
@@ -64,7 +67,7 @@ class NewEnd:
 
     @property
     def shows_changes(self) -> bool:
-        """Whether a lead that changes moves to the new end."""
+        """Whether a lead that changes moves to the newest end."""
         orders = self._evidence.supported()
         return bool(orders) and all(order.mutable for order in orders)
 
@@ -73,8 +76,8 @@ class NewEnd:
         self._gone = False
         self._read_from(self._first)
 
-    def record(self, page: Page[Lead]) -> None:
-        """Take the wanted page."""
+    def record(self, page: Page[Lead]) -> list[Lead]:
+        """Take the wanted page and give its leads."""
         number = self.page or 1
         self._pages.add(number)
         entries = [Entry.from_lead(lead) for lead in page.leads]
@@ -86,10 +89,11 @@ class NewEnd:
         if page.next_page is not None and self.ascending and self._pages == {1}:
             # The first page was read only to learn the order; it is not the end.
             self._read_from(self._first)
-            return
+            return page.leads
         self.page = self._next(page.next_page)
         if self.page is None:
             self._remember()
+        return page.leads
 
     def gone(self) -> None:
         """The wanted page does not exist: the list shrank, and is read from page 1.
@@ -111,7 +115,7 @@ class NewEnd:
     def _next(self, following: int | None) -> int | None:
         if self.whole:
             return None
-        deep, up = len(self._pages) >= _DEEPEST, self.ascending
+        deep, up = len(self._pages) >= _MAX_PAGES, self.ascending
         newer = following if up and following not in self._pages else None
         if up is None or (deep and newer is not None):
             # Leads that are newer than these may be where this reading does not look.
@@ -128,9 +132,9 @@ class NewEnd:
         return max(page.next_page or number, ceil(page.count / self._size) if self._size else 1)
 
     def _enough(self) -> bool:
-        return self.joined if self._known else len(self.leads) >= _ENOUGH
+        return self.joined if self._known else len(self.leads) >= _MIN_LEADS
 
     def _remember(self) -> None:
         shown = dict.fromkeys(map(Entry.from_lead, self.leads))
         before = (item for item in self._known if item not in shown)
-        self._known = dict.fromkeys([*before, *shown][-_KNOWN:])
+        self._known = dict.fromkeys([*before, *shown][-_REMEMBERED_LEADS:])

@@ -1,9 +1,9 @@
 """Many waiters, few requests: what the triggers of one connection in one process ask together.
 
-Each waiter has a turn every poke interval. In its turn it asks for its own lead (a point query), or relies on
-one reading of the new end of the whole list, made by whichever waiter's turn comes first and good for all.
-A lead found in such a reading is an answer; a lead not found is one only if the readings have followed the
-new end without a gap since the waiter's last point query, and at most :data:`POINT_QUERY_EVERY` times in a
+Each waiter polls once in an interval. Its poll is a query for its own lead (a point query), or relies on one
+reading of the newest end of the whole list, made by whichever waiter polls first and good for all. A lead
+found in such a reading is an answer; a lead not found is one only if the readings have followed the newest
+end without a gap since the waiter's last point query, and at most :data:`POLLS_PER_POINT_QUERY` times in a
 row: the list's order is observed, not documented.
 """
 
@@ -16,20 +16,23 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from airflow_provider_sela.api.leads import Lead, has_external_id
+from airflow_provider_sela.api.request import external_id_filter
 from airflow_provider_sela.api.walk import Walk
-from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError
+from airflow_provider_sela.exceptions import SelaError
+from airflow_provider_sela.hooks.asynchronous import read_pages
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.http.async_transport import AsyncTransport, shared_transport
-from airflow_provider_sela.triggers.newest import NewEnd
+from airflow_provider_sela.triggers.newest import NewestEnd
 
-#: A waiter asks for its own lead at least every so many turns, whatever the shared reading says.
-POINT_QUERY_EVERY = 10
+#: A waiter asks for its own lead at least once in so many polls, whatever the shared reading says.
+POLLS_PER_POINT_QUERY = 10
 #: Below so many waiters, their point queries are as few as the shared readings would be.
-SHARE_FROM = 5
+MIN_WAITERS_TO_SHARE = 5
 
 
 @dataclass(eq=False)
@@ -38,17 +41,24 @@ class Waiter:
 
     :param external_id: exactly this one.
     :param statuses: one of these, None for any.
-    :param interval: seconds between two turns.
+    :param interval: seconds between two polls.
     :ivar found: ids of matching leads.
+    :ivar queried_at: when the last point query began; None before the first.
+    :ivar polls_since_query: polls since then that relied on the shared reading.
+    :raises SelaRequestError: ``external_id`` is one that the API cannot be asked for.
     """
 
     external_id: str = field(repr=False)
     statuses: frozenset[str] | None
     interval: float
     found: set[int] = field(default_factory=set)
-    asked: float | None = None
-    unasked: int = 0
+    queried_at: float | None = None
+    polls_since_query: int = 0
     _answered: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+
+    def __post_init__(self) -> None:
+        self.filters = external_id_filter(self.external_id)
+        self.external_id = self.filters["external_id"]
 
     def wants(self, lead: Lead) -> bool:
         """Whether this is the lead that is waited for."""
@@ -63,7 +73,7 @@ class Waiter:
             self._answered.set()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep until the next turn, or until there is an answer."""
+        """Sleep until the next poll, or until there is an answer."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._answered.wait()
@@ -75,10 +85,10 @@ class Poller:
     def __init__(self) -> None:
         self._waiters: defaultdict[str, set[Waiter]] = defaultdict(set)
         self._size = 0
-        self._end = NewEnd()
+        self._end = NewestEnd()
         self._reading = asyncio.Lock()
-        self._tried = float("-inf")
-        self._fresh = False
+        self._read_at = float("-inf")
+        self._read = False
         self._followed_since = float("inf")
 
     def add(self, waiter: Waiter) -> None:
@@ -93,77 +103,59 @@ class Poller:
         if not self._waiters[waiter.external_id]:
             del self._waiters[waiter.external_id]
 
-    async def turn(self, waiter: Waiter, transport: AsyncTransport, log: logging.Logger) -> bool:
-        """One poke: whether the lead was found.
+    async def poll(self, waiter: Waiter, transport: AsyncTransport, log: logging.Logger) -> bool:
+        """Whether the lead was found.
 
-        :raises SelaError: a request failed; it is not tried again before the next turn.
+        :raises SelaError: a request failed; it is not tried again before the next poll.
         """
-        shared = self._size >= SHARE_FROM and not self._end.unordered
+        shared = self._size >= MIN_WAITERS_TO_SHARE and not self._end.unordered
         if shared:
             await self._read_end(waiter.interval / 2, transport, log)
         if waiter.found:
             return True
-        if shared and waiter.unasked < POINT_QUERY_EVERY - 1 and self._covers(waiter):
-            waiter.unasked += 1
+        if shared and waiter.polls_since_query < POLLS_PER_POINT_QUERY - 1 and self._covers(waiter):
+            waiter.polls_since_query += 1
             return False
-        await self._ask(waiter, transport, log)
+        await self._query(waiter, transport, log)
         return bool(waiter.found)
 
     def _covers(self, waiter: Waiter) -> bool:
+        """Whether the last reading would have shown the waiter's lead, had it come since its point query."""
         return (
-            self._fresh
-            and waiter.asked is not None
-            and waiter.asked >= self._followed_since
+            self._read
+            and waiter.queried_at is not None
+            and waiter.queried_at >= self._followed_since
             and (waiter.statuses is None or self._end.shows_changes)
         )
 
     async def _read_end(self, age: float, transport: AsyncTransport, log: logging.Logger) -> None:
         async with self._reading:
-            if time.monotonic() - self._tried < age:
+            if time.monotonic() - self._read_at < age:
                 return
-            self._tried, self._fresh = time.monotonic(), False
+            self._read_at, self._read = time.monotonic(), False
+            self._end.start()
             try:
-                await self._read_pages(transport, log)
+                async for leads in read_pages(transport, self._end, {}, log, max_attempts=1):
+                    self._offer(leads)
             except SelaError as error:
                 # Not the waiter's failure: it asks for its own lead now, and so does everybody else.
                 log.warning("Sela: the newest end of the list cannot be read (%s)", error)
                 return
             if not self._end.joined:
                 self._followed_since = float("inf") if self._end.ascending is None else time.monotonic()
-            self._fresh = True
+            self._read = True
 
-    async def _read_pages(self, transport: AsyncTransport, log: logging.Logger) -> None:
-        size = transport.settings.page_size
-        self._end.start()
-        while self._end.page is not None:
-            try:
-                answer = await transport.read({}, self._end.page, size, log, max_attempts=1)
-            except SelaPageGoneError:
-                self._end.gone()
-            else:
-                self._offer(answer.leads)
-                self._end.record(answer)
-
-    async def _ask(self, waiter: Waiter, transport: AsyncTransport, log: logging.Logger) -> None:
-        asked = time.monotonic()
-        walk = Walk()
-        while walk.page is not None and not waiter.found:
-            try:
-                answer = await transport.read(
-                    {"external_id": waiter.external_id},
-                    walk.page,
-                    transport.settings.page_size,
-                    log,
-                    max_attempts=1,
-                )
-            except SelaPageGoneError:
-                walk.gone()
-                continue
-            self._offer(walk.record(answer))
-        in_turn = waiter.unasked >= POINT_QUERY_EVERY - 1
+    async def _query(self, waiter: Waiter, transport: AsyncTransport, log: logging.Logger) -> None:
+        began = time.monotonic()
+        async with aclosing(read_pages(transport, Walk(), waiter.filters, log, max_attempts=1)) as pages:
+            async for leads in pages:
+                self._offer(leads)
+                if waiter.found:
+                    break
+        due = waiter.polls_since_query >= POLLS_PER_POINT_QUERY - 1
         # Waiters that came together do not ask again together.
-        waiter.unasked = 0 if in_turn else random.randrange(POINT_QUERY_EVERY - 1)  # noqa: S311
-        waiter.asked = asked
+        waiter.polls_since_query = 0 if due else random.randrange(POLLS_PER_POINT_QUERY - 1)  # noqa: S311
+        waiter.queried_at = began
 
     def _offer(self, leads: Iterable[Lead]) -> None:
         for lead in leads:
@@ -175,8 +167,8 @@ _pollers: WeakKeyDictionary[AsyncTransport, Poller] = WeakKeyDictionary()
 
 
 @contextlib.asynccontextmanager
-async def taking_part(waiter: Waiter, sela_conn_id: str) -> AsyncIterator[tuple[Poller, AsyncTransport]]:
-    """Let a waiter take part in the polling of its connection.
+async def shared_poller(waiter: Waiter, sela_conn_id: str) -> AsyncIterator[tuple[Poller, AsyncTransport]]:
+    """The poller of a connection, with this waiter among its waiters.
 
     :raises SelaError: the connection is wrong or cannot be looked up.
     """

@@ -1,10 +1,9 @@
-"""Readings of a list, one after the other, from which watchers tell what is new."""
+"""Looks at a list, one after the other, from which watchers tell what is new."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
@@ -13,20 +12,22 @@ from typing import Any
 
 from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.api.walk import Walk
-from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError, SelaUnavailableError
+from airflow_provider_sela.exceptions import SelaError
+from airflow_provider_sela.hooks.asynchronous import read_pages
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.http.async_transport import AsyncTransport, shared_transport
-from airflow_provider_sela.http.exchange import Run
 from airflow_provider_sela.snapshot.windows import Entry
-from airflow_provider_sela.triggers.newest import NewEnd
+from airflow_provider_sela.triggers.jitter import jittered
+from airflow_provider_sela.triggers.newest import NewestEnd
 
 #: Whole reads come at this fraction of the pace.
 WHOLE_EVERY = 10
-_LONGEST_PAUSE = 3600.0
+#: A watch whose token is wrong is looked at again after this long at most.
+_MAX_PAUSE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
-class Reading:
+class Look:
     """What one look showed.
 
     :param entries: the leads seen.
@@ -40,12 +41,12 @@ class Reading:
     baseline: bool
     began: str
 
-    def followed_by(self, whole: Reading) -> Reading:
+    def followed_by(self, whole: Look) -> Look:
         """Both as one: whoever has seen nothing yet can start from here, without a whole read of his own."""
         return replace(whole, entries=self.entries + whole.entries, began=self.began)
 
 
-async def readings(kwargs: Mapping[str, Any], log: logging.Logger) -> AsyncGenerator[Reading, None]:
+async def looks(kwargs: Mapping[str, Any], log: logging.Logger) -> AsyncGenerator[Look, None]:
     """Look again and again, for ever; a failure makes a pause, never an end.
 
     :param kwargs: arguments of :class:`~airflow_provider_sela.triggers.events_trigger.SelaLeadsEventTrigger`.
@@ -56,18 +57,18 @@ async def readings(kwargs: Mapping[str, Any], log: logging.Logger) -> AsyncGener
             settings = await SelaHook(kwargs["sela_conn_id"]).asettings()
             async with shared_transport(settings) as transport:
                 while True:
-                    reading = await watch.look(transport)
-                    if reading is not None:
-                        yield reading
+                    look = await watch.look(transport)
+                    if look is not None:
+                        yield look
                     failures = 0
-                    await asyncio.sleep(_jittered(kwargs["poll_interval"]))
+                    await asyncio.sleep(jittered(kwargs["poll_interval"]))
         except SelaError as error:
             failures += 1
             pause = _pause(kwargs["poll_interval"], failures, error, log)
         await asyncio.sleep(pause)
 
 
-async def whole_reading(kwargs: Mapping[str, Any], log: logging.Logger) -> Reading:
+async def whole_look(kwargs: Mapping[str, Any], log: logging.Logger) -> Look:
     """Read the whole list for one watcher, until that succeeds."""
     failures = 0
     while True:
@@ -87,12 +88,12 @@ class _Watch:
         self._on_changed = bool(kwargs["on_changed"])
         self._every = WHOLE_EVERY * float(kwargs["poll_interval"])
         self._log = log
-        self._end = NewEnd()
+        self._end = NewestEnd()
         self._whole_at = float("-inf")
 
-    async def look(self, transport: AsyncTransport) -> Reading | None:
-        """The new end, with the whole list where that does not answer the question and the time has come."""
-        end = None if self._end.unordered else await self._new_end(transport)
+    async def look(self, transport: AsyncTransport) -> Look | None:
+        """The newest end, and the whole list where that gives no answer and the time has come."""
+        end = None if self._end.unordered else await self._newest_end(transport)
         if end is not None and end.whole:
             self._whole_at = time.monotonic()
         ordered = self._end.ascending is not None
@@ -103,33 +104,21 @@ class _Watch:
             return whole if end is None else end.followed_by(whole)
         return end if end is not None and (end.whole or ordered) else None
 
-    async def _new_end(self, transport: AsyncTransport) -> Reading:
-        began, size = _now(), transport.settings.page_size
+    async def _newest_end(self, transport: AsyncTransport) -> Look:
+        began = _now()
         self._end.start()
-        while self._end.page is not None:
-            try:
-                answer = await transport.read(self._filters, self._end.page, size, self._log)
-            except SelaPageGoneError:
-                self._end.gone()
-            else:
-                self._end.record(answer)
+        async for _ in read_pages(transport, self._end, self._filters, self._log):
+            pass
         # Leads that are not on these pages must have lower ids than those that are, and, where changes count,
         # must have changed before them.
         baseline = self._end.whole or (not self._on_changed and self._end.by_id)
-        return Reading([Entry.from_lead(lead) for lead in self._end.leads], self._end.whole, baseline, began)
+        return Look([Entry.from_lead(lead) for lead in self._end.leads], self._end.whole, baseline, began)
 
 
-async def _whole(filters: Mapping[str, str], transport: AsyncTransport, log: logging.Logger) -> Reading:
-    began, walk, run = _now(), Walk(), Run(transport.settings)
-    entries: list[Entry] = []
-    while walk.page is not None:
-        try:
-            answer = await transport.read(filters, walk.page, transport.settings.page_size, log, run=run)
-        except SelaPageGoneError:
-            walk.gone()
-            continue
-        entries += [Entry.from_lead(lead) for lead in walk.record(answer)]
-    return Reading(entries, True, True, began)
+async def _whole(filters: Mapping[str, str], transport: AsyncTransport, log: logging.Logger) -> Look:
+    began, pages = _now(), read_pages(transport, Walk(), filters, log)
+    entries = [Entry.from_lead(lead) async for leads in pages for lead in leads]
+    return Look(entries, True, True, began)
 
 
 def _filters(kwargs: Mapping[str, Any]) -> dict[str, str]:
@@ -142,16 +131,11 @@ def _filters(kwargs: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _pause(interval: float, failures: int, error: SelaError, log: logging.Logger) -> float:
-    pause = min(interval * 2.0 ** min(failures, 10), max(interval, _LONGEST_PAUSE))
-    asked = error.retry_after if isinstance(error, SelaUnavailableError) else None
-    pause = _jittered(max(pause, asked or 0))
+    pause = min(interval * 2.0 ** min(failures, 10), max(interval, _MAX_PAUSE_SECONDS))
+    pause = jittered(max(pause, error.retry_after or 0.0))
     level = logging.WARNING if error.retryable else logging.ERROR
     log.log(level, "Sela: %s; failure %d in a row, the watch goes on in %.0f s", error, failures, pause)
     return pause
-
-
-def _jittered(seconds: float) -> float:
-    return seconds * random.uniform(1, 1.1)  # noqa: S311
 
 
 def _now() -> str:

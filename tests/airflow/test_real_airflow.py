@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_sela.testing import SelaApi
-from airflow_provider_sela.triggers.events_trigger import SETTLE
+from airflow_provider_sela.triggers.events_trigger import STORE_AFTER_SECONDS
 from tests.airflow.services import Services, until
 from tests.triggers.waits import Reversed, lead
 
@@ -98,7 +98,7 @@ def test_time_outs_a_revoked_token_and_a_restart_end_as_promised(world: World) -
 
     until(lambda: sorted(world.reported()) == [70_000, 70_001], 60)
     # What was reported is stored only after a while; a restart before that would report it again.
-    time.sleep(SETTLE * 1.1 + 2)
+    time.sleep(STORE_AFTER_SECONDS * 1.1 + 2)
     world.airflow.stop("triggerer")
     missed = [world.api.add()["id"] for _ in range(3)]
     world.api.add(lead(80_000, external_id="restart"))

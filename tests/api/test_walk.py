@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.api.pages import Page
-from airflow_provider_sela.api.walk import IdSet, Walk
+from airflow_provider_sela.api.walk import SeenIds, Walk
 from airflow_provider_sela.exceptions import SelaPageGoneError, SelaResponseError
 
 
@@ -90,6 +90,19 @@ def test_rejects_are_counted() -> None:
     assert walk.rejected == 3
 
 
+def test_a_walk_says_what_it_did_not_give() -> None:
+    walk = Walk()
+    ids(walk, page(9, 2, 1, 2, rejects=1))
+    ids(walk, page(9, None, 3))
+    assert walk.remarks() == [
+        "1 results had no usable id and were left out",
+        "the server counts 5 leads more than it showed; a snapshot would read them again",
+    ]
+    whole = Walk()
+    ids(whole, page(1, None, 1))
+    assert whole.remarks() == []
+
+
 def test_an_empty_list_is_one_page() -> None:
     walk = Walk()
     assert ids(walk, page(0, None)) == []
@@ -126,9 +139,9 @@ def test_a_wrong_count_alone_ends_nothing() -> None:
 
 
 @given(st.lists(st.integers(-300, 300) | st.integers(-(2**63), 2**63 - 1)))
-def test_an_id_set_agrees_with_a_set(keys: list[int]) -> None:
+def test_seen_ids_agree_with_a_set(keys: list[int]) -> None:
     known: set[int] = set()
-    found = IdSet()
+    found = SeenIds()
     for key in keys:
         assert found.add(key) == (key not in known)
         known.add(key)
@@ -140,7 +153,7 @@ def test_a_hundred_thousand_neighbouring_ids_take_less_than_half_a_byte_each(shu
     if shuffled:
         random.Random(0).shuffle(keys)  # noqa: S311 (not for secrets)
     tracemalloc.start()
-    seen = IdSet()
+    seen = SeenIds()
     for key in keys:
         seen.add(key)
     size, _ = tracemalloc.get_traced_memory()

@@ -262,5 +262,11 @@ def test_it_starts_in_the_triggerer_only_where_the_values_reach_it() -> None:
     assert not sensor(start_from_trigger=True).start_from_trigger
 
 
+def test_what_is_no_external_id_is_not_made_one_on_the_way_to_the_triggerer() -> None:
+    """As text, None would be an id to wait for."""
+    direct = sensor(deferrable=True, start_from_trigger=True, external_id=None)
+    assert direct.start_trigger_args.trigger_kwargs["external_id"] is None
+
+
 def test_ids_and_connection_are_templated() -> None:
     assert {"external_id", "statuses", "sela_conn_id"} == set(SelaLeadSensor.template_fields)

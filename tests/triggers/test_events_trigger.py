@@ -67,7 +67,7 @@ class Watch:
 
 @pytest.fixture(autouse=True)
 def _short_settling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "SETTLE", 0.05)
+    monkeypatch.setattr(events, "STORE_AFTER_SECONDS", 0.05)
 
 
 async def looked(api: SelaApi, times: int = 2) -> None:
@@ -149,7 +149,7 @@ async def test_a_restart_loses_no_lead_and_reports_none_twice(
 async def test_an_event_that_may_not_have_been_taken_over_is_fired_again_rather_than_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(events, "SETTLE", 60)
+    monkeypatch.setattr(events, "STORE_AFTER_SECONDS", 60)
     store = Store()
     with SelaApi(leads=30) as api:
         connect(monkeypatch, api)
@@ -351,9 +351,9 @@ async def test_a_state_that_cannot_be_stored_is_stored_with_the_next_reading(
         async with Watch(store) as after:
             await looked(api, 3)
         assert after.events == []
-    told = caplog.text + capsys.readouterr().out
-    assert told.count("could not be stored (RuntimeError)") >= 3
-    assert str(new) not in told
+    logged = caplog.text + capsys.readouterr().out
+    assert logged.count("could not be stored (RuntimeError)") >= 3
+    assert str(new) not in logged
 
 
 @pytest.mark.parametrize("kind", [SelaApi, Reversed, Shuffled])
@@ -380,7 +380,7 @@ async def test_leads_that_leave_during_a_look_are_no_failure_of_the_watch(
 async def test_a_whole_reading_that_fails_is_begun_again_and_loses_no_lead(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """More leads came while nobody watched than the new end shows."""
+    """More leads came while nobody watched than the newest end shows."""
 
     class Failing(SelaApi):
         good = -1

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_sela.exceptions import SelaRequestError
+from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.http import async_transport
 from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.triggers.leads import SelaLeadTrigger
@@ -95,9 +97,9 @@ async def test_blips_are_waited_out_logged_and_counted(
         assert event["ids"] == [1]
         assert len(api.requests) == 4
     # Airflow 3 logs through structlog to standard output, 2.11 through the standard library.
-    told = caplog.text + capsys.readouterr().out
-    assert [f"failure {number} in a row" in told for number in range(1, 5)] == [True, True, True, False]
-    assert "wanted" not in told
+    logged = caplog.text + capsys.readouterr().out
+    assert [f"failure {number} in a row" in logged for number in range(1, 5)] == [True, True, True, False]
+    assert "wanted" not in logged
 
 
 async def test_more_failures_in_a_row_than_allowed_end_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,16 +208,21 @@ async def test_a_connection_that_airflow_does_not_find_for_now_is_waited_for(
         assert (await task)["ids"] == [7]
 
 
-async def test_a_template_that_gave_nothing_ends_the_wait_and_asks_for_no_list(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("external_id", [" ", "", None, "half a \ud83d"])
+async def test_an_external_id_that_the_hook_refuses_ends_the_wait_in_the_same_words(
+    monkeypatch: pytest.MonkeyPatch, external_id: Any
 ) -> None:
     """Airflow 3.3 renders the arguments in the triggerer, where no worker has looked at them."""
     with SelaApi(leads=3) as api:
         connect(monkeypatch, api)
-        event = await first_event(waiting(" "))
-        assert (event["status"], event["error"]) == ("failed", "SelaRequestError")
-        assert "external_id is empty" in event["message"]
+        event = await first_event(waiting(external_id))
+        with pytest.raises(SelaRequestError) as refused:
+            SelaHook().find_leads(external_id)
+        with pytest.raises(SelaRequestError) as refused_too:
+            await SelaHook().afind_leads(external_id)
         assert api.requests == []
+    assert str(refused.value) == str(refused_too.value)
+    assert event == {"status": "failed", "error": "SelaRequestError", "message": str(refused.value)}
 
 
 class ShrinkingUnfiltered(Shrinking, Unfiltered):

@@ -18,7 +18,7 @@ from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.exceptions import SelaPageGoneError
 from airflow_provider_sela.snapshot.windows import Entry
 from airflow_provider_sela.triggers.cursor import Cursor
-from airflow_provider_sela.triggers.newest import NewEnd
+from airflow_provider_sela.triggers.newest import NewestEnd
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ORDERS: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -60,7 +60,7 @@ class Listing:
         rows: Any = [dict(lead) for lead in ordered[start : start + self.size]]
         return Page(len(ordered), number + 1 if more else None, rows)
 
-    def read(self, end: NewEnd) -> NewEnd:
+    def read(self, end: NewestEnd) -> NewestEnd:
         end.start()
         while end.page is not None:
             page = self.page(end.page)
@@ -84,7 +84,7 @@ def test_a_reading_that_joins_holds_every_lead_created_since_the_one_before(
     listing = Listing(ORDERS[order], leads)
     for number in random.Random(order).sample(range(1, leads), leads * 2 // 5):  # noqa: S311
         listing.touch(number)
-    end = listing.read(NewEnd())
+    end = listing.read(NewestEnd())
     assert end.ascending is (not order.startswith("-"))
     for _ in range(3):
         created = {listing.create() for _ in range(arrivals)}
@@ -95,7 +95,7 @@ def test_a_reading_that_joins_holds_every_lead_created_since_the_one_before(
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_quiet_list_costs_one_request_a_reading(order: str) -> None:
     listing = Listing(ORDERS[order], 150)
-    end = listing.read(NewEnd())
+    end = listing.read(NewestEnd())
     before = listing.requests
     assert listing.read(end).joined
     assert listing.requests - before == 1
@@ -105,14 +105,14 @@ def test_a_quiet_list_costs_one_request_a_reading(order: str) -> None:
 @pytest.mark.parametrize("size", [8, 20])
 def test_a_first_reading_costs_two_requests_however_long_the_list(order: str, size: int) -> None:
     listing = Listing(ORDERS[order], 400, size=size)
-    end = listing.read(NewEnd())
+    end = listing.read(NewestEnd())
     assert listing.requests == (1 if order.startswith("-") else 2)
     assert 400 in {lead["id"] for lead in end.leads}
 
 
 def test_leads_of_earlier_readings_stay_known() -> None:
     listing = Listing(ORDERS["-id"], 150)
-    end = listing.read(NewEnd())
+    end = listing.read(NewestEnd())
     for _ in range(40):
         listing.create()
     listing.read(end)
@@ -123,14 +123,14 @@ def test_leads_of_earlier_readings_stay_known() -> None:
 
 
 def test_a_reading_begins_neither_joined_nor_whole() -> None:
-    end = Listing(ORDERS["id"], 5).read(NewEnd())
+    end = Listing(ORDERS["id"], 5).read(NewestEnd())
     end.start()
     assert (end.page, end.leads, end.joined, end.whole) == (1, [], False, False)
 
 
 def test_a_page_that_stays_gone_although_it_is_counted_ends_the_reading() -> None:
     listing = Listing(ORDERS["id"], 150)
-    end = listing.read(NewEnd())
+    end = listing.read(NewestEnd())
     end.start()
     end.gone()
     assert end.page == 1
@@ -146,7 +146,7 @@ def test_a_page_that_stays_gone_although_it_is_counted_ends_the_reading() -> Non
 @pytest.mark.parametrize("order", ORDERS)
 def test_more_arrivals_than_are_looked_at_are_told(order: str) -> None:
     listing = Listing(ORDERS[order], 50)
-    end = listing.read(NewEnd())
+    end = listing.read(NewestEnd())
     for _ in range(500):
         listing.create()
     before = listing.requests
@@ -162,7 +162,7 @@ def test_more_arrivals_than_are_looked_at_are_told(order: str) -> None:
 def test_a_lead_that_is_gone_from_a_last_page_does_not_hide_what_was_seen(leads: int) -> None:
     """However few leads that page had."""
     listing = Listing(ORDERS["id"], leads)
-    end = listing.read(NewEnd())
+    end = listing.read(NewestEnd())
     del listing.leads[leads]
     created = {listing.create() for _ in range(3)}
     assert listing.read(end).joined
@@ -173,7 +173,7 @@ def test_a_lead_that_is_gone_from_a_last_page_does_not_hide_what_was_seen(leads:
 @pytest.mark.parametrize("changed", [25, 45, 65])
 def test_a_reading_goes_on_past_changed_leads_to_one_that_it_knows(order: str, changed: int) -> None:
     listing = Listing(ORDERS[order], 150)
-    end = listing.read(NewEnd())
+    end = listing.read(NewestEnd())
     busy = {number for number in range(150 - changed, 151) if number != 145}
     for number in busy:
         listing.touch(number)
@@ -185,7 +185,7 @@ def test_a_reading_goes_on_past_changed_leads_to_one_that_it_knows(order: str, c
 
 def test_the_quiet_lead_among_busy_ones_stays_known() -> None:
     listing = Listing(ORDERS["-id"], 250, size=100)
-    end = listing.read(NewEnd())
+    end = listing.read(NewestEnd())
     for _ in range(60):
         for number in range(1, 250):
             listing.touch(number)
@@ -196,7 +196,7 @@ def test_the_quiet_lead_among_busy_ones_stays_known() -> None:
 @pytest.mark.parametrize("count", [0, 7, 21])
 def test_a_count_that_is_too_low_does_not_keep_a_reading_from_its_end(order: str, count: int) -> None:
     listing = Listing(ORDERS[order], 150)
-    end = NewEnd()
+    end = NewestEnd()
     for _ in range(2):
         end.start()
         for _ in range(11):
@@ -210,7 +210,7 @@ def test_a_count_that_is_too_low_does_not_keep_a_reading_from_its_end(order: str
 
 def test_an_empty_page_that_names_a_next_one_is_no_end() -> None:
     listing = Listing(ORDERS["id"], 150)
-    end = listing.read(NewEnd())
+    end = listing.read(NewestEnd())
     end.start()
     assert end.page is not None
     following = end.page + 1
@@ -225,7 +225,7 @@ def test_an_empty_page_that_names_a_next_one_is_no_end() -> None:
 
 def test_a_list_without_an_order_says_so_and_never_joins() -> None:
     shuffled = Listing(lambda lead: hash(("x", lead["id"] * 7919 % 101)), 150)
-    end = shuffled.read(NewEnd())
+    end = shuffled.read(NewestEnd())
     assert end.unordered
     assert end.ascending is None
     assert shuffled.read(end).joined is False
@@ -233,7 +233,7 @@ def test_a_list_without_an_order_says_so_and_never_joins() -> None:
 
 def test_a_changed_lead_is_no_bridge_to_what_was_seen() -> None:
     listing = Listing(ORDERS["-modified_time"], 150)
-    end = listing.read(NewEnd())
+    end = listing.read(NewestEnd())
     for number in range(120, 141):
         listing.touch(number)
     assert listing.read(end).joined
@@ -245,7 +245,7 @@ def test_a_changed_lead_is_no_bridge_to_what_was_seen() -> None:
 
 def test_a_list_that_shrank_is_read_from_its_new_end() -> None:
     listing = Listing(ORDERS["id"], 150)
-    end = listing.read(NewEnd())
+    end = listing.read(NewestEnd())
     for number in range(1, 101):
         del listing.leads[number]
     new = listing.create()
@@ -255,7 +255,7 @@ def test_a_list_that_shrank_is_read_from_its_new_end() -> None:
 
 def test_a_list_in_one_answer_is_whole_and_an_empty_one_too() -> None:
     listing = Listing(ORDERS["id"], 0)
-    end = listing.read(NewEnd())
+    end = listing.read(NewestEnd())
     assert end.whole
     assert end.joined
     listing.create()

@@ -91,7 +91,7 @@ async def test_a_lead_that_the_shared_reading_cannot_see_is_found_by_the_waiters
         api.add(lead(10, external_id="w3"))
         added = time.monotonic()
         event = await tasks[3]
-        assert time.monotonic() - added < polling.POINT_QUERY_EVERY * INTERVAL * 1.2
+        assert time.monotonic() - added < polling.POLLS_PER_POINT_QUERY * INTERVAL * 1.2
         assert isinstance(event, dict)
         assert event["ids"] == [10]
         await leave(tasks)
@@ -139,7 +139,7 @@ async def test_a_list_that_cannot_be_read_does_not_keep_waiters_from_their_leads
 async def test_few_waiters_ask_for_their_leads_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     with SelaApi(leads=300) as api:
         connect(monkeypatch, api)
-        tasks = crowd(polling.SHARE_FROM - 1)
+        tasks = crowd(polling.MIN_WAITERS_TO_SHARE - 1)
         await asyncio.sleep(4 * INTERVAL)
         await leave(tasks)
         assert len(list(point_queries(api))) == len(api.requests) > 0
@@ -205,7 +205,7 @@ async def test_a_list_that_shrinks_is_still_read_for_all_its_waiters(
 async def test_one_of_two_waiters_for_the_same_lead_may_leave(monkeypatch: pytest.MonkeyPatch) -> None:
     with SelaApi(leads=300) as api:
         connect(monkeypatch, api)
-        tasks = [*crowd(polling.SHARE_FROM), *crowd(1)]
+        tasks = [*crowd(polling.MIN_WAITERS_TO_SHARE), *crowd(1)]
         await asyncio.sleep(3 * INTERVAL)
         await leave(tasks[:1])
         api.add(lead(40_000, external_id="w0"))
