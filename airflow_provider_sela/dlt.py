@@ -43,6 +43,7 @@ _TYPES = {
     Kind.BOOLEAN: "bool",
     Kind.JSON: "json",
 }
+# Rows that dlt gets at a time: enough for its own buffers, little in memory.
 _BATCH = 1000
 # dlt marks typed values inside its files by a first character of this private range, and takes a text that
 # begins with one for such a value.

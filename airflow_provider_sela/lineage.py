@@ -1,4 +1,4 @@
-"""What a task tells OpenLineage: whose leads it read, where they went, how many, and how complete.
+"""What a task reports to OpenLineage: whose leads it read, where they went, how many, and how complete.
 
 Everything comes from what the task found while it worked: nothing is asked of Sela or of a database for it.
 No value of a lead and no filter is part of it. Without the OpenLineage provider nothing here does anything.
