@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from openlineage.client.event_v2 import InputDataset, OutputDataset
 
-    from airflow_provider_sela.reading.stats import ReadStats
+    from airflow_provider_sela.metrics import ReadStats
     from airflow_provider_sela.warehouse.engine import Engine
     from airflow_provider_sela.warehouse.tables import Layout
 

@@ -1,13 +1,15 @@
-"""Statistics for whatever Airflow sends its own to: StatsD, Datadog or OpenTelemetry.
+"""The figures of a read, and statistics for StatsD, Datadog or OpenTelemetry, wherever Airflow sends its own.
 
-Each has the tag ``conn_id``, for the backends that have tags. Neither a name nor a tag ever holds anything of
-a lead, of a filter or of the token. Statistics that cannot be sent are dropped: no load depends on them.
+Each statistic has the tag ``conn_id``, for the backends that have tags. Neither a name nor a tag ever holds
+anything of a lead, of a filter or of the token. Statistics that cannot be sent are dropped: no load depends
+on them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 #: Every statistic by name: its type and what it counts. Durations are milliseconds in StatsD.
@@ -23,6 +25,34 @@ METRICS = {
     "sela.verdict.converged": ("counter", "verified reads with this verdict"),
     "sela.verdict.unverified": ("counter", "verified reads with this verdict"),
 }
+
+
+@dataclass(frozen=True)
+class ReadStats:
+    """What a verified read found and cost.
+
+    :param verdict: ``ATOMIC``, ``PROVEN(order)``, ``CONVERGED(passes)`` or ``UNVERIFIED``.
+    :param leads: distinct leads.
+    :param rejected: distinct results without a usable id.
+    :param nulled: malformed values.
+    :param requests: requests sent, retries included.
+    :param retries: requests that were sent again.
+    :param repaired: gaps between pages that were read again.
+    :param passes: whole passes over the list, 1 where one was enough.
+    :param seconds: duration, in the task that ended it.
+    :param started: when the first request was about to be sent, in whichever task.
+    """
+
+    verdict: str
+    leads: int
+    rejected: int
+    nulled: int
+    requests: int
+    retries: int
+    repaired: int
+    passes: int
+    seconds: float
+    started: datetime
 
 
 def count(name: str, conn_id: str, number: int = 1) -> None:
