@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_sela.api.leads import Field, Kind, content_hash
 from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.hooks.sela import SelaHook
+from airflow_provider_sela.metrics import READ_COUNTS
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
 from airflow_provider_sela.storage.files import COLUMNS, row_line
@@ -25,14 +26,13 @@ from airflow_provider_sela.warehouse.tables import HASH, LOADS_TABLE, REJECTS_TA
 if TYPE_CHECKING:
     from dlt.extract import DltResource
 
-_COUNTS = ("read", "nulled", "rejected", "requests", "retries", "repaired", "passes")
 LOADS = (
     Field("verdict", Kind.TEXT),
     Field("reason", Kind.TEXT),
     Field("started", Kind.TIMESTAMP),
     Field("finished", Kind.TIMESTAMP),
     Field("watermark", Kind.TIMESTAMP),
-    *(Field(name, Kind.INTEGER) for name in _COUNTS),
+    *(Field(name, Kind.INTEGER) for name in READ_COUNTS),
 )
 REJECTS = (Field(HASH, Kind.TEXT), Field("rejected_at", Kind.TIMESTAMP), Field("raw", Kind.TEXT))
 
@@ -161,13 +161,7 @@ def _load(snapshot: LeadSnapshot) -> dict[str, Any]:
         "started": stats.started,
         "finished": datetime.now(UTC),
         "watermark": snapshot.spool.newest,
-        "read": stats.leads,
-        "nulled": stats.nulled,
-        "rejected": stats.rejected,
-        "requests": stats.requests,
-        "retries": stats.retries,
-        "repaired": stats.repaired,
-        "passes": stats.passes,
+        **stats.counts(),
     }
 
 

@@ -147,16 +147,7 @@ def _schema(columns: Sequence[tuple[str, str]]) -> dict[str, Any]:
 def _read_facet(stats: ReadStats) -> Any:
     from openlineage.client.facet_v2 import RunFacet
 
-    return RunFacet().with_additional_properties(
-        verdict=stats.verdict,
-        read=stats.leads,
-        rejected=stats.rejected,
-        nulled=stats.nulled,
-        requests=stats.requests,
-        retries=stats.retries,
-        repaired=stats.repaired,
-        passes=stats.passes,
-    )
+    return RunFacet().with_additional_properties(verdict=stats.verdict, **stats.counts())
 
 
 def _outer(database: str | None, connection: Any) -> list[str]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 #: Every statistic by name: its type and what it counts. Durations are milliseconds in StatsD.
 METRICS = {
@@ -27,7 +27,7 @@ METRICS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReadStats:
     """What a verified read found and cost.
 
@@ -43,16 +43,55 @@ class ReadStats:
     :param started: when the first request was about to be sent, in whichever task.
     """
 
-    verdict: str
-    leads: int
-    rejected: int
-    nulled: int
-    requests: int
-    retries: int
-    repaired: int
-    passes: int
-    seconds: float
+    verdict: str = "UNVERIFIED"
+    leads: int = 0
+    rejected: int = 0
+    nulled: int = 0
+    requests: int = 0
+    retries: int = 0
+    repaired: int = 0
+    passes: int = 1
+    seconds: float = 0.0
     started: datetime
+
+    def counts(self) -> dict[str, int]:
+        """The counts by the names that results, tables of loads and lineage give them, in their order."""
+        return {
+            "read": self.leads,
+            "nulled": self.nulled,
+            "rejected": self.rejected,
+            "requests": self.requests,
+            "retries": self.retries,
+            "repaired": self.repaired,
+            "passes": self.passes,
+        }
+
+
+class RowCounts(NamedTuple):
+    """What a load did to the rows of a table; None for what it does not compare.
+
+    :param new: leads that the table did not have.
+    :param changed: leads whose row differed.
+    :param unchanged: leads whose row was left alone.
+    :param deleted: rows that were removed or marked as deleted.
+    """
+
+    new: int | None = None
+    changed: int | None = None
+    unchanged: int | None = None
+    deleted: int | None = None
+
+
+def load_counts(stats: ReadStats, rows: RowCounts) -> dict[str, int | None]:
+    """The counts of a load: leads read, what became of rows, and the other counts of the read."""
+    read, *others = stats.counts().items()
+    return dict([read, *rows._asdict().items(), *others])
+
+
+_NOTHING = ReadStats(started=datetime.fromtimestamp(0, UTC))
+#: Names of the counts, which are columns of the tables of loads.
+READ_COUNTS = tuple(_NOTHING.counts())
+LOAD_COUNTS = tuple(load_counts(_NOTHING, RowCounts()))
 
 
 def count(name: str, conn_id: str, number: int = 1) -> None:

@@ -138,12 +138,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         stats = snapshot.stats
         return Load(
             run_id=str(context.get("run_id") or f"manual__{stats.started.isoformat()}"),
-            started=stats.started,
-            verdict=stats.verdict,
-            requests=stats.requests,
-            retries=stats.retries,
-            repaired=stats.repaired,
-            passes=stats.passes,
+            stats=stats,
             reason=snapshot.verdict.reason,
             gone=gone,
         )

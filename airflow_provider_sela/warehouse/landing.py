@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from airflow_provider_sela.api.leads import content_hash
 from airflow_provider_sela.exceptions import SelaError, SelaTargetUnavailableError
+from airflow_provider_sela.metrics import RowCounts, load_counts
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.schema import Schema, target_key
-from airflow_provider_sela.warehouse.tables import COUNTS, LOADS, REJECTS, Load, Mode
+from airflow_provider_sela.warehouse.tables import LOADS, REJECTS, Load, Mode
 
 T = TypeVar("T")
 # An error number, or an SQLSTATE.
@@ -77,40 +78,31 @@ def _land(engine: Engine, spool: Spool, load: Load, mode: Mode, schema: Schema) 
     schema.apply()
     if not engine.transactional_ddl:
         engine.begin()
-    counts = engine.write(mode, load)
-    deleted = counts.deleted + (engine.mark(mode, load) if load.gone else 0)
-    result = {
-        "verdict": load.verdict,
-        "read": len(spool),
-        "new": counts.new,
-        "changed": counts.changed,
-        "unchanged": len(spool) - counts.new - counts.changed,
-        "deleted": deleted,
-        "nulled": spool.nulled,
-        "rejected": spool.rejected,
-        "requests": load.requests,
-        "retries": load.retries,
-        "repaired": load.repaired,
-        "passes": load.passes,
-    }
+    written = engine.write(mode, load)
+    marked = engine.mark(mode, load) if load.gone else 0
+    unchanged = load.stats.leads - written.new - written.changed
+    rows = RowCounts(written.new, written.changed, unchanged, written.deleted + marked)
+    counts = load_counts(load.stats, rows)
     engine.insert(engine.table(schema.rejects), REJECTS.fields, _new_rejects(engine, spool, load, schema))
-    engine.insert(engine.table(schema.loads), LOADS.fields, [_loads_row(engine, spool, load, mode, result)])
+    engine.insert(engine.table(schema.loads), LOADS.fields, [_loads_row(engine, spool, load, mode, counts)])
     engine.commit()
-    return result
+    return {"verdict": load.stats.verdict, **counts}
 
 
-def _loads_row(engine: Engine, spool: Spool, load: Load, mode: Mode, result: dict[str, Any]) -> list[Any]:
+def _loads_row(
+    engine: Engine, spool: Spool, load: Load, mode: Mode, counts: Mapping[str, int | None]
+) -> list[Any]:
     newest = spool.newest
     return [
         load.run_id,
         target_key(engine),
         str(mode),
-        load.verdict,
+        load.stats.verdict,
         load.reason or None,
         engine.moment(load.started),
         engine.moment(datetime.now(UTC)),
         None if newest is None else engine.moment(newest),
-        *(result[name] for name in COUNTS),
+        *counts.values(),
     ]
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from airflow_provider_sela.metrics import ReadStats
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.testing import sample_lead
 from airflow_provider_sela.warehouse import engine_for
@@ -43,11 +44,23 @@ def load_leads(
     """Spool leads and land them, as the operator does; each load starts later than the one before."""
     engine = engine or engine_for(conn_id, table)
     began = started or START + timedelta(seconds=next(_TICKS))
-    load = Load(run_id, began, "ATOMIC", requests=3, retries=1, gone=gone)
     with Spool(engine.encode()) as spool:
         for item in leads:
             spool.add(item)
         for item in rejects:
             spool.reject(item)
         with engine:
-            return land(engine, spool, load, mode, **options)
+            return land(engine, spool, Load(run_id, stats(spool, began), gone=gone), mode, **options)
+
+
+def stats(spool: Spool, started: datetime) -> ReadStats:
+    """What a read has to say that filled this spool."""
+    return ReadStats(
+        verdict="ATOMIC",
+        leads=len(spool),
+        rejected=spool.rejected,
+        nulled=spool.nulled,
+        requests=3,
+        retries=1,
+        started=started,
+    )

@@ -18,7 +18,7 @@ from airflow_provider_sela.warehouse.landing import check, land
 from airflow_provider_sela.warehouse.snowflake import _parts
 from airflow_provider_sela.warehouse.tables import Load, Mode
 from tests.support.databases import Database
-from tests.support.loads import lead, load_leads, moment
+from tests.support.loads import lead, load_leads, moment, stats
 
 emulated = pytest.mark.parametrize(
     "database", [pytest.param("snowflake", marks=pytest.mark.server)], indirect=True
@@ -66,7 +66,7 @@ def test_rows_that_went_missing_on_the_way_undo_the_load(database: Database) -> 
         for item in (lead(4), lead(5)):
             spool.add(cast(Lead, item))
         with engine, pytest.raises(SelaTargetUnavailableError, match="took 1 of 2 rows and nothing was"):
-            land(engine, spool, Load("run", moment(9999)))
+            land(engine, spool, Load("run", stats(spool, moment(9999))))
     assert len(database.table()) == 3
 
 
