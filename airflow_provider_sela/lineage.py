@@ -57,7 +57,9 @@ def table_target(engine: Engine, layout: Layout, conn_id: str) -> Target | None:
         namespace = _namespace(connection) if info is None else _joined(info.scheme, info.authority)
         outer = [] if info is None else _outer(info.database, connection)
         name = ".".join([*outer[: max(0, len(outer) + 1 - len(engine.target))], *engine.target])
-        return Target(namespace, name, [(field.name, engine.column_type(field)) for field in layout.fields])
+        return Target(
+            namespace, name, [(field.name, engine.dialect.column_type(field)) for field in layout.fields]
+        )
     except ImportError:
         return None
     except Exception as error:  # noqa: BLE001 (a hook's own words may quote the connection; a load is worth more)

@@ -95,7 +95,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         # A target that does not fit is refused before the first request, not after the last.
         with engine:
             check(engine, mode, **allowed)
-        with self.snapshot(engine.encode()) as snapshot:
+        with self.snapshot(engine.dialect.encoder()) as snapshot:
             gone = self._gone(engine, mode, snapshot)
             load = self._load(context, snapshot, gone)
             self._target = table_target(engine, mode.layout, self.conn_id)
@@ -140,5 +140,5 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
             run_id=str(context.get("run_id") or f"manual__{stats.started.isoformat()}"),
             stats=stats,
             reason=snapshot.verdict.reason,
-            gone=gone,
+            deleted_ids=gone,
         )

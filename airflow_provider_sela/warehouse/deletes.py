@@ -55,7 +55,7 @@ def gone_leads(
     :raises SelaTargetError: too many candidates.
     """
     candidates, total = [], 0
-    for lead_id in engine.present(mode):
+    for lead_id in engine.live_ids(mode):
         total += 1
         if lead_id not in spool:
             candidates.append(lead_id)
@@ -74,12 +74,13 @@ def gone_leads(
 def _known(
     engine: Engine, mode: Mode, ids: list[int], names: list[str]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    columns = ", ".join(map(engine.column, ["id", *names]))
+    dialect = engine.dialect
+    columns = ", ".join(map(dialect.column, ["id", *names]))
     remaining = iter(ids)
     while batch := list(islice(remaining, _BATCH)):
         rows = engine.select(
-            f"SELECT {columns} FROM {engine.table(engine.target)} WHERE {engine.alive(mode)}"
-            f" AND {engine.column('id')} IN ({', '.join([engine.placeholder] * len(batch))})",
+            f"SELECT {columns} FROM {dialect.table(engine.target)} WHERE {dialect.not_deleted(mode)}"
+            f" AND {dialect.column('id')} IN ({dialect.placeholders(len(batch))})",
             batch,
         )
         for lead_id, *values in rows:

@@ -11,10 +11,10 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_ex
 from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetUnavailableError
 from airflow_provider_sela.storage.spool import Spool
-from airflow_provider_sela.warehouse.engine import Column
+from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
-from airflow_provider_sela.warehouse.tables import STAGED
+from airflow_provider_sela.warehouse.tables import STAGED, Column
 
 if TYPE_CHECKING:
     from airflow.providers.duckdb.hooks.duckdb import DuckDBHook
@@ -31,13 +31,8 @@ def _is_locked(error: BaseException) -> bool:
     return isinstance(error, SelaTargetUnavailableError) and any(sign in str(error) for sign in _IN_USE)
 
 
-class DuckDBEngine(StagedEngine):
-    """DuckDB, in a file or at MotherDuck.
-
-    Its buffers live in the worker's own process, so they are bounded to 256 MB, beyond which DuckDB uses
-    disk, unless the connection's extra says ``memory_limit``. A file that another process has open is waited
-    for, one minute at most.
-    """
+class DuckDBDialect(Dialect):
+    """DuckDB reads the lines of the spool by a query of its own."""
 
     types: ClassVar[Mapping[Kind, str]] = {
         Kind.INTEGER: "BIGINT",
@@ -53,6 +48,34 @@ class DuckDBEngine(StagedEngine):
         Kind.BOOLEAN: frozenset({"boolean"}),
         Kind.JSON: frozenset({"json", "varchar"}),
     }
+
+    def spool_query(self, longest: int) -> str:
+        """The query that reads a spool; its parameter is the path.
+
+        :param longest: bytes of the longest line.
+        """
+        # Read as text first: only the cast is exact for timestamps and for JSON that is itself a string.
+        exact = (Kind.INTEGER, Kind.BOOLEAN)
+        read = ", ".join(
+            f"'{name}': '{self.types[kind] if kind in exact else self.types[Kind.TEXT]}'"
+            for name, kind in STAGED
+        )
+        typed = ", ".join(f"CAST({self.column(field.name)} AS {self.types[field.kind]})" for field in STAGED)
+        return (
+            f"SELECT {typed} FROM read_json(?, format = 'newline_delimited', columns = {{{read}}},"
+            f" maximum_object_size = {longest})"
+        )
+
+
+class DuckDBEngine(StagedEngine):
+    """DuckDB, in a file or at MotherDuck.
+
+    Its buffers live in the worker's own process, so they are bounded to 256 MB, beyond which DuckDB uses
+    disk, unless the connection's extra says ``memory_limit``. It waits for a file that another process has
+    open, one minute at most.
+    """
+
+    dialect = DuckDBDialect()
     staging = "temp._sela_staging"
     # An index would double the memory of the staging table, and DuckDB's hash join needs none.
     staging_key = False
@@ -102,21 +125,4 @@ class DuckDBEngine(StagedEngine):
     def fill(self, spool: Spool) -> None:
         """Let DuckDB parse the spool; its buffers are as large as the longest line that it is told of."""
         longest = max(spool.longest + 2, _SMALLEST_OBJECT)
-        self.execute(f"INSERT INTO {self.staging} {self.reading(longest)}", [spool.seal()])
-
-    def reading(self, longest: int) -> str:
-        """The query that reads a spool; its parameter is the path.
-
-        :param longest: bytes of the longest line.
-        """
-        # Read as text first: only the cast is exact for timestamps and for JSON that is itself a string.
-        exact = (Kind.INTEGER, Kind.BOOLEAN)
-        read = ", ".join(
-            f"'{name}': '{self.types[kind] if kind in exact else self.types[Kind.TEXT]}'"
-            for name, kind in STAGED
-        )
-        typed = ", ".join(f"CAST({self.column(field.name)} AS {self.types[field.kind]})" for field in STAGED)
-        return (
-            f"SELECT {typed} FROM read_json(?, format = 'newline_delimited', columns = {{{read}}},"
-            f" maximum_object_size = {longest})"
-        )
+        self.execute(f"INSERT INTO {self.staging} {self.dialect.spool_query(longest)}", [spool.seal()])

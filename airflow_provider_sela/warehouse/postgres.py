@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.storage.csv_lines import cells, plain
 from airflow_provider_sela.storage.spool import Spool
-from airflow_provider_sela.warehouse.engine import Column
+from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
-from airflow_provider_sela.warehouse.tables import HASH, STAGED
+from airflow_provider_sela.warehouse.tables import HASH, STAGED, Column
 
 #: Form of the spooled lines, for COPY.
 COPY_OPTIONS = r"FORMAT csv, NULL 'null', ESCAPE E'\\', ENCODING 'UTF8'"
@@ -21,12 +21,8 @@ _BLOCK = 2**18
 _LOCK = 0x53656C61
 
 
-class PostgresEngine(StagedEngine):
-    """PostgreSQL 12 and newer.
-
-    The spool holds rows in COPY's own CSV format, so that they are sent as they are. A text with a line feed
-    is more than one line there.
-    """
+class PostgresDialect(Dialect):
+    """The spool holds rows in COPY's own CSV format. A text with a line feed is more than one line there."""
 
     types: ClassVar[Mapping[Kind, str]] = {
         Kind.INTEGER: "bigint",
@@ -43,13 +39,23 @@ class PostgresEngine(StagedEngine):
         Kind.JSON: frozenset({"jsonb", "json", "text", "character varying"}),
     }
     placeholder = "%s"
-    staging = "pg_temp._sela_staging"
-    # Where a pooler hands the session to somebody else, the table must not outlive the transaction.
-    staging_options = " ON COMMIT DROP"
 
     def fold(self, name: str) -> str:
         """PostgreSQL reads ``Leads`` as ``leads``."""
         return name.lower()
+
+    def spool_line(self, values: Mapping[str, Any], content: bytes) -> bytes:
+        """A row in COPY's CSV format; half as long to make as COPY's text format, and an eighth larger."""
+        return b'%b,"%b"' % (content[1:-1], values[HASH].encode()) if plain(values) else cells(values)
+
+
+class PostgresEngine(StagedEngine):
+    """PostgreSQL 12 and newer. The spool is sent as it is."""
+
+    dialect = PostgresDialect()
+    staging = "pg_temp._sela_staging"
+    # Where a pooler hands the session to somebody else, the table must not outlive the transaction.
+    staging_options = " ON COMMIT DROP"
 
     def lock(self) -> None:
         """Let loads write one after another; readers and other writers go on."""
@@ -61,17 +67,13 @@ class PostgresEngine(StagedEngine):
             "SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull,"
             " atthasdef OR attidentity <> '' OR attgenerated <> ''"
             " FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
-            [self.table(table)],
+            [self.dialect.table(table)],
         )
         return {name: Column(*column) for name, *column in rows} or None
 
-    def line(self, values: Mapping[str, Any], content: bytes) -> bytes:
-        """A row in COPY's CSV format; half as long to make as COPY's text format, and an eighth larger."""
-        return b'%b,"%b"' % (content[1:-1], values[HASH].encode()) if plain(values) else cells(values)
-
     def fill(self, spool: Spool) -> None:
         """Send the spool, then let the planner know how many leads it was."""
-        sql = f"COPY {self.staging} ({self.listed(STAGED)}) FROM STDIN WITH ({COPY_OPTIONS})"
+        sql = f"COPY {self.staging} ({self.dialect.column_list(STAGED)}) FROM STDIN WITH ({COPY_OPTIONS})"
         with Path(spool.seal()).open("rb") as lines:
             lines.seek(0)
             if hasattr(self.cursor, "copy_expert"):
@@ -81,4 +83,4 @@ class PostgresEngine(StagedEngine):
                     while block := lines.read(_BLOCK):
                         copy.write(block)
         # Of all columns it would take nearly half as long as the COPY.
-        self.execute(f"ANALYZE {self.staging} ({self.column('id')})")
+        self.execute(f"ANALYZE {self.staging} ({self.dialect.column('id')})")

@@ -38,6 +38,23 @@ class Layout(NamedTuple):
     key: Sequence[str] = ()
 
 
+#: The staging table.
+STAGING = Layout(STAGED, ("id",))
+
+
+class Column(NamedTuple):
+    """A column that a table has.
+
+    :param type: as the database calls it, lower case; empty where it cannot be asked.
+    :param nullable: whether it may hold NULL.
+    :param filled: whether the database fills it when a new row leaves it out.
+    """
+
+    type: str
+    nullable: bool = True
+    filled: bool = True
+
+
 class Mode(StrEnum):
     """What a load does with leads that the table knows already.
 
@@ -98,13 +115,13 @@ class Load:
     :param run_id: Airflow's run id; a rerun has the same one.
     :param stats: what the read found and cost.
     :param reason: why the verdict is no stronger; empty for a proof.
-    :param gone: ids of leads that are confirmed to be deleted.
+    :param deleted_ids: of leads that are confirmed to be deleted at Sela.
     """
 
     run_id: str
     stats: ReadStats
     reason: str = ""
-    gone: Sequence[int] = field(default=(), repr=False)
+    deleted_ids: Sequence[int] = field(default=(), repr=False)
 
     @property
     def started(self) -> datetime:

@@ -36,7 +36,7 @@ def load_leads(
     run_id: str = "run",
     started: datetime | None = None,
     rejects: Iterable[Any] = (),
-    gone: Sequence[int] = (),
+    deleted_ids: Sequence[int] = (),
     conn_id: str = "warehouse",
     engine: Engine | None = None,
     **options: bool,
@@ -44,13 +44,15 @@ def load_leads(
     """Spool leads and land them, as the operator does; each load starts later than the one before."""
     engine = engine or engine_for(conn_id, table)
     began = started or START + timedelta(seconds=next(_TICKS))
-    with Spool(engine.encode()) as spool:
+    with Spool(engine.dialect.encoder()) as spool:
         for item in leads:
             spool.add(item)
         for item in rejects:
             spool.reject(item)
         with engine:
-            return land(engine, spool, Load(run_id, stats(spool, began), gone=gone), mode, **options)
+            return land(
+                engine, spool, Load(run_id, stats(spool, began), deleted_ids=deleted_ids), mode, **options
+            )
 
 
 def stats(spool: Spool, started: datetime) -> ReadStats:

@@ -71,7 +71,7 @@ def test_a_value_that_cannot_be_staged_is_not_quoted(
 
     def broken(item: RawLead) -> Line:
         values = {**item.row().values, field: PLANTED}
-        return Line(engine.line({**values, HASH: "0"}, content_json(values)))
+        return Line(engine.dialect.spool_line({**values, HASH: "0"}, content_json(values)))
 
     with Spool(broken) as spool:
         spool.add(cast(Lead, lead(1)))
@@ -102,6 +102,6 @@ def test_a_load_that_goes_well_logs_no_lead(
     database: Database, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     load_leads([lead(1, email=PLANTED)], rejects=[{"email": PLANTED}])
-    load_leads([lead(1, email=PLANTED, status="LOST")], gone=[1])
+    load_leads([lead(1, email=PLANTED, status="LOST")], deleted_ids=[1])
     for text in (caplog.text, *capfd.readouterr()):
         assert "sorrow" not in text

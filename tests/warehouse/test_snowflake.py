@@ -61,7 +61,7 @@ def test_rows_that_went_missing_on_the_way_undo_the_load(database: Database) -> 
     """COPY passes over an empty line, which no lead makes, as over a file that it believes to have loaded."""
     load_leads(sample_leads(3))
     engine = engine_for("warehouse", "leads")
-    encode = engine.encode()
+    encode = engine.dialect.encoder()
     with Spool(lambda item: Line(b"") if item.id == 5 else encode(item)) as spool:
         for item in (lead(4), lead(5)):
             spool.add(cast(Lead, item))
