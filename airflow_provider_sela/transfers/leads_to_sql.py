@@ -11,9 +11,9 @@ from airflow.providers.common.compat.sdk import Context
 from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.lineage import table_target
 from airflow_provider_sela.operators.base import SelaReadOperator
-from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.deletes import deletes_cap, gone_leads
 from airflow_provider_sela.warehouse.landing import check, land, scrubbed
+from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import Load, Mode
 
 if TYPE_CHECKING:

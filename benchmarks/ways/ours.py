@@ -79,7 +79,7 @@ def load_sela(order: Order) -> Result:
 def prepare(order: Order) -> Result:
     """Write what the limits load: the lines that this package sends to the database."""
     from airflow_provider_sela.hooks.sela import SelaHook
-    from airflow_provider_sela.warehouse import engine_for
+    from airflow_provider_sela.warehouse.registry import engine_for
 
     engine = engine_for("target", order["table"])
     with (
@@ -102,7 +102,7 @@ def limit_sela(order: Order) -> Result:
 
 def _dialect_parts(order: Order) -> tuple[Any, str, str]:
     """The dialect of the database; the columns of a prepared line; those of the staging table."""
-    from airflow_provider_sela.warehouse import engine_for
+    from airflow_provider_sela.warehouse.registry import engine_for
     from airflow_provider_sela.warehouse.tables import STAGED
 
     dialect: Any = engine_for("target", order["table"]).dialect

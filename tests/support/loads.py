@@ -10,9 +10,9 @@ from typing import Any
 from airflow_provider_sela.metrics import ReadStats
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.testing import sample_lead
-from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.landing import land
+from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import Load, Mode
 
 START = datetime(2026, 11, 1, 6, 0, tzinfo=UTC)

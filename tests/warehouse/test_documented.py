@@ -14,8 +14,8 @@ from sqlalchemy.dialects import registry
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Field, Kind
 from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.testing import SelaApi, sample_leads
-from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.generic import GenericEngine
+from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.snowflake import SESSION
 from airflow_provider_sela.warehouse.sqlalchemy_dialect import SQLAlchemyDialect
 from airflow_provider_sela.warehouse.tables import LOADS, REJECTS, Mode

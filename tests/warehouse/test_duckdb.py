@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sela.warehouse import engine_for
+from airflow_provider_sela.warehouse.registry import engine_for
 from tests.support.databases import DuckDB
 
 

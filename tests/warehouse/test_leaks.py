@@ -12,8 +12,8 @@ from airflow_provider_sela.api.leads import Lead, content_json
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaTargetUnavailableError
 from airflow_provider_sela.storage.spool import Line, Spool
-from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.landing import land
+from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import HASH, Load
 from tests.support.databases import Database
 from tests.support.loads import lead, load_leads, moment, stats

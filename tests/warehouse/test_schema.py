@@ -6,9 +6,9 @@ import pytest
 
 from airflow_provider_sela.exceptions import SelaRequestError, SelaTargetError
 from airflow_provider_sela.testing import sample_leads
-from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.identifiers import table_name
 from airflow_provider_sela.warehouse.landing import check
+from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import Mode
 from tests.support.databases import Database
 from tests.support.loads import lead, load_leads

@@ -13,8 +13,8 @@ from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError, SelaTargetUnavailableError
 from airflow_provider_sela.storage.spool import Line, Spool
 from airflow_provider_sela.testing import sample_leads
-from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.landing import check, land
+from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.snowflake import _parts
 from airflow_provider_sela.warehouse.tables import Load, Mode
 from tests.support.databases import Database
