@@ -18,9 +18,10 @@ from airflow_provider_sela.warehouse.tables import Mode
 FindLeads = Callable[[str, str], Iterable[Lead]]
 #: Fields that a lead can be asked for by, the most selective first.
 _ASKED_BY = ("external_id", "email", "phone_number")
-_BATCH = 500
+# Of one query: few round trips, and a statement of some kilobytes.
+_BATCH_LEADS = 500
 # Enough for every lead of one person; a filter that gives more is none.
-_LONGEST_ANSWER = 1000
+_LONGEST_ANSWER_LEADS = 1000
 
 
 def deletes_cap(value: int | float | str) -> int | float:
@@ -84,7 +85,7 @@ def _known(
     dialect = engine.dialect
     columns = ", ".join(map(dialect.column, ["id", *names]))
     remaining = iter(ids)
-    while batch := list(islice(remaining, _BATCH)):
+    while batch := list(islice(remaining, _BATCH_LEADS)):
         rows = engine.select(
             f"SELECT {columns} FROM {dialect.table(engine.target)} WHERE {dialect.not_deleted(mode)}"
             f" AND {dialect.column('id')} IN ({dialect.placeholders(len(batch))})",
@@ -100,7 +101,7 @@ def _still_there(find_leads: FindLeads, lead_id: int, values: dict[str, Any]) ->
     if name is None:
         return False
     wanted = str(values[name])
-    for lead in islice(find_leads(name, wanted), _LONGEST_ANSWER):
+    for lead in islice(find_leads(name, wanted), _LONGEST_ANSWER_LEADS):
         if lead["id"] == lead_id:
             return True
         if wanted.casefold() not in str(dict(lead).get(name)).casefold():

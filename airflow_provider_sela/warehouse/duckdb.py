@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 # Measured with 100,000 leads of 1 KB: less does not make the load smaller, more does not make it faster.
 _MEMORY = "256MB"
-_SMALLEST_OBJECT = 2**20
-_LOCK_WAIT = 60.0
+# What DuckDB is told of the longest line, at least.
+_LONGEST_LINE_BYTES = 2**20
+# Another load has the file for as long as it writes.
+_LOCK_WAIT_SECONDS = 60.0
 # Another process has the file; another thread of this process is just closing it.
 _IN_USE = ("lock on file", "is already attached")
 
@@ -82,7 +84,7 @@ class DuckDBEngine(StagedEngine):
 
     @retry(
         retry=retry_if_exception(_is_locked),
-        stop=stop_after_delay(_LOCK_WAIT),
+        stop=stop_after_delay(_LOCK_WAIT_SECONDS),
         wait=wait_random_exponential(multiplier=0.05, max=2),
         reraise=True,
     )
@@ -124,5 +126,5 @@ class DuckDBEngine(StagedEngine):
 
     def fill(self, spool: Spool) -> None:
         """Let DuckDB parse the spool; its buffers are as large as the longest line that it is told of."""
-        longest = max(spool.longest + 2, _SMALLEST_OBJECT)
+        longest = max(spool.longest + 2, _LONGEST_LINE_BYTES)
         self.execute(f"INSERT INTO {self.staging} {self.dialect.spool_query(longest)}", [spool.seal()])

@@ -1,4 +1,4 @@
-"""What every database does alike: one connection, one transaction, tables, marks and the books of a load."""
+"""One target table on one connection: statements, the transaction, and what every database does alike."""
 
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
@@ -29,7 +29,7 @@ from airflow_provider_sela.warehouse.tables import (
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-# Rows that one call of the driver takes or gives: few round trips, and a few MB of memory.
+# Of one call of the driver: few round trips and a few MB. Oracle takes no more ids in one list.
 _BATCH_ROWS = 1000
 
 

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 _TIMES = tuple(field.name for field in STAGED if field.kind is Kind.TIMESTAMP)
 # MariaDB's JSON functions, its check of JSON columns among them, stop at 32 levels (MySQL: 100).
-_DEEPEST = 30
-_LOCK_WAIT = 600
-# The smallest default of max_allowed_packet in use is 16 MB.
-_STATEMENT = 4_000_000
+_DEEPEST_LEVELS = 30
+# Of another load that writes; the error has it in words.
+_LOCK_WAIT_SECONDS = 600
+# The smallest default of max_allowed_packet in use is 16 MB, and quoting makes lines longer.
+_STATEMENT_BYTES = 4_000_000
+_STATEMENT_ROWS = 1000
 
 
 class MySQLDialect(Dialect):
@@ -111,7 +113,7 @@ class MySQLEngine(StagedEngine):
 
     def lock(self) -> None:
         """Let loads write one after another; the lock ends with the connection."""
-        if self.fetch_one("SELECT GET_LOCK('airflow_provider_sela', %s)", [_LOCK_WAIT])[0] != 1:
+        if self.fetch_one("SELECT GET_LOCK('airflow_provider_sela', %s)", [_LOCK_WAIT_SECONDS])[0] != 1:
             raise SelaTargetUnavailableError(
                 "another load has been writing for ten minutes: run this one again"
             )
@@ -129,18 +131,18 @@ class MySQLEngine(StagedEngine):
 
     def fill(self, spool: Spool) -> None:
         """Insert many rows with each statement, but not more than a packet takes."""
-        batch_size = max(1, min(1000, _STATEMENT // max(1, spool.longest)))
-        self.insert(self.staging, STAGED, self.rows(spool), batch_size)
+        rows = max(1, min(_STATEMENT_ROWS, _STATEMENT_BYTES // max(1, spool.longest)))
+        self.insert(self.staging, STAGED, self.rows(spool), rows)
 
 
-def _naive(moment: str | None) -> str | None:
-    return None if moment is None else moment[:26].replace("T", " ")
+def _naive(timestamp: str | None) -> str | None:
+    return None if timestamp is None else timestamp[:26].replace("T", " ")
 
 
 def _too_deep(text: object) -> bool:
-    if not isinstance(text, str) or text.count("[") + text.count("{") <= _DEEPEST:
+    if not isinstance(text, str) or text.count("[") + text.count("{") <= _DEEPEST_LEVELS:
         return False
-    return max(_depths(json.loads(text))) > _DEEPEST
+    return max(_depths(json.loads(text))) > _DEEPEST_LEVELS
 
 
 def _depths(value: Any, depth: int = 0) -> Iterator[int]:

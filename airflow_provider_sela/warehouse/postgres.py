@@ -16,9 +16,10 @@ from airflow_provider_sela.warehouse.tables import HASH, STAGED, Column
 
 #: Form of the spooled lines, for COPY.
 COPY_OPTIONS = r"FORMAT csv, NULL 'null', ESCAPE E'\\', ENCODING 'UTF8'"
-_BLOCK = 2**18
+# Of the spool in memory at once.
+_BLOCK_BYTES = 2**18
 # "Sela" in ASCII. One lock for all loads into a database: it is held for the writing, not for the reading.
-_LOCK = 0x53656C61
+_LOCK_KEY = 0x53656C61
 
 
 class PostgresDialect(Dialect):
@@ -59,7 +60,7 @@ class PostgresEngine(StagedEngine):
 
     def lock(self) -> None:
         """Let loads write one after another; readers and other writers go on."""
-        self.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        self.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_KEY])
 
     def columns(self, table: TableName) -> dict[str, Column] | None:
         """Ask the catalogue, which follows the search path as statements do."""
@@ -77,10 +78,10 @@ class PostgresEngine(StagedEngine):
         with Path(spool.seal()).open("rb") as lines:
             lines.seek(0)
             if hasattr(self.cursor, "copy_expert"):
-                self.cursor.copy_expert(sql, lines, _BLOCK)
+                self.cursor.copy_expert(sql, lines, _BLOCK_BYTES)
             else:
                 with self.cursor.copy(sql) as copy:
-                    while block := lines.read(_BLOCK):
+                    while block := lines.read(_BLOCK_BYTES):
                         copy.write(block)
         # Of all columns it would take nearly half as long as the COPY.
         self.execute(f"ANALYZE {self.staging} ({self.dialect.column('id')})")

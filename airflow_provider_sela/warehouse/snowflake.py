@@ -37,9 +37,11 @@ _SPOOLED = "_SELA_SPOOL"
 _LOCK = "_sela_lock"
 _LOCKED = Field("locked", Kind.INTEGER)
 # One part is held in memory, compressed; the parts of a large load are read side by side by the warehouse.
-_PART = 64 * 2**20
-_WHOLE_TEXT = 16_777_216
-_MISSING = 2003
+_PART_BYTES = 64 * 2**20
+# The length of a VARCHAR that was created without one.
+_WHOLE_TEXT_CHARACTERS = 16_777_216
+# Number of the error for an object that does not exist or may not be seen.
+_MISSING_ERRNO = 2003
 _LOGGER = logging.getLogger("snowflake.connector")
 
 
@@ -171,7 +173,7 @@ class SnowflakeEngine(StagedEngine):
         try:
             described = list(self.select(f"DESCRIBE TABLE {self.dialect.table(table)}"))
         except ProgrammingError as error:
-            if error.errno != _MISSING:
+            if error.errno != _MISSING_ERRNO:
                 raise
             return None
         return {
@@ -233,7 +235,7 @@ def _parts(lines: Iterable[bytes]) -> Iterator[tuple[io.BytesIO, int]]:
             for line in chain([first], remaining):
                 file.write(line + b"\n")
                 size, number = size + len(line), number + 1
-                if size >= _PART:
+                if size >= _PART_BYTES:
                     break
         part.seek(0)
         yield part, number
@@ -243,4 +245,4 @@ def _plain_type(kind: str) -> str:
     """A type as DESCRIBE spells it, in lower case; VARCHAR without a length that lets everything in."""
     kind = kind.lower()
     length = kind.removeprefix("varchar(").rstrip(")")
-    return "varchar" if length.isdigit() and int(length) >= _WHOLE_TEXT else kind
+    return "varchar" if length.isdigit() and int(length) >= _WHOLE_TEXT_CHARACTERS else kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.warehouse.dialect import Dialect
@@ -21,9 +21,6 @@ class SQLAlchemyDialect(Dialect):
     :param hook: hook of the user's connection. It names the dialect when the first type or name is needed.
     :ivar placeholder: set by the engine, because the driver chooses it.
     """
-
-    types: ClassVar = {}
-    accepted: ClassVar = {}
 
     def __init__(self, hook: DbApiHook) -> None:
         self._hook = hook

@@ -12,7 +12,8 @@ from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
 from airflow_provider_sela.warehouse.tables import STAGED, Column
 
-_LOCK_WAIT_MS = 60_000
+# Another load has the lock from staging to commit, not while it reads.
+_LOCK_WAIT_MILLISECONDS = 60_000
 
 
 class SQLiteDialect(Dialect):
@@ -43,7 +44,7 @@ class SQLiteEngine(StagedEngine):
     def connect(self) -> Any:
         """Take the transaction from Python's driver, which would commit before DDL."""
         self.connection.isolation_level = None
-        self.connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_MS}")
+        self.connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_MILLISECONDS}")
         return self.connection.cursor()
 
     def begin(self) -> None:

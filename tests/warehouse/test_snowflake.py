@@ -74,13 +74,13 @@ def test_rows_that_went_missing_on_the_way_undo_the_load(database: Database) -> 
 def test_a_load_that_is_sent_in_many_parts_lands_whole(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_sela.warehouse.snowflake._PART", 10_000)
+    monkeypatch.setattr("airflow_provider_sela.warehouse.snowflake._PART_BYTES", 10_000)
     assert load_leads(sample_leads(100))["new"] == 100
     assert [row["id"] for row in database.table()] == sorted(item["id"] for item in sample_leads(100))
 
 
 def test_a_part_is_not_longer_than_what_memory_is_meant_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_sela.warehouse.snowflake._PART", 1000)
+    monkeypatch.setattr("airflow_provider_sela.warehouse.snowflake._PART_BYTES", 1000)
     lines = [json.dumps({"id": number}).encode() for number in range(1000)]
     parts = [(gzip.decompress(part.read()).splitlines(), number) for part, number in _parts(lines)]
     assert [line for part, _ in parts for line in part] == lines
