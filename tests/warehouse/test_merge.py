@@ -134,10 +134,12 @@ def test_what_is_newer_by_its_own_time_wins_whatever_load_brings_it(database: Da
 def test_a_lead_that_is_gone_is_marked_and_unmarked_when_it_returns(database: Database, mode: Mode) -> None:
     load_leads(sample_leads(3), mode=mode, started=moment(1))
     first, second, _ = sample_leads(3)
-    assert load_leads(sample_leads(1), mode=mode, started=moment(2), gone=[second["id"]])["deleted"] == 1
+    assert (
+        load_leads(sample_leads(1), mode=mode, started=moment(2), deleted_ids=[second["id"]])["deleted"] == 1
+    )
     marked = [row for row in database.table() if row["_sela_deleted_at"]]
     assert [(row["id"], row["_sela_deleted_at"]) for row in marked] == [(second["id"], moment(2))]
-    again = load_leads([first], mode=mode, started=moment(3), gone=[second["id"]])
+    again = load_leads([first], mode=mode, started=moment(3), deleted_ids=[second["id"]])
     assert again["deleted"] == 0
     back = load_leads([first, second], mode=mode, started=moment(4))
     assert back["new"] + back["changed"] == 1
@@ -147,7 +149,7 @@ def test_a_lead_that_is_gone_is_marked_and_unmarked_when_it_returns(database: Da
 
 def test_a_load_that_began_before_a_lead_was_marked_does_not_unmark_it(database: Database) -> None:
     load_leads(sample_leads(1), started=moment(1))
-    load_leads([], started=moment(5), gone=[sample_leads(1)[0]["id"]])
+    load_leads([], started=moment(5), deleted_ids=[sample_leads(1)[0]["id"]])
     load_leads(sample_leads(1), started=moment(4))
     assert database.table()[0]["_sela_deleted_at"] == moment(5)
 
