@@ -22,9 +22,9 @@ from airflow_provider_sela.api.leads import LEAD_FIELDS, lead_row
 from airflow_provider_sela.exceptions import SelaIncompleteError, SelaSetupError
 from airflow_provider_sela.testing import SelaApi, sample_lead
 from tests.conftest import REPOSITORY
+from tests.support.errors import chain
 from tests.support.nasty import CASES
-from tests.warehouse.test_bad_input import DEEP, METADATA
-from tests.warehouse.test_leaks import chain
+from tests.support.odd_metadata import DEEP, METADATA
 
 dlt = pytest.importorskip("dlt")
 

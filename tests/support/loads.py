@@ -7,13 +7,16 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from airflow_provider_sela.api.leads import lead_row
 from airflow_provider_sela.metrics import ReadStats
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.testing import sample_lead
+from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.landing import land
 from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import Load, Mode
+from tests.support.databases import plain
 from tests.support.spooling import add
 
 START = datetime(2026, 11, 1, 6, 0, tzinfo=UTC)
@@ -67,3 +70,24 @@ def stats(spool: Spool, started: datetime) -> ReadStats:
         retries=1,
         started=started,
     )
+
+
+def expected(item: dict[str, Any]) -> dict[str, Any]:
+    """The row that a lead should become."""
+    return {name: plain(name, value) for name, value in lead_row(item).values.items()}
+
+
+def landed(row: dict[str, Any]) -> dict[str, Any]:
+    """What of a row comes from the lead."""
+    return {name: value for name, value in row.items() if not name.startswith("_sela_")}
+
+
+SALT = "a salt of many characters"
+
+
+def load(run_id: str | None = "manual__1", **arguments: Any) -> dict[str, Any]:
+    """Run the operator as a task, into the table ``leads``; returns its XCom."""
+    arguments = {"task_id": "load", "conn_id": "warehouse", "table": "leads", **arguments}
+    context: Any = {"run_id": run_id} if run_id else {}
+    result: dict[str, Any] = SelaLeadsToSqlOperator(**arguments).execute(context)
+    return result

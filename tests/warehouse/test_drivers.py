@@ -10,9 +10,8 @@ import pytest
 from airflow_provider_sela.api.leads import lead_row
 from airflow_provider_sela.testing import sample_leads
 from tests.support.databases import Database
-from tests.support.loads import lead, load_leads
+from tests.support.loads import expected, landed, lead, load_leads
 from tests.warehouse.conftest import make
-from tests.warehouse.test_merge import expected, landed
 
 pytestmark = pytest.mark.server
 

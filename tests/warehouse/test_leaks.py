@@ -16,19 +16,11 @@ from airflow_provider_sela.warehouse.landing import land
 from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import HASH, Load
 from tests.support.databases import Database
+from tests.support.errors import chain
 from tests.support.loads import lead, load_leads, moment, stats
 from tests.support.spooling import add
 
 PLANTED = "deep.sorrow@example.com"
-
-
-def chain(error: BaseException | None) -> list[BaseException]:
-    """The error and everything that it leads to, suppressed or not."""
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found
 
 
 def only_one_of_each_email(database: Database) -> None:

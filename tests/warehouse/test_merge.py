@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
-from airflow_provider_sela.api.leads import lead_row
 from airflow_provider_sela.testing import sample_leads
 from airflow_provider_sela.warehouse.tables import Mode
-from tests.support.databases import Database, plain
-from tests.support.loads import lead, load_leads, moment
-
-
-def expected(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: plain(name, value) for name, value in lead_row(item).values.items()}
-
-
-def landed(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if not name.startswith("_sela_")}
+from tests.support.databases import Database
+from tests.support.loads import expected, landed, lead, load_leads, moment
 
 
 def test_every_lead_lands_with_every_field_typed(database: Database) -> None:
