@@ -5,6 +5,8 @@ from __future__ import annotations
 from airflow_provider_sela.snapshot.windows import MISSING, Observation, Window
 
 _SECOND = 1_000_000
+_ESTIMATE = 10
+"""A count may be an estimate, and that one part in so many too high. By more it is none."""
 
 
 class Pass:
@@ -30,6 +32,9 @@ class Pass:
         self._missed = 0
         self._counted: int | None = None
         self._rejected = 0
+        self._twice = 0
+        self._blank = 0
+        self._reach = 0
         self.endless = False
         self._since = since
         self._size = size
@@ -42,20 +47,44 @@ class Pass:
     def clean(self) -> bool:
         return not self._missed and not self.endless
 
-    def hidden(self, known: int) -> int:
+    def uncounted(self, known: int) -> int:
         """Leads that existed during the whole pass, as the lowest count says, beyond those that were shown.
 
         :param known: distinct leads in all responses so far.
         """
         return max((self._counted or 0) - self._rejected - known, 0)
 
+    @property
+    def cut(self) -> bool:
+        """Whether the list is shown to end far before where the server counts that it does."""
+        return self._beyond > (self._counted or 0) // _ESTIMATE
+
+    def hidden(self, known: int) -> int:
+        """Those of them that the pages do not explain: by rows shown twice, by room for more rows than they
+        show, or by an end that comes a little earlier than counted, as where the count is an estimate."""
+        explained = 0 if self.cut else max(self._blank, self._beyond)
+        if self._twice:
+            # A lead may be shown last on one page and again first on the next.
+            explained += self._twice + self._pages
+        return max(self.uncounted(known) - explained, 0)
+
+    @property
+    def _beyond(self) -> int:
+        return max((self._counted or 0) - self._reach, 0)
+
     def record(self, seen: Observation, unknown: set[int]) -> list[Window]:
         """Take a response and the ids in it that no response before had shown; returns what to read on."""
         created = dict(zip(seen.ids, seen.column("created_time"), strict=True))
         self._counted = seen.count if self._counted is None else min(self._counted, seen.count)
         self._rejected += seen.rows - len(seen.ids)
+        self._twice += seen.twice
+        room = min(seen.window.page_size, seen.count - seen.window.offset)
+        self._blank += max(room - seen.rows, 0)
+        if seen.rows:
+            self._reach = max(self._reach, seen.window.offset + seen.rows)
         self._missed += sum(1 for lead in unknown if not self._since_then(created[lead]))
-        if not seen.has_next or seen.window.page < self._pages:
+        behind_the_end = not seen.rows and self._reach
+        if not seen.has_next or behind_the_end or seen.window.page < self._pages:
             return []
         if self._pages >= self._most:
             self.endless = True

@@ -9,7 +9,8 @@ from typing import Any
 
 from airflow_provider_sela.snapshot import Entry, Window
 from airflow_provider_sela.testing import Request, Response, SelaApi, drf, sample_lead
-from tests.snapshot.drifting import SECOND, DriftingList
+from tests.snapshot.drifting import DriftingList
+from tests.snapshot.rows import SECOND
 
 
 class DriftingApi(SelaApi):
