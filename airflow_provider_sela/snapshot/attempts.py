@@ -50,8 +50,8 @@ class Attempts:
         return []
 
     def for_more(self, proofs: Sequence[Proof]) -> Proof | None:
-        """The proof that enough lateness would take, of the order that these allow the least for; None if they
-        allow for enough."""
+        """The proof that enough lateness would take, of the order for which these allow the least; None if that
+        is enough."""
         moving = [proof for proof in proofs if proof.order.mutable]
         weakest = min(moving, key=lambda proof: proof.lateness, default=None)
         if weakest is None or weakest.lateness >= self._target:
@@ -59,7 +59,7 @@ class Attempts:
         return self._proof(weakest.order.plain, self._target)
 
     def hold(self, proofs: Sequence[Proof]) -> bool:
-        """Whether proofs of some time ago are still of every order that is left, and nothing contradicts them."""
+        """Whether proofs of some time ago are of every order that is left, and nothing contradicts them."""
         left = self._record.evidence.supported()
         return (
             bool(proofs)

@@ -9,7 +9,7 @@ from itertools import accumulate
 from airflow_provider_sela.snapshot.windows import MISSING, Observation
 
 CACHED = "answers may be older than their requests: a cache or a copy that lags gave them"
-MIXED = "answers are of different age: a lead was shown in an older version after it had been shown in a newer one"
+MIXED = "answers are of different age: a lead was shown in an older version after a newer one"
 INCOMPLETE = "the server leaves leads out of its pages"
 REPEATED = "the server shows leads twice in one page"
 IGNORED = "the server ignores page_size, so windows cannot overlap"
@@ -17,8 +17,8 @@ LIMITED = "the server pages only so far"
 OVERCOUNTED = "the server counts leads on pages that show none"
 
 _APART = 3_000_000
-"""Microseconds by which ``Date`` may go back: clocks of two servers that differ by two seconds, and the part of
-a second that the header leaves out."""
+"""Microseconds by which ``Date`` may go back: clocks of servers may differ by two seconds, and the header
+leaves out the part of a second."""
 
 
 class Versions:

@@ -80,8 +80,8 @@ class Extent:
         self._end(_Says.GONE, window.offset, ended)
 
     def unseen(self, cap: int) -> bool:
-        """Whether the end is further off than is worth planning for before a lead was seen there. Where a page
-        showed none already, no page at all is."""
+        """Whether the end is further off than is worth planning for before a lead was seen there. Once a page
+        has shown none, nothing is."""
         ahead = _AHEAD if self._ceiling is None else 1
         return self.length > self._reach + ahead * cap
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from airflow_provider_sela.snapshot.doubts import LIMITED
+from airflow_provider_sela.snapshot.record import Record
+from airflow_provider_sela.snapshot.verdict import Strength, Verdict
 from airflow_provider_sela.snapshot.windows import MISSING, Observation, Window
 
 _SECOND = 1_000_000
@@ -94,3 +97,66 @@ class Pass:
 
     def _since_then(self, created: int) -> bool:
         return self._since is not None and created != MISSING and created > self._since + _SECOND
+
+
+class Passes:
+    """Whole reads until one is clean, or until it is plain that none will be.
+
+    :param record: what was read.
+    :param reason: why nothing can be proven.
+    :param made: whole reads that are done, 0 or 1.
+    :param most: whole reads at most, those included.
+
+    :ivar made: whole reads so far.
+    :ivar verdict: None before the last.
+    """
+
+    def __init__(self, record: Record, reason: str, made: int, most: int) -> None:
+        self.made = made
+        self.verdict: Verdict | None = None
+        self._record = record
+        self._reason = reason
+        self._most = most
+        self._pass = Pass(0, 1)
+
+    def begin(self) -> list[Window]:
+        """The first windows; none if there is a verdict."""
+        self._record.compares = False
+        if self.made and self._record.limited:
+            self._conclude(Strength.UNVERIFIED, max(self._record.length - len(self._record.known), 0))
+            return []
+        return self._next(done=1 - self.made)
+
+    def record(self, seen: Observation, unknown: set[int]) -> list[Window]:
+        """Take a response and the ids in it that are new; returns what to read on."""
+        return self._pass.record(seen, unknown)
+
+    def following(self) -> list[Window]:
+        """The windows after a pass; none if there is a verdict."""
+        self.made += 1
+        done, known = self._pass, len(self._record.known)
+        uncounted, hidden = done.uncounted(known), done.hidden(known) if done.clean else 0
+        if self._record.limited or (done.cut and uncounted):
+            self._conclude(Strength.UNVERIFIED, uncounted)
+        elif self.made > 1 and done.clean:
+            # What the server counts and does not show it will not show to the next pass either.
+            self._conclude(Strength.UNVERIFIED if hidden else Strength.CONVERGED, hidden or uncounted)
+        elif self.made >= self._most or done.endless:
+            self._conclude(Strength.UNVERIFIED, hidden)
+        else:
+            return self._next()
+        return []
+
+    def _next(self, done: int = 0) -> list[Window]:
+        record = self._record
+        since = record.observations[0].date
+        # Another size for each pass, so that none is given the answers of the one before out of a cache.
+        size = max(record.cap - self.made, record.cap // 2, 1)
+        self._pass = Pass(record.length, size, backwards=self.made % 2 == 1, since=since, done=done)
+        return self._pass.windows or self.following()
+
+    def _conclude(self, strength: Strength, uncounted: int) -> None:
+        reason = LIMITED if self._record.limited else self._reason
+        if uncounted:
+            reason += f"; the server counts {uncounted} leads more than it shows"
+        self.verdict = Verdict(strength, passes=self.made, reason=reason)

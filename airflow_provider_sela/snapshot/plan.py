@@ -52,7 +52,7 @@ def cover(start: int, stop: int, cap: int, overlap: int) -> list[Window]:
 
 def around(start: int, stop: int, cap: int, overlap: int, asked: Container[Window] = ()) -> list[Window]:
     """Windows over the ranks from ``start`` to before ``stop``: the one that reaches furthest over both ends,
-    or as many as it takes. One that was asked for already is taken only where no other reaches as far or nearly."""
+    or as many as it takes. One that was asked for already is only taken where none reaches nearly as far."""
     low, high = max(start - overlap, 0), stop + overlap
     holding = [
         window for size in range(cap, cap // 2, -1) if (window := Window(low // size + 1, size)).stop >= high

@@ -42,16 +42,16 @@ class Proof:
 
     :param order: the order it assumes.
     :param closing: the last response from the newest end, None if there is none.
-    :param last: whether it was sent after all others were answered. Of those that were sent later, only reads
-        of an end are passed over: they prove nothing here, and may contradict the order.
+    :param last: whether it was sent after all others were answered. Later reads of an end are passed over:
+        they prove nothing here, and may contradict the order.
     :param stretches: what the windows prove.
     :param gaps: what they leave out, the end of the list aside.
     :param ended: whether the end of the list was read and is believed.
     :param floor: key below which a window read now would prove something: infinite for an order that cannot
         change, None if there is none.
     :param known: distinct ids seen.
-    :param lateness: microseconds by which a change may show later than it is dated; 0 where that is nothing to
-        the order.
+    :param lateness: microseconds by which a change may show later than it is dated; 0 for an order that no
+        change touches.
     :param length: length of the list at the end of the read.
     """
 
@@ -140,7 +140,7 @@ class _Evaluation:
         proven = self._stretches(used, closing, newest=True)
         missing = gaps(proven)
         if length > self.known and not missing:
-            # Leads that were added since the newest end was read before, more than a page of them, are counted.
+            # More than a page of leads was added since the newest end was read before: they are counted too.
             proven = self._stretches(used, closing, newest=False)
             missing = gaps(proven)
         mutable = self.order.mutable
@@ -227,7 +227,7 @@ def _shows_arrivals(order: Order, front: Observation, since: Observation, floors
 
 
 def condition(proofs: Sequence[Proof]) -> str:
-    """What proofs of all orders that are left take for granted besides the order, in words; empty if nothing."""
+    """What the proofs of all orders that are left take for granted besides, in words; empty if nothing."""
     late = [proof.lateness for proof in proofs if proof.order.mutable]
     words = [f"given that a change shows within {min(late) / 1e6:g} s of its modified_time"] if late else []
     return "; ".join(words)

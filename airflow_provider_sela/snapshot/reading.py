@@ -26,11 +26,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from airflow_provider_sela.snapshot import doubts
 from airflow_provider_sela.snapshot.attempts import LATENESS
 from airflow_provider_sela.snapshot.closing import UNSORTED, Closing
 from airflow_provider_sela.snapshot.floors import Floors
-from airflow_provider_sela.snapshot.passes import Pass
+from airflow_provider_sela.snapshot.passes import Passes
 from airflow_provider_sela.snapshot.plan import OVERLAP, cover, front, tail
 from airflow_provider_sela.snapshot.proof import condition
 from airflow_provider_sela.snapshot.record import Record
@@ -65,7 +64,6 @@ class Reading:
         lead shows it, greatest first. The greatest is proven that the answers allow.
 
     :ivar verdict: None while windows are wanted or out.
-    :ivar passes: whole reads so far.
     """
 
     def __init__(self, page_size: int, *, max_passes: int = 4, lateness: Sequence[int] = LATENESS) -> None:
@@ -74,17 +72,20 @@ class Reading:
         if max_passes < 2:
             raise ValueError(f"max_passes is {max_passes}: nothing can converge in fewer than 2")
         self.verdict: Verdict | None = None
-        self.passes = 1
         self._max_passes = max_passes
         self._lateness = lateness
         self._record = Record(page_size)
         self._closing = Closing(self._record, limit=0, lateness=lateness)
         self._probed: list[tuple[int, int]] = []
-        self._pass = Pass(0, 1)
-        self._reason = ""
+        self._passes = Passes(self._record, "", 1, max_passes)
         self._stage = _Stage.PROBE
         self._queue = [Window(1, page_size)]
         self._out: set[Window] = set()
+
+    @property
+    def passes(self) -> int:
+        """Whole reads so far."""
+        return self._passes.made
 
     @property
     def expected(self) -> int | None:
@@ -122,13 +123,13 @@ class Reading:
         else:
             seen, new = self._record.add(response)
             if self._stage is _Stage.REPEAT:
-                self._queue.extend(self._pass.record(seen, new))
+                self._queue.extend(self._passes.record(seen, new))
         if not self._out and not self._queue:
             self._queue = self._following()
 
     def _following(self) -> list[Window]:
         """What to read next, now that every answer is in."""
-        if self._stage in (_Stage.PROBE, _Stage.REPEAT) and self._whole():
+        if self._whole():
             self.verdict = Verdict(Strength.ATOMIC, passes=self.passes)
             return []
         after = {
@@ -137,7 +138,7 @@ class Reading:
             _Stage.BASE: self._spread,
             _Stage.SPREAD: self._close,
             _Stage.CLOSE: self._close,
-            _Stage.REPEAT: self._after_pass,
+            _Stage.REPEAT: lambda: self._pass_on(self._passes.following()),
         }
         return after[self._stage]()
 
@@ -205,10 +206,9 @@ class Reading:
             usable = [seen for seen in usable if floors.of(seen) is not None]
         last = tail(record.length, record.cap)
         ends = [seen.window for seen in usable if seen.claims_end]
-        begun = any(seen.window.page == 1 for seen in usable)
-        windows = cover(
-            record.cap - OVERLAP if begun else 0, (ends or [last])[0].offset + OVERLAP, record.cap, OVERLAP
-        )
+        begun = max((seen.rows for seen in usable if seen.window.page == 1), default=0)
+        start, stop = max(begun - OVERLAP, 0), (ends or [last])[0].offset + OVERLAP
+        windows = cover(start, stop, record.cap, OVERLAP)
         # Leads that change move away from rank 0 if the newest come first, towards it if they come last.
         # Windows read along with them overlap more, windows read against them come apart.
         windows = windows if descending else windows[::-1]
@@ -230,44 +230,9 @@ class Reading:
     def _repeat(self, reason: str, *, whole: int) -> list[Window]:
         """Begin with whole reads; ``whole`` of them, 0 or 1, are done."""
         self._stage = _Stage.REPEAT
-        self._reason = reason
-        self._record.compares = False
-        self.passes = whole
-        if whole and reason == doubts.LIMITED:
-            self._give_up(max(self._record.length - len(self._record.known), 0))
-            return []
-        return self._next_pass(done=1 - whole)
+        self._passes = Passes(self._record, reason, whole, self._max_passes)
+        return self._pass_on(self._passes.begin())
 
-    def _next_pass(self, done: int = 0) -> list[Window]:
-        record = self._record
-        since = record.observations[0].date
-        backwards = self.passes % 2 == 1
-        # Another size for each pass, so that none is given the answers of the one before out of a cache.
-        size = max(record.cap - self.passes, record.cap // 2, 1)
-        self._pass = Pass(record.length, size, backwards=backwards, since=since, done=done)
-        return self._pass.windows or self._after_pass()
-
-    def _after_pass(self) -> list[Window]:
-        self.passes += 1
-        record, done = self._record, self._pass
-        uncounted, hidden = done.uncounted(len(record.known)), done.hidden(len(record.known))
-        if record.limited or (done.cut and uncounted):
-            self._reason = doubts.LIMITED if record.limited else self._reason
-            self._give_up(uncounted)
-        elif self.passes > 1 and done.clean and not hidden:
-            reason = _counting(self._reason, uncounted)
-            self.verdict = Verdict(Strength.CONVERGED, passes=self.passes, reason=reason)
-        elif self.passes >= self._max_passes or done.endless or (hidden and done.clean and self.passes > 1):
-            self._give_up(hidden if done.clean else 0)
-        else:
-            return self._next_pass()
-        return []
-
-    def _give_up(self, uncounted: int) -> None:
-        reason = _counting(self._reason, uncounted)
-        self.verdict = Verdict(Strength.UNVERIFIED, passes=self.passes, reason=reason)
-
-
-def _counting(reason: str, uncounted: int) -> str:
-    """A reason, with what the server counts and does not show."""
-    return f"{reason}; the server counts {uncounted} leads more than it shows" if uncounted else reason
+    def _pass_on(self, windows: list[Window]) -> list[Window]:
+        self.verdict = self._passes.verdict
+        return windows

@@ -20,7 +20,7 @@ class Record:
     :ivar cap: leads that the server gives at once; the size that was asked for until it is known.
     :ivar ignored: the server gave more leads than were asked for, so it goes by another ``page_size``.
     :ivar honoured: the server kept to a ``page_size`` below its cap.
-    :ivar compares: whether versions of a lead are compared, which is worth its time while there may be a proof.
+    :ivar compares: whether versions of a lead are compared; it takes time, and only a proof is worth it.
     """
 
     def __init__(self, page_size: int) -> None:

@@ -63,7 +63,7 @@ class Response:
     :param gone: the server answered 404: the list ends before this page. The other fields are then ignored.
     :param rejected: results without a usable id. They are no entries but do take up ranks.
     :param age: its ``Age`` header, in seconds; 0 if there is none.
-    :param expires: until when a cache may give it again, microseconds since the epoch; None if nothing says so.
+    :param expires: until when a cache may give it again, microseconds since the epoch; None if nobody says.
     """
 
     window: Window
@@ -95,8 +95,7 @@ class Observation:
         self.started = response.started
         self.ended = response.ended
         self.rows = len(response.entries) + response.rejected
-        may_be_kept = None not in (response.date, response.expires) and response.expires > response.date
-        self.stored = response.age > 0 or may_be_kept
+        self.stored = response.age > 0 or (response.expires or 0) > (response.date or 0)
         ids, created, changed = zip(*response.entries, strict=True) if response.entries else ((), (), ())
         self._columns: dict[Key, array[int]] = {
             "id": array("q", ids),

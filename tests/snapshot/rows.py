@@ -25,27 +25,22 @@ class Row(NamedTuple):
     place: float
 
 
+_KEYS: dict[str, Callable[[Row], tuple[float, ...]]] = {
+    "id": lambda row: (row.id,),
+    "-id": lambda row: (-row.id,),
+    "created_time": lambda row: (row.created, row.id),
+    "-created_time": lambda row: (-row.created, -row.id),
+    "modified_time": lambda row: (row.modified, row.id),
+    "-modified_time": lambda row: (-row.modified, -row.id),
+    "-modified_time,id": lambda row: (-row.modified, row.id),
+    "rotating start": lambda row: (row.id,),
+    "status": lambda row: (STATUSES.index(row.status), row.id),
+    "heap, updates to the end": lambda row: (row.place,),
+    "heap, updates anywhere": lambda row: (row.place,),
+    **{queue: lambda row: (row.place, row.id) for queue in QUEUES},
+}
+
+
 def sort_key(order: str) -> Callable[[Row], tuple[float, ...]]:
     """What the server sorts by."""
-    match order:
-        case "id" | "rotating start":
-            return lambda row: (row.id,)
-        case "-id":
-            return lambda row: (-row.id,)
-        case "created_time":
-            return lambda row: (row.created, row.id)
-        case "-created_time":
-            return lambda row: (-row.created, -row.id)
-        case "modified_time":
-            return lambda row: (row.modified, row.id)
-        case "-modified_time":
-            return lambda row: (-row.modified, -row.id)
-        case "-modified_time,id":
-            return lambda row: (-row.modified, row.id)
-        case "status":
-            return lambda row: (STATUSES.index(row.status), row.id)
-        case "heap, updates to the end" | "heap, updates anywhere":
-            return lambda row: (row.place,)
-        case _ if order in QUEUES:
-            return lambda row: (row.place, row.id)
-    raise ValueError(order)
+    return _KEYS[order]

@@ -1,4 +1,4 @@
-"""What real servers do to a list besides sorting it: page limits, counts that are wrong, caches, copies, joins.
+"""What real servers do to a list besides sorting it: page limits, wrong counts, caches, copies, joins.
 
 :data:`SERVERS` has them by name, each as a function of a seed.
 """

@@ -34,14 +34,14 @@ class Outcome:
 
     @property
     def reasoned(self) -> bool:
-        """Whether there is a reason where one is due: no proof, or one that allows for changes up to so late."""
+        """Whether there is a reason where one is due: no proof, or one that allows for late changes."""
         moving = any("modified_time" in order for order in self.stats.orders)
         due = not self.verdict.proven or (str(self.verdict) != "ATOMIC" and moving)
         return bool(self.verdict.reason) is due
 
 
 def read_server(name: str, seed: int, *, parts: int = 0) -> Outcome:
-    """Read one of :data:`~tests.snapshot.servers.SERVERS` to a verdict, in parts if there are to be some."""
+    """Read one of :data:`~tests.snapshot.servers.SERVERS` to a verdict, in so many parts; 0 for none."""
     leads = SERVERS[name](seed)
     plain = -(-len(leads) // leads.cap)
     concurrency = (1, 4)[seed // 3 % 2]
