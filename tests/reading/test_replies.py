@@ -23,7 +23,8 @@ LEAD: Any = {
 
 def reply(*leads: Any, rejects: list[Any] | None = None, redact: Privacy | None = None) -> Reply:
     raw = list(map(RawLead.from_lead, leads))
-    page = Page(count=99, next_page=3, leads=raw, rejects=rejects or [], date=5_000_000)
+    dates = {"date": 5_000_000, "age": 3, "expires": 9_000_000}
+    page = Page(count=99, next_page=3, leads=raw, rejects=rejects or [], **dates)
     return Reply.from_page(Window(2, 10), page, redact)
 
 
@@ -43,7 +44,7 @@ def test_the_proof_is_told_the_same_after_a_detour_through_a_file() -> None:
     assert Reply.from_line(one.line()).response(3, 8) == told
     assert (told.window, told.entries) == (Window(2, 10), [Entry(7, 1_000_000, 2_000_000)])
     assert (told.count, told.has_next, told.date, told.started, told.ended) == (99, True, 5_000_000, 3, 8)
-    assert (told.gone, told.rejected) == (False, 1)
+    assert (told.gone, told.rejected, told.age, told.expires) == (False, 1, 3, 9_000_000)
 
 
 def test_a_page_that_is_gone_is_told_as_gone() -> None:
