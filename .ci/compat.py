@@ -88,7 +88,7 @@ class Outcome:
     error: str
 
 
-class Room:
+class LegFolder:
     """The folder in which a leg runs: environment, tests, Airflow's home, log."""
 
     def __init__(self, leg: Leg, folder: Path, wheel: Path) -> None:
@@ -190,12 +190,12 @@ def main(names: list[str]) -> int:
         folder = Path(name)
         subprocess.run(["uv", "build", "--quiet", "--wheel", "--out-dir", folder, REPOSITORY], check=True)
         [wheel] = folder.glob("*.whl")
-        rooms = [Room(leg, folder, wheel) for leg in legs]
+        folders = [LegFolder(leg, folder, wheel) for leg in legs]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            outcomes = list(pool.map(Room.outcome, rooms))
-        for room, outcome in zip(rooms, outcomes, strict=True):
+            outcomes = list(pool.map(LegFolder.outcome, folders))
+        for made, outcome in zip(folders, outcomes, strict=True):
             if outcome.error:
-                print(f"\n-- {outcome.leg.name}: {outcome.error}\n{room.log.read_text()[-12_000:]}")
+                print(f"\n-- {outcome.leg.name}: {outcome.error}\n{made.log.read_text()[-12_000:]}")
     print(f"\n{'leg':<8} {'Airflow':<8} {'Python':<7} {'passed':>6} {'skipped':>7} {'seconds':>7}  outcome")
     for outcome in outcomes:
         leg = outcome.leg

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_provider_sela.hooks.sela import SelaHook
 
 EXIT_OK, EXIT_REMARKS, EXIT_BROKEN = 0, 1, 2
+# Requests for one lead, of whose durations the median is shown: one may be slow by chance.
 _SMALL_REQUESTS = 3
 #: Fields of a lead that say nothing of the person.
 NON_PERSONAL_FIELDS = (

@@ -17,6 +17,7 @@ from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.hooks.privacy_options import privacy_of
 from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
+from airflow_provider_sela.metrics import READ_COUNTS
 from airflow_provider_sela.storage.files import COLUMNS, row_line
 from airflow_provider_sela.warehouse.tables import HASH, LOADS_TABLE, REJECTS_TABLE
 
@@ -25,14 +26,13 @@ if TYPE_CHECKING:
 
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
 
-_COUNTS = ("read", "nulled", "rejected", "requests", "retries", "repaired", "passes")
 LOADS = (
     Field("verdict", Kind.TEXT),
     Field("reason", Kind.TEXT),
     Field("started", Kind.TIMESTAMP),
     Field("finished", Kind.TIMESTAMP),
     Field("watermark", Kind.TIMESTAMP),
-    *(Field(name, Kind.INTEGER) for name in _COUNTS),
+    *(Field(name, Kind.INTEGER) for name in READ_COUNTS),
 )
 REJECTS = (Field(HASH, Kind.TEXT), Field("rejected_at", Kind.TIMESTAMP), Field("raw", Kind.TEXT))
 
@@ -43,6 +43,7 @@ _TYPES = {
     Kind.BOOLEAN: "bool",
     Kind.JSON: "json",
 }
+# Rows that dlt gets at a time: enough for its own buffers, little in memory.
 _BATCH = 1000
 # dlt marks typed values inside its files by a first character of this private range, and takes a text that
 # begins with one for such a value.
@@ -158,13 +159,7 @@ def _load(snapshot: LeadSnapshot) -> dict[str, Any]:
         "started": stats.started,
         "finished": datetime.now(UTC),
         "watermark": snapshot.spool.newest,
-        "read": stats.leads,
-        "nulled": stats.nulled,
-        "rejected": stats.rejected,
-        "requests": stats.requests,
-        "retries": stats.retries,
-        "repaired": stats.repaired,
-        "passes": stats.passes,
+        **stats.counts(),
     }
 
 

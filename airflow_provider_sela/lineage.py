@@ -1,4 +1,4 @@
-"""What a task tells OpenLineage: whose leads it read, where they went, how many, and how complete.
+"""What a task reports to OpenLineage: whose leads it read, where they went, how many, and how complete.
 
 Everything comes from what the task found while it worked: nothing is asked of Sela or of a database for it.
 No value of a lead and no filter is part of it. Without the OpenLineage provider nothing here does anything.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from openlineage.client.event_v2 import InputDataset, OutputDataset
 
-    from airflow_provider_sela.reading.stats import ReadStats
+    from airflow_provider_sela.metrics import ReadStats
     from airflow_provider_sela.warehouse.engine import Engine
     from airflow_provider_sela.warehouse.tables import Layout
 
@@ -57,7 +57,9 @@ def table_target(engine: Engine, layout: Layout, conn_id: str) -> Target | None:
         namespace = _namespace(connection) if info is None else _joined(info.scheme, info.authority)
         outer = [] if info is None else _outer(info.database, connection)
         name = ".".join([*outer[: max(0, len(outer) + 1 - len(engine.target))], *engine.target])
-        return Target(namespace, name, [(field.name, engine.column_type(field)) for field in layout.fields])
+        return Target(
+            namespace, name, [(field.name, engine.dialect.column_type(field)) for field in layout.fields]
+        )
     except ImportError:
         return None
     except Exception as error:  # noqa: BLE001 (a hook's own words may quote the connection; a load is worth more)
@@ -136,16 +138,7 @@ def _schema(columns: Sequence[tuple[str, str]]) -> dict[str, Any]:
 def _read_facet(stats: ReadStats) -> Any:
     from openlineage.client.facet_v2 import RunFacet
 
-    return RunFacet().with_additional_properties(
-        verdict=stats.verdict,
-        read=stats.leads,
-        rejected=stats.rejected,
-        nulled=stats.nulled,
-        requests=stats.requests,
-        retries=stats.retries,
-        repaired=stats.repaired,
-        passes=stats.passes,
-    )
+    return RunFacet().with_additional_properties(verdict=stats.verdict, **stats.counts())
 
 
 def _outer(database: str | None, connection: Any) -> list[str]:

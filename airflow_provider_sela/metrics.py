@@ -1,14 +1,16 @@
-"""Statistics for whatever Airflow sends its own to: StatsD, Datadog or OpenTelemetry.
+"""The figures of a read, and statistics for StatsD, Datadog or OpenTelemetry, wherever Airflow sends its own.
 
-Each has the tag ``conn_id``, for the backends that have tags. Neither a name nor a tag ever holds anything of
-a lead, of a filter or of the token. Statistics that cannot be sent are dropped: no load depends on them.
+Each statistic has the tag ``conn_id``, for the backends that have tags. Neither a name nor a tag ever holds
+anything of a lead, of a filter or of the token. Statistics that cannot be sent are dropped: no load depends
+on them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 #: Every statistic by name: its type and what it counts. Durations are milliseconds in StatsD.
 METRICS = {
@@ -23,6 +25,73 @@ METRICS = {
     "sela.verdict.converged": ("counter", "verified reads with this verdict"),
     "sela.verdict.unverified": ("counter", "verified reads with this verdict"),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadStats:
+    """What a verified read found and cost.
+
+    :param verdict: ``ATOMIC``, ``PROVEN(order)``, ``CONVERGED(passes)`` or ``UNVERIFIED``.
+    :param leads: distinct leads.
+    :param rejected: distinct results without a usable id.
+    :param nulled: malformed values.
+    :param requests: requests sent, retries included.
+    :param retries: requests that were sent again.
+    :param repaired: gaps between pages that were read again.
+    :param passes: whole passes over the list, 1 where one was enough.
+    :param seconds: duration, in the task that ended it.
+    :param started: when the first request was about to be sent, in whichever task.
+    """
+
+    verdict: str = "UNVERIFIED"
+    leads: int = 0
+    rejected: int = 0
+    nulled: int = 0
+    requests: int = 0
+    retries: int = 0
+    repaired: int = 0
+    passes: int = 1
+    seconds: float = 0.0
+    started: datetime
+
+    def counts(self) -> dict[str, int]:
+        """The counts by the names that results, tables of loads and lineage give them, in their order."""
+        return {
+            "read": self.leads,
+            "nulled": self.nulled,
+            "rejected": self.rejected,
+            "requests": self.requests,
+            "retries": self.retries,
+            "repaired": self.repaired,
+            "passes": self.passes,
+        }
+
+
+class RowCounts(NamedTuple):
+    """What a load did to the rows of a table; None for what it does not compare.
+
+    :param new: leads that the table did not have.
+    :param changed: leads whose row differed.
+    :param unchanged: leads whose row was left alone.
+    :param deleted: rows that were removed or marked as deleted.
+    """
+
+    new: int | None = None
+    changed: int | None = None
+    unchanged: int | None = None
+    deleted: int | None = None
+
+
+def load_counts(stats: ReadStats, rows: RowCounts) -> dict[str, int | None]:
+    """The counts of a load: leads read, what became of rows, and the other counts of the read."""
+    read, *others = stats.counts().items()
+    return dict([read, *rows._asdict().items(), *others])
+
+
+_NOTHING = ReadStats(started=datetime.fromtimestamp(0, UTC))
+#: Names of the counts, which are columns of the tables of loads.
+READ_COUNTS = tuple(_NOTHING.counts())
+LOAD_COUNTS = tuple(load_counts(_NOTHING, RowCounts()))
 
 
 def count(name: str, conn_id: str, number: int = 1) -> None:

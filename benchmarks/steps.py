@@ -11,7 +11,6 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 from airflow_provider_sela.api.leads import content_hash, content_json, digest
@@ -20,7 +19,7 @@ from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.snapshot import Reading, Window
 from airflow_provider_sela.storage.spool import Line, Spool
 from airflow_provider_sela.testing import sample_leads
-from airflow_provider_sela.warehouse.postgres import PostgresEngine
+from airflow_provider_sela.warehouse.postgres import PostgresDialect
 from airflow_provider_sela.warehouse.tables import HASH
 
 _PAGE = 1000
@@ -40,7 +39,7 @@ def measure(leads: int = 20_000) -> dict[str, float]:
     rows = [lead.row().values for lead in raw]
     contents = list(map(content_json, rows))
     landed = [row | {HASH: digest(content)} for row, content in zip(rows, contents, strict=True)]
-    line = PostgresEngine.line
+    spool_line = PostgresDialect().spool_line
 
     def spool() -> None:
         same = Line(b"x" * 900)
@@ -54,7 +53,7 @@ def measure(leads: int = 20_000) -> dict[str, float]:
         ),
         "typed row: texts, times, metadata as sorted JSON": lambda: _each(RawLead.row, raw),
         "content: the row as JSON, and its hash": lambda: _each(content_hash, rows),
-        "line that COPY takes": lambda: _each(partial(line, None), landed, contents),  # type: ignore[arg-type]
+        "line that COPY takes": lambda: _each(spool_line, landed, contents),
         "spool: index, one write for each page": spool,
         "order, coverage and proof": lambda: _prove(replies, leads),
     }

@@ -22,9 +22,9 @@ from airflow_provider_sela.api.leads import LEAD_FIELDS, lead_row
 from airflow_provider_sela.exceptions import SelaIncompleteError, SelaSetupError
 from airflow_provider_sela.testing import SelaApi, sample_lead
 from tests.conftest import REPOSITORY
+from tests.support.errors import chain
 from tests.support.nasty import CASES
-from tests.warehouse.test_bad_input import DEEP, METADATA
-from tests.warehouse.test_leaks import chain
+from tests.support.odd_metadata import DEEP, METADATA
 
 dlt = pytest.importorskip("dlt")
 
@@ -290,7 +290,7 @@ def test_the_dag_of_the_docs_loads_in_a_real_airflow(sela: SelaApi, target: Targ
     folder = tmp_path / "dags"
     folder.mkdir()
     file = folder / "sela_leads_by_dlt.py"
-    file.write_text(program.replace("/data/leads.duckdb", str(target.path)) + RUN)
+    file.write_text(program.replace("/tmp/leads.duckdb", str(target.path)) + RUN)  # noqa: S108 (the docs)
     environment = {
         **os.environ,
         "AIRFLOW_HOME": str(tmp_path / "home"),

@@ -26,6 +26,7 @@ _PLAIN = msgspec.json.Encoder()
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INT64 = 2**63
+# Integers below it are exact in a float.
 _EXACT_IN_FLOAT = 2**53
 # As the API writes it, 2025-02-28T15:09:03.139554-08:00, in whole hours from UTC. Few hours are distinct, and
 # looking one up takes a third of the time of converting the moment.

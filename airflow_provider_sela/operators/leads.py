@@ -14,6 +14,7 @@ from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.api.request import whole_number
 from airflow_provider_sela.exceptions import SelaLimitError
 from airflow_provider_sela.lineage import file_target
+from airflow_provider_sela.metrics import RowCounts, load_counts
 from airflow_provider_sela.operators.base import SelaReadOperator, attempt_of
 from airflow_provider_sela.storage.spool import Line, lead_line
 
@@ -110,18 +111,8 @@ class SelaLeadsOperator(SelaReadOperator):
         ):
             stats = snapshot.stats
             self._target = file_target(file.url, file.columns)
-            result = {
-                "path": file.url,
-                "verdict": stats.verdict,
-                "read": stats.leads,
-                **dict.fromkeys(("new", "changed", "unchanged", "deleted")),
-                "nulled": stats.nulled,
-                "rejected": stats.rejected,
-                "requests": stats.requests,
-                "retries": stats.retries,
-                "repaired": stats.repaired,
-                "passes": stats.passes,
-            }
+            counts = load_counts(stats, RowCounts())
+            result: dict[str, Any] = {"path": file.url, "verdict": stats.verdict, **counts}
             facts = {name: value for name, value in result.items() if value is not None}
             facts |= {"proven": snapshot.verdict.proven, "started": stats.started.isoformat()}
             file.publish(snapshot.spool, {**facts, "run_id": context.get("run_id")})

@@ -14,11 +14,11 @@ from airflow_provider_sela import metrics
 from airflow_provider_sela.exceptions import SelaIncompleteError, SelaRequestError
 from airflow_provider_sela.http.exchange import Run
 from airflow_provider_sela.http.transport import Transport
+from airflow_provider_sela.metrics import ReadStats
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.reading.fetching import Fetchers
 from airflow_provider_sela.reading.progress import Progress
 from airflow_provider_sela.reading.replies import Reply
-from airflow_provider_sela.reading.stats import ReadStats
 from airflow_provider_sela.snapshot import OtherReadingError, Reading, Strength, Verdict, Window, resume
 from airflow_provider_sela.storage.spool import Encoder, Spool, raw_line
 

@@ -30,7 +30,7 @@ PLAN = "plan"
 
 @dataclass(frozen=True)
 class Part:
-    """What one task tells the next of a part, as XCom: where it is, and no lead.
+    """What one task hands to the next of a part, as XCom: where it is, and no lead.
 
     :param folder: folder of the read.
     :param plan: SHA-256 of the plan; empty where the list is too short to be split.

@@ -51,7 +51,7 @@ class Reply:
         )
 
     def response(self, started: int, ended: int) -> Response:
-        """What the dialogue is told; ticks as in :class:`~airflow_provider_sela.snapshot.Response`."""
+        """What the dialogue takes; ticks as in :class:`~airflow_provider_sela.snapshot.Response`."""
         entries = [Entry(lead.id, lead.created, lead.modified) for lead in self.leads]
         return Response(
             self.window, entries, self.count, self.has_next, self.date, started, ended,

@@ -119,7 +119,7 @@ class LeadFile:
         """Write and publish rejects, file and manifest, in this order.
 
         :param spool: leads that were spooled by :attr:`encoder`.
-        :param facts: what the manifest tells of the load, beside what it tells of the file.
+        :param facts: what the manifest says of the load, beside what it says of the file.
         """
         data = self._publication.write("", lambda sink: self._fill(spool, sink))
         rejects = None

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 T = TypeVar("T")
+# Bytes that are copied at a time.
 _BLOCK_BYTES = 1 << 20
 _SUFFIX = ".jsonl.gz"
 _OURS = re.compile(r"\.?[a-z0-9-]+\.jsonl\.gz(\.[^/]+\.tmp)?")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Context
@@ -11,12 +11,13 @@ from airflow.providers.common.compat.sdk import Context
 from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.lineage import table_target
 from airflow_provider_sela.operators.base import SelaReadOperator
-from airflow_provider_sela.warehouse import engine_for
-from airflow_provider_sela.warehouse.deletes import deletes_cap, gone_leads
+from airflow_provider_sela.warehouse.deletes import deletes_cap, find_deleted
 from airflow_provider_sela.warehouse.landing import check, land, scrubbed
+from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import Load, Mode
 
 if TYPE_CHECKING:
+    from airflow_provider_sela.api.leads import Lead
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.warehouse.engine import Engine
 
@@ -95,9 +96,9 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         # A target that does not fit is refused before the first request, not after the last.
         with engine:
             check(engine, mode, **allowed)
-        with self.snapshot(engine.encode()) as snapshot:
-            gone = self._gone(engine, mode, snapshot)
-            load = self._load(context, snapshot, gone)
+        with self.snapshot(engine.dialect.encoder()) as snapshot:
+            deleted_ids = self._deleted_ids(engine, mode, snapshot)
+            load = self._load(context, snapshot, deleted_ids)
             self._target = table_target(engine, mode.layout, self.conn_id)
             with engine:
                 counts = land(engine, snapshot.spool, load, mode, **allowed)
@@ -121,7 +122,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
                 raise SelaRequestError("deletes='mark' needs a read without filters: leave the filters out")
         return mode
 
-    def _gone(self, engine: Engine, mode: Mode, snapshot: LeadSnapshot) -> list[int]:
+    def _deleted_ids(self, engine: Engine, mode: Mode, snapshot: LeadSnapshot) -> list[int]:
         if self.deletes == "ignore":
             return []
         if not snapshot.verdict.proven:
@@ -132,18 +133,19 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
                 return []
             hidden = {*self.privacy.exclude, *self.privacy.hashed}
             cap = deletes_cap(self.max_deletes)
-            return scrubbed(lambda: gone_leads(engine, mode, snapshot.spool, self.hook, cap, hidden))
+            return scrubbed(
+                lambda: find_deleted(engine, mode, snapshot.spool, self._find_leads, cap=cap, hidden=hidden)
+            )
 
-    def _load(self, context: Context, snapshot: LeadSnapshot, gone: list[int]) -> Load:
+    def _find_leads(self, field: str, value: str) -> Iterable[Lead]:
+        question: dict[str, Any] = {field: value}
+        return self.hook.iter_leads(**question)
+
+    def _load(self, context: Context, snapshot: LeadSnapshot, deleted_ids: list[int]) -> Load:
         stats = snapshot.stats
         return Load(
             run_id=str(context.get("run_id") or f"manual__{stats.started.isoformat()}"),
-            started=stats.started,
-            verdict=stats.verdict,
-            requests=stats.requests,
-            retries=stats.retries,
-            repaired=stats.repaired,
-            passes=stats.passes,
+            stats=stats,
             reason=snapshot.verdict.reason,
-            gone=gone,
+            deleted_ids=deleted_ids,
         )

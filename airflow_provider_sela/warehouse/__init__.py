@@ -1,59 +1,10 @@
 """Leads into one SQL table of the user's own database.
 
-Each engine module says what its database does differently; :mod:`.engine` has what all do alike,
-:mod:`.staged` the set-based landing of most, :mod:`.schema` the care for tables that exist, :mod:`.landing`
-the transaction.
+:mod:`.registry` chooses the engine of a connection. A :class:`~.engine.Engine` is the connection and the
+transaction, its :class:`~.dialect.Dialect` what the database calls things. :mod:`.landing` is one load,
+:mod:`.schema` the care for tables that exist, :mod:`.deletes` the question which leads are gone.
+
+A new database is a module with both classes, such as :mod:`.sqlite`, and a line in the registry. It inherits
+:class:`~.staged.StagedEngine`, which loads by sets. May import: ``storage``, ``snapshot`` and what lies below
+them.
 """
-
-from __future__ import annotations
-
-from importlib import import_module
-from typing import Any
-
-from airflow.providers.common.compat.sdk import AirflowException, BaseHook
-
-from airflow_provider_sela.exceptions import SelaSetupError
-from airflow_provider_sela.warehouse.engine import Engine
-
-# By connection type: module, class, and what to install for it.
-_GENERIC = ("generic", "GenericEngine", "the Airflow provider of that type")
-_ENGINES = {
-    "duckdb": ("duckdb", "DuckDBEngine", "airflow-provider-sela[duckdb]"),
-    "mysql": ("mysql", "MySQLEngine", "airflow-provider-sela[mysql]"),
-    "postgres": ("postgres", "PostgresEngine", "airflow-provider-sela[postgres]"),
-    "snowflake": ("snowflake", "SnowflakeEngine", "airflow-provider-sela[snowflake]"),
-    "sqlite": ("sqlite", "SQLiteEngine", "apache-airflow-providers-sqlite"),
-}
-
-
-def engine_for(conn_id: str, table: str) -> Engine:
-    """The engine of an Airflow connection, not connected yet.
-
-    :param conn_id: connection of the database that the user has.
-    :param table: target table, see :func:`~.names.table_name`.
-    :raises SelaSetupError: no SQL database, or its provider or driver is not installed.
-    :raises SelaRequestError: ``table`` is not a table name.
-    """
-    connection = BaseHook.get_connection(conn_id)
-    kind = connection.conn_type or ""
-    module, name, package = _ENGINES.get(kind, _GENERIC)
-    hook = _hook(connection, conn_id, kind, package)
-    engine: Engine = getattr(import_module(f"{__name__}.{module}"), name)(hook, table)
-    return engine
-
-
-def _hook(connection: Any, conn_id: str, kind: str, package: str) -> Any:
-    from airflow.providers.common.sql.hooks.sql import DbApiHook
-
-    try:
-        hook = connection.get_hook()
-    except (ImportError, AirflowException):
-        hook = None
-    if hook is None:
-        raise SelaSetupError(
-            f"connection {conn_id!r} is of type {kind!r}, whose provider or driver is not installed here:"
-            f" pip install '{package}'"
-        )
-    if not isinstance(hook, DbApiHook):
-        raise SelaSetupError(f"connection {conn_id!r} is of type {kind!r}, which is no SQL database")
-    return hook

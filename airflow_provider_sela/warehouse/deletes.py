@@ -4,23 +4,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.exceptions import SelaRequestError, SelaTargetError
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.tables import Mode
 
-if TYPE_CHECKING:
-    from airflow_provider_sela.hooks.sela import SelaHook
-
+#: Asks Sela for the leads with one value: the name of a field, and the value.
+FindLeads = Callable[[str, str], Iterable[Lead]]
 #: Fields that a lead can be asked for by, the most selective first.
 _ASKED_BY = ("external_id", "email", "phone_number")
-_BATCH = 500
+# Of one query: few round trips, and a statement of some kilobytes.
+_BATCH_LEADS = 500
 # Enough for every lead of one person; a filter that gives more is none.
-_LONGEST_ANSWER = 1000
+_LONGEST_ANSWER_LEADS = 1000
 
 
 def deletes_cap(value: int | float | str) -> int | float:
@@ -39,10 +40,16 @@ def deletes_cap(value: int | float | str) -> int | float:
     return number if number < 1 else int(number)
 
 
-def gone_leads(
-    engine: Engine, mode: Mode, spool: Spool, hook: SelaHook, cap: int | float, hidden: Collection[str]
+def find_deleted(
+    engine: Engine,
+    mode: Mode,
+    spool: Spool,
+    find_leads: FindLeads,
+    *,
+    cap: int | float,
+    hidden: Collection[str],
 ) -> list[int]:
-    """Ids of leads that are in the target and no longer at Sela.
+    """Find the ids of leads that are in the target and no longer at Sela.
 
     To be called with the leads of a proven, unfiltered read only. Each candidate that can be asked for is
     asked for once more; the answer is checked here, because a server may ignore a filter. ``GET
@@ -50,12 +57,13 @@ def gone_leads(
     anything.
 
     :param engine: connected engine.
+    :param spool: leads of the read.
     :param cap: more candidates than this are refused: a number, or a share of the leads in the target.
     :param hidden: fields whose columns do not hold the value that Sela knows.
     :raises SelaTargetError: too many candidates.
     """
     candidates, total = [], 0
-    for lead_id in engine.present(mode):
+    for lead_id in engine.live_ids(mode):
         total += 1
         if lead_id not in spool:
             candidates.append(lead_id)
@@ -68,32 +76,32 @@ def gone_leads(
         )
     askable = [name for name in _ASKED_BY if name not in hidden]
     known = list(_known(engine, mode, candidates, askable))
-    return [lead_id for lead_id, values in known if not _still_there(hook, lead_id, values)]
+    return [lead_id for lead_id, values in known if not _still_there(find_leads, lead_id, values)]
 
 
 def _known(
     engine: Engine, mode: Mode, ids: list[int], names: list[str]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    columns = ", ".join(map(engine.column, ["id", *names]))
+    dialect = engine.dialect
+    columns = ", ".join(map(dialect.column, ["id", *names]))
     remaining = iter(ids)
-    while batch := list(islice(remaining, _BATCH)):
+    while batch := list(islice(remaining, _BATCH_LEADS)):
         rows = engine.select(
-            f"SELECT {columns} FROM {engine.table(engine.target)} WHERE {engine.alive(mode)}"
-            f" AND {engine.column('id')} IN ({', '.join([engine.placeholder] * len(batch))})",
+            f"SELECT {columns} FROM {dialect.table(engine.target)} WHERE {dialect.not_deleted(mode)}"
+            f" AND {dialect.column('id')} IN ({dialect.placeholders(len(batch))})",
             batch,
         )
         for lead_id, *values in rows:
             yield lead_id, dict(zip(names, values, strict=True))
 
 
-def _still_there(hook: SelaHook, lead_id: int, values: dict[str, Any]) -> bool:
+def _still_there(find_leads: FindLeads, lead_id: int, values: dict[str, Any]) -> bool:
     """Ask Sela; where it cannot be asked, the proof that the read was complete stands alone."""
     name = next((name for name, value in values.items() if value and value.strip()), None)
     if name is None:
         return False
     wanted = str(values[name])
-    question: dict[str, Any] = {name: wanted}
-    for lead in islice(hook.iter_leads(**question), _LONGEST_ANSWER):
+    for lead in islice(find_leads(name, wanted), _LONGEST_ANSWER_LEADS):
         if lead["id"] == lead_id:
             return True
         if wanted.casefold() not in str(dict(lead).get(name)).casefold():

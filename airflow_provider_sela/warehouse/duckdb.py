@@ -11,18 +11,20 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_ex
 from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetUnavailableError
 from airflow_provider_sela.storage.spool import Spool
-from airflow_provider_sela.warehouse.engine import Column
+from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
-from airflow_provider_sela.warehouse.tables import STAGED
+from airflow_provider_sela.warehouse.tables import STAGED, Column
 
 if TYPE_CHECKING:
     from airflow.providers.duckdb.hooks.duckdb import DuckDBHook
 
 # Measured with 100,000 leads of 1 KB: less does not make the load smaller, more does not make it faster.
 _MEMORY = "256MB"
-_SMALLEST_OBJECT = 2**20
-_LOCK_WAIT = 60.0
+# What DuckDB is told of the longest line, at least.
+_LONGEST_LINE_BYTES = 2**20
+# Another load has the file for as long as it writes.
+_LOCK_WAIT_SECONDS = 60.0
 # Another process has the file; another thread of this process is just closing it.
 _IN_USE = ("lock on file", "is already attached")
 
@@ -31,13 +33,8 @@ def _is_locked(error: BaseException) -> bool:
     return isinstance(error, SelaTargetUnavailableError) and any(sign in str(error) for sign in _IN_USE)
 
 
-class DuckDBEngine(StagedEngine):
-    """DuckDB, in a file or at MotherDuck.
-
-    Its buffers live in the worker's own process, so they are bounded to 256 MB, beyond which DuckDB uses
-    disk, unless the connection's extra says ``memory_limit``. A file that another process has open is waited
-    for, one minute at most.
-    """
+class DuckDBDialect(Dialect):
+    """DuckDB reads the lines of the spool by a query of its own."""
 
     types: ClassVar[Mapping[Kind, str]] = {
         Kind.INTEGER: "BIGINT",
@@ -53,13 +50,41 @@ class DuckDBEngine(StagedEngine):
         Kind.BOOLEAN: frozenset({"boolean"}),
         Kind.JSON: frozenset({"json", "varchar"}),
     }
+
+    def spool_query(self, longest: int) -> str:
+        """The query that reads a spool; its parameter is the path.
+
+        :param longest: bytes of the longest line.
+        """
+        # Read as text first: only the cast is exact for timestamps and for JSON that is itself a string.
+        exact = (Kind.INTEGER, Kind.BOOLEAN)
+        read = ", ".join(
+            f"'{name}': '{self.types[kind] if kind in exact else self.types[Kind.TEXT]}'"
+            for name, kind in STAGED
+        )
+        typed = ", ".join(f"CAST({self.column(field.name)} AS {self.types[field.kind]})" for field in STAGED)
+        return (
+            f"SELECT {typed} FROM read_json(?, format = 'newline_delimited', columns = {{{read}}},"
+            f" maximum_object_size = {longest})"
+        )
+
+
+class DuckDBEngine(StagedEngine):
+    """DuckDB, in a file or at MotherDuck.
+
+    Its buffers live in the worker's own process, so they are bounded to 256 MB, beyond which DuckDB uses
+    disk, unless the connection's extra says ``memory_limit``. It waits for a file that another process has
+    open, one minute at most.
+    """
+
+    dialect = DuckDBDialect()
     staging = "temp._sela_staging"
     # An index would double the memory of the staging table, and DuckDB's hash join needs none.
     staging_key = False
 
     @retry(
         retry=retry_if_exception(_is_locked),
-        stop=stop_after_delay(_LOCK_WAIT),
+        stop=stop_after_delay(_LOCK_WAIT_SECONDS),
         wait=wait_random_exponential(multiplier=0.05, max=2),
         reraise=True,
     )
@@ -101,22 +126,5 @@ class DuckDBEngine(StagedEngine):
 
     def fill(self, spool: Spool) -> None:
         """Let DuckDB parse the spool; its buffers are as large as the longest line that it is told of."""
-        longest = max(spool.longest + 2, _SMALLEST_OBJECT)
-        self.execute(f"INSERT INTO {self.staging} {self.reading(longest)}", [spool.path()])
-
-    def reading(self, longest: int) -> str:
-        """The query that reads a spool; its parameter is the path.
-
-        :param longest: bytes of the longest line.
-        """
-        # Read as text first: only the cast is exact for timestamps and for JSON that is itself a string.
-        exact = (Kind.INTEGER, Kind.BOOLEAN)
-        read = ", ".join(
-            f"'{name}': '{self.types[kind] if kind in exact else self.types[Kind.TEXT]}'"
-            for name, kind in STAGED
-        )
-        typed = ", ".join(f"CAST({self.column(field.name)} AS {self.types[field.kind]})" for field in STAGED)
-        return (
-            f"SELECT {typed} FROM read_json(?, format = 'newline_delimited', columns = {{{read}}},"
-            f" maximum_object_size = {longest})"
-        )
+        longest = max(spool.longest + 2, _LONGEST_LINE_BYTES)
+        self.execute(f"INSERT INTO {self.staging} {self.dialect.spool_query(longest)}", [spool.path()])

@@ -1,4 +1,4 @@
-"""What every database does alike: one connection, one transaction, tables, marks and the books of a load."""
+"""One target table on one connection: statements, the transaction, and what every database does alike."""
 
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
@@ -6,23 +6,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import msgspec
-
-from airflow_provider_sela.api.leads import Field, Kind, Row, content_json, digest
+from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.exceptions import SelaTargetUnavailableError
-from airflow_provider_sela.storage.spool import Encoder, Line, Spool
+from airflow_provider_sela.storage.spool import Spool
+from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName, table_name
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
-    HASH,
     RUN_ID,
-    SHORT,
     SYNCED_AT,
     VALID_TO,
+    Column,
     Counts,
     Layout,
     Load,
@@ -32,22 +29,8 @@ from airflow_provider_sela.warehouse.tables import (
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-    from airflow_provider_sela.api.raw import RawLead
-
-_BATCH = 1000
-
-
-class Column(NamedTuple):
-    """A column that a table has.
-
-    :param type: as the database calls it, lower case; empty where it cannot be asked.
-    :param nullable: whether it may hold NULL.
-    :param filled: whether the database fills it when a new row leaves it out.
-    """
-
-    type: str
-    nullable: bool = True
-    filled: bool = True
+# Of one call of the driver: few round trips and a few MB. Oracle takes no more ids in one list.
+_BATCH_ROWS = 1000
 
 
 class Engine(ABC):
@@ -55,27 +38,23 @@ class Engine(ABC):
 
     A context manager: entering connects. Nothing is kept unless :meth:`commit` ran.
 
+    A new database gives :attr:`dialect`, :meth:`columns`, :meth:`stage` and :meth:`write`, the last two by
+    way of :class:`~.staged.StagedEngine` if it joins tables. It overrides what differs of the attributes and
+    of the methods up to :meth:`lock`.
+
     :param hook: hook of the user's connection.
     :param table: target as the user wrote it, see :func:`~.identifiers.table_name`.
     """
 
-    types: ClassVar[Mapping[Kind, str]]
-    #: Types of existing columns that hold every value of a kind.
-    accepted: ClassVar[Mapping[Kind, frozenset[str]]]
-    short_text: ClassVar[str | None] = None
-    placeholder: str = "?"
-    quote_mark: ClassVar[str] = '"'
-    table_options: ClassVar[str] = ""
+    dialect: Dialect
     #: Whether a created table disappears when the transaction is rolled back.
     transactional_ddl: ClassVar[bool] = True
-    #: What makes CREATE TABLE and ADD COLUMN bear that another load was faster.
-    unless_there: ClassVar[str] = ""
-    #: Tables that only this database needs beside the target.
-    companions: ClassVar[Mapping[str, Layout]] = {}
+    #: Tables that only this database needs in the schema of the target.
+    auxiliary_tables: ClassVar[Mapping[str, Layout]] = {}
 
     def __init__(self, hook: DbApiHook, table: str) -> None:
         self.hook = hook
-        self.target = table_name(table, self.fold)
+        self.target = table_name(table, self.dialect.fold)
 
     def __enter__(self) -> Engine:
         self.connection: Any = self.open()
@@ -92,8 +71,6 @@ class Engine(ABC):
             self.cursor.close()
         self.connection.close()
 
-    # what an engine has to say for itself
-
     @abstractmethod
     def columns(self, table: TableName) -> dict[str, Column] | None:
         """Columns of a table by name, None where there is no such table."""
@@ -106,12 +83,8 @@ class Engine(ABC):
     def write(self, mode: Mode, load: Load) -> Counts:
         """Make the target what the mode promises; touches only rows that have to change."""
 
-    def connect(self) -> Any:
-        """Set up the fresh connection; gives the cursor that everything runs on."""
-        return self.connection.cursor()
-
     def open(self) -> Any:
-        """A fresh connection from the user's hook.
+        """Open a fresh connection by the user's hook.
 
         :raises SelaTargetUnavailableError: the database cannot be reached; its own words are quoted, because
             no lead has been near it yet.
@@ -124,9 +97,9 @@ class Engine(ABC):
             f"connection {self.hook.get_conn_id()!r}: cannot open the database: {reason}"
         )
 
-    def fold(self, name: str) -> str:
-        """What the database does to a name without quotes."""
-        return name
+    def connect(self) -> Any:
+        """Set up the fresh connection; gives the cursor that everything runs on."""
+        return self.connection.cursor()
 
     def begin(self) -> None:  # noqa: B027 (most drivers begin by themselves)
         """Start the transaction; the default is a driver that starts one by itself."""
@@ -138,148 +111,73 @@ class Engine(ABC):
     def lock(self) -> None:  # noqa: B027 (some databases have one writer at a time)
         """Wait for other loads into the same target, where the database does not do so by itself."""
 
-    def fit(self, row: Row) -> Row:
-        """Adapt a row to limits that only this database has."""
-        return row
-
-    def line(self, values: Mapping[str, Any], content: bytes) -> bytes:
-        """A row as it is spooled, in the form that is staged fastest.
-
-        :param values: of all columns that are staged.
-        :param content: all of them but the last, the hash, as it was made of them.
-        """
-        return msgspec.json.encode(values)
-
-    def moment(self, value: datetime) -> Any:
-        """A timestamp as a parameter."""
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
-
-    # what follows from it
-
-    def encode(self) -> Encoder:
-        """Make the spool's encoder for this database."""
-
-        def encode(lead: RawLead) -> Line:
-            values, nulled = self.fit(lead.row())
-            content = content_json(values)
-            values[HASH] = digest(content)
-            return Line(self.line(values, content), nulled)
-
-        return encode
-
-    def column_type(self, field: Field) -> str:
-        """The type that a column gets."""
-        return self.short_text if self.short_text and field.name in SHORT else self.types[field.kind]
-
-    def accepts(self, field: Field, column: Column) -> bool:
-        """Whether an existing column can hold every value of a field."""
-        return not column.type or column.type in self.accepted[field.kind]
-
-    def quote(self, name: str) -> str:
-        """A checked name as it stands in a statement."""
-        return f"{self.quote_mark}{name}{self.quote_mark}"
-
-    def column(self, name: str) -> str:
-        """One of our own columns as it stands in a statement."""
-        return self.quote(self.fold(name))
-
-    def table(self, name: TableName) -> str:
-        """A table as it stands in a statement."""
-        return ".".join(map(self.quote, name))
-
-    def parameter(self, kind: Kind) -> str:
-        """Place of a parameter in a statement."""
-        if kind is Kind.TIMESTAMP:
-            return f"CAST({self.placeholder} AS {self.types[kind]})"
-        return self.placeholder
+    # What follows from it.
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Run one statement."""
         self.cursor.execute(sql, tuple(parameters))
 
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]], batch_rows: int = _BATCH_ROWS) -> None:
+        """Run one statement for each row, in batches."""
+        remaining = iter(rows)
+        while batch := [tuple(row) for row in islice(remaining, batch_rows)]:
+            self.cursor.executemany(sql, batch)
+
     def select(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Run one query and stream its rows."""
         self.execute(sql, parameters)
-        while rows := self.cursor.fetchmany(_BATCH):
+        while rows := self.cursor.fetchmany(_BATCH_ROWS):
             yield from rows
 
-    def one(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...]:
+    def fetch_one(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...]:
         """Run one query that gives one row."""
         self.execute(sql, parameters)
         row: tuple[Any, ...] = self.cursor.fetchall()[0]
         return row
 
     def insert(
-        self, table: str, fields: Sequence[Field], rows: Iterable[Sequence[Any]], batch_size: int = _BATCH
+        self,
+        table: str,
+        fields: Sequence[Field],
+        rows: Iterable[Sequence[Any]],
+        batch_rows: int = _BATCH_ROWS,
     ) -> None:
         """Insert rows in batches, in the running transaction.
 
         :param table: the table as it stands in a statement.
         """
-        sql = (
-            f"INSERT INTO {table} ({self.listed(fields)})"
-            f" VALUES ({', '.join(self.parameter(field.kind) for field in fields)})"
-        )
-        self.many(sql, rows, batch_size)
+        self.execute_many(self.dialect.insert(table, fields), rows, batch_rows)
 
-    def many(self, sql: str, rows: Iterable[Sequence[Any]], batch_size: int = _BATCH) -> None:
-        """Run one statement for each row, in batches."""
-        remaining = iter(rows)
-        while batch := [tuple(row) for row in islice(remaining, batch_size)]:
-            self.cursor.executemany(sql, batch)
-
-    def listed(self, fields: Iterable[Field], prefix: str = "") -> str:
-        """Column names, separated by commas."""
-        return ", ".join(prefix + self.column(field.name) for field in fields)
-
-    def create(self, name: TableName, layout: Layout) -> None:
+    def create_table(self, name: TableName, layout: Layout) -> None:
         """Create a table."""
-        columns = [self.definition(field, field.name in layout.key) for field in layout.fields]
-        if layout.key:
-            columns.append(f"PRIMARY KEY ({', '.join(map(self.column, layout.key))})")
-        table = f"{self.unless_there}{self.table(name)}"
-        self.execute(f"CREATE TABLE {table} ({', '.join(columns)}){self.table_options}")
+        self.execute(self.dialect.create_table(name, layout))
 
     def add_column(self, name: TableName, field: Field) -> None:
         """Add an empty column to a table."""
-        column = f"{self.unless_there}{self.definition(field)}"
-        self.execute(f"ALTER TABLE {self.table(name)} ADD COLUMN {column}")
+        self.execute(self.dialect.add_column(name, field))
 
-    def definition(self, field: Field, required: bool = False) -> str:
-        """A column as it stands in CREATE TABLE."""
-        return f"{self.column(field.name)} {self.column_type(field)}{' NOT NULL' if required else ''}"
-
-    def present(self, mode: Mode) -> Iterator[int]:
+    def live_ids(self, mode: Mode) -> Iterator[int]:
         """Ids of the leads that the target holds and that are not marked as deleted."""
-        alive = f"SELECT {self.column('id')} FROM {self.table(self.target)} WHERE {self.alive(mode)}"
-        return (row[0] for row in self.select(alive))
+        target, not_deleted = self.dialect.table(self.target), self.dialect.not_deleted(mode)
+        rows = self.select(f"SELECT {self.dialect.column('id')} FROM {target} WHERE {not_deleted}")
+        return (row[0] for row in rows)
 
-    def mark(self, mode: Mode, load: Load) -> int:
+    def mark_deleted(self, mode: Mode, load: Load) -> int:
         """Mark leads as deleted, except those that a later load has seen; gives how many were marked."""
-        marked, moment = 0, self.moment(load.started)
-        stamp = self.parameter(Kind.TIMESTAMP)
-        changes = [f"{self.column(name)} = {stamp}" for name in (DELETED_AT, SYNCED_AT)]
-        values = [moment, moment]
-        if mode is Mode.HISTORY:
-            changes.append(f"{self.column(VALID_TO)} = {stamp}")
-            values.append(moment)
-        remaining = iter(load.gone)
-        while batch := list(islice(remaining, _BATCH)):
-            synced = self.column(SYNCED_AT)
+        dialect, marked = self.dialect, 0
+        table, synced = dialect.table(self.target), dialect.column(SYNCED_AT)
+        started, parameter = dialect.timestamp(load.started), dialect.parameter(Kind.TIMESTAMP)
+        stamped = [DELETED_AT, SYNCED_AT, *([VALID_TO] if mode is Mode.HISTORY else [])]
+        sets = [*((name, parameter) for name in stamped), (RUN_ID, dialect.placeholder)]
+        remaining = iter(load.deleted_ids)
+        while batch := list(islice(remaining, _BATCH_ROWS)):
             where = (
-                f"{self.alive(mode)} AND ({synced} IS NULL OR {synced} <= {stamp})"
-                f" AND {self.column('id')} IN ({', '.join([self.placeholder] * len(batch))})"
+                f"{dialect.not_deleted(mode)} AND ({synced} IS NULL OR {synced} <= {parameter})"
+                f" AND {dialect.column('id')} IN ({dialect.placeholders(len(batch))})"
             )
-            table, arguments = self.table(self.target), [moment, *batch]
-            marked += self.one(f"SELECT COUNT(*) FROM {table} WHERE {where}", arguments)[0]
+            marked += self.fetch_one(f"SELECT COUNT(*) FROM {table} WHERE {where}", [started, *batch])[0]
             self.execute(
-                f"UPDATE {table} SET {', '.join(changes)}, {self.column(RUN_ID)} = {self.placeholder}"
-                f" WHERE {where}",
-                [*values, load.run_id, *arguments],
+                f"UPDATE {table} SET {dialect.assignments(sets)} WHERE {where}",
+                [*[started] * len(stamped), load.run_id, started, *batch],
             )
         return marked
-
-    def alive(self, mode: Mode) -> str:
-        """The condition that a row stands for a lead that is not known to be deleted."""
-        alive = f"{self.column(DELETED_AT)} IS NULL"
-        return f"{alive} AND {self.column(VALID_TO)} IS NULL" if mode is Mode.HISTORY else alive

@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from airflow_provider_sela.api.leads import content_hash
 from airflow_provider_sela.exceptions import SelaError, SelaTargetUnavailableError
+from airflow_provider_sela.metrics import RowCounts, load_counts
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.schema import Schema, target_key
-from airflow_provider_sela.warehouse.tables import COUNTS, LOADS, REJECTS, Load, Mode
+from airflow_provider_sela.warehouse.tables import HASH, LOADS, REJECTS, Load, Mode
 
 T = TypeVar("T")
 # An error number, or an SQLSTATE.
@@ -35,7 +36,7 @@ def land(
     """Bring spooled leads into the target in one transaction.
 
     :param engine: connected engine, used for this one load.
-    :param spool: leads that were encoded by this engine's :meth:`~.engine.Engine.encode`.
+    :param spool: leads that were encoded by this engine's :meth:`~.dialect.Dialect.encoder`.
     :param create: whether missing tables may be created.
     :param add: whether missing columns may be added.
     :return: the load's counts by name, with ``verdict``.
@@ -77,40 +78,32 @@ def _land(engine: Engine, spool: Spool, load: Load, mode: Mode, schema: Schema) 
     schema.apply()
     if not engine.transactional_ddl:
         engine.begin()
-    counts = engine.write(mode, load)
-    deleted = counts.deleted + (engine.mark(mode, load) if load.gone else 0)
-    result = {
-        "verdict": load.verdict,
-        "read": len(spool),
-        "new": counts.new,
-        "changed": counts.changed,
-        "unchanged": len(spool) - counts.new - counts.changed,
-        "deleted": deleted,
-        "nulled": spool.nulled,
-        "rejected": spool.rejected,
-        "requests": load.requests,
-        "retries": load.retries,
-        "repaired": load.repaired,
-        "passes": load.passes,
-    }
-    engine.insert(engine.table(schema.rejects), REJECTS.fields, _new_rejects(engine, spool, load, schema))
-    engine.insert(engine.table(schema.loads), LOADS.fields, [_loads_row(engine, spool, load, mode, result)])
+    written = engine.write(mode, load)
+    marked = engine.mark_deleted(mode, load) if load.deleted_ids else 0
+    unchanged = load.stats.leads - written.new - written.changed
+    rows = RowCounts(written.new, written.changed, unchanged, written.deleted + marked)
+    counts = load_counts(load.stats, rows)
+    table = engine.dialect.table
+    engine.insert(table(schema.rejects), REJECTS.fields, _new_rejects(engine, spool, load, schema))
+    engine.insert(table(schema.loads), LOADS.fields, [_loads_row(engine, spool, load, mode, counts)])
     engine.commit()
-    return result
+    return {"verdict": load.stats.verdict, **counts}
 
 
-def _loads_row(engine: Engine, spool: Spool, load: Load, mode: Mode, result: dict[str, Any]) -> list[Any]:
-    newest = spool.newest
+def _loads_row(
+    engine: Engine, spool: Spool, load: Load, mode: Mode, counts: Mapping[str, int | None]
+) -> list[Any]:
+    timestamp, newest = engine.dialect.timestamp, spool.newest
     return [
         load.run_id,
         target_key(engine),
         str(mode),
-        load.verdict,
+        load.stats.verdict,
         load.reason or None,
-        engine.moment(load.started),
-        engine.moment(datetime.now(UTC)),
-        None if newest is None else engine.moment(newest),
-        *(result[name] for name in COUNTS),
+        timestamp(load.started),
+        timestamp(datetime.now(UTC)),
+        None if newest is None else timestamp(newest),
+        *counts.values(),
     ]
 
 
@@ -118,12 +111,12 @@ def _new_rejects(engine: Engine, spool: Spool, load: Load, schema: Schema) -> It
     """Rejects that no earlier load has kept."""
     if not spool.rejected:
         return
-    target, moment = target_key(engine), engine.moment(load.started)
+    dialect, target = engine.dialect, target_key(engine)
     known = {
         digest
         for (digest,) in engine.select(
-            f"SELECT {engine.column('_sela_hash')} FROM {engine.table(schema.rejects)}"
-            f" WHERE {engine.column('target')} = {engine.placeholder}",
+            f"SELECT {dialect.column(HASH)} FROM {dialect.table(schema.rejects)}"
+            f" WHERE {dialect.column('target')} = {dialect.placeholder}",
             [target],
         )
     }
@@ -131,7 +124,7 @@ def _new_rejects(engine: Engine, spool: Spool, load: Load, schema: Schema) -> It
         raw = line.decode()
         digest = content_hash({"raw": raw})
         if digest not in known:
-            yield [target, digest, load.run_id, moment, raw]
+            yield [target, digest, load.run_id, dialect.timestamp(load.started), raw]
 
 
 def _described(error: Exception) -> str:

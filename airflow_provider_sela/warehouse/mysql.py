@@ -11,27 +11,26 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_sela.api.leads import EXTRA, Field, Kind, Row, canonical_json
 from airflow_provider_sela.exceptions import SelaTargetUnavailableError
 from airflow_provider_sela.storage.spool import Spool
-from airflow_provider_sela.warehouse.engine import Column
+from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
-from airflow_provider_sela.warehouse.tables import SHORT, STAGED
+from airflow_provider_sela.warehouse.tables import SHORT, STAGED, Column
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
 _TIMES = tuple(field.name for field in STAGED if field.kind is Kind.TIMESTAMP)
 # MariaDB's JSON functions, its check of JSON columns among them, stop at 32 levels (MySQL: 100).
-_DEEPEST = 30
-_LOCK_WAIT = 600
-# The smallest default of max_allowed_packet in use is 16 MB.
-_STATEMENT = 4_000_000
+_DEEPEST_LEVELS = 30
+# Of another load that writes; the error has it in words.
+_LOCK_WAIT_SECONDS = 600
+# The smallest default of max_allowed_packet in use is 16 MB, and quoting makes lines longer.
+_STATEMENT_BYTES = 4_000_000
+_STATEMENT_ROWS = 1000
 
 
-class MySQLEngine(StagedEngine):
-    """MySQL 8 and MariaDB 10.6, or newer, on InnoDB.
-
-    A table that a load creates stays, empty, if that load fails: neither database can take DDL back.
-    """
+class MySQLDialect(Dialect):
+    """Times are UTC, because DATETIME has no time zone."""
 
     types: ClassVar[Mapping[Kind, str]] = {
         Kind.INTEGER: "BIGINT",
@@ -51,13 +50,56 @@ class MySQLEngine(StagedEngine):
     short_text = "VARCHAR(250)"
     placeholder = "%s"
     quote_mark = "`"
-    transactional_ddl = False
     # Text is compared exactly, as everywhere else.
     table_options = " DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 
+    def parameter(self, kind: Kind) -> str:
+        """Both drivers join rows into one INSERT only where parameters stand bare."""
+        return self.placeholder
+
+    def timestamp(self, value: datetime) -> str:
+        """DATETIME has no time zone: everything is UTC."""
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+    def accepts(self, field: Field, column: Column) -> bool:
+        """Short texts fit into any VARCHAR that was made for them."""
+        return super().accepts(field, column) or (field.name in SHORT and column.type == "varchar(250)")
+
+    def adapt(self, row: Row) -> Row:
+        """JSON that is nested too deeply becomes NULL; ``extra`` keeps its text, as of other bad values."""
+        deep = {name: text for name in ("metadata", EXTRA.name) if _too_deep(text := row.values[name])}
+        if not deep:
+            return row
+        kept = row.values[EXTRA.name]
+        extra = json.loads(str(kept)) if kept and EXTRA.name not in deep else {}
+        invalid = extra.get("_invalid", {})
+        extra["_invalid"] = {**(invalid if isinstance(invalid, dict) else {"_invalid": invalid}), **deep}
+        values = {**row.values, **dict.fromkeys(deep), EXTRA.name: canonical_json(extra)}
+        return Row(values, row.nulled + len(deep))
+
+    def spool_line(self, values: Mapping[str, Any], content: bytes) -> bytes:
+        """As JSON, with timestamps in the form that DATETIME takes."""
+        times = {name: _naive(values[name]) for name in _TIMES}
+        return super().spool_line({**values, **times}, content)
+
+    def update(self, table: str, source: str, sets: Sequence[tuple[str, str]], join: str, where: str) -> str:
+        """The same UPDATE, in MySQL's order of clauses."""
+        assignments = ", ".join(f"t.{self.column(name)} = {value}" for name, value in sets)
+        return f"UPDATE {table} t JOIN {source} s ON {join} SET {assignments} WHERE {where}"
+
+
+class MySQLEngine(StagedEngine):
+    """MySQL 8 and MariaDB 10.6, or newer, on InnoDB.
+
+    A table that a load creates stays, empty, if that load fails: neither database can take DDL back.
+    """
+
+    dialect = MySQLDialect()
+    transactional_ddl = False
+
     def __init__(self, hook: DbApiHook, table: str) -> None:
         super().__init__(hook, table)
-        self.staging = self.table((*self.target[:-1], "_sela_staging"))
+        self.staging = self.dialect.table((*self.target[:-1], "_sela_staging"))
 
     def connect(self) -> Any:
         """Speak UTF-8 and have bad values refused: without strict mode, text is cut off in silence."""
@@ -71,18 +113,10 @@ class MySQLEngine(StagedEngine):
 
     def lock(self) -> None:
         """Let loads write one after another; the lock ends with the connection."""
-        if self.one("SELECT GET_LOCK('airflow_provider_sela', %s)", [_LOCK_WAIT])[0] != 1:
+        if self.fetch_one("SELECT GET_LOCK('airflow_provider_sela', %s)", [_LOCK_WAIT_SECONDS])[0] != 1:
             raise SelaTargetUnavailableError(
                 "another load has been writing for ten minutes: run this one again"
             )
-
-    def parameter(self, kind: Kind) -> str:
-        """Both drivers join rows into one INSERT only where parameters stand bare."""
-        return self.placeholder
-
-    def moment(self, value: datetime) -> str:
-        """DATETIME has no time zone: everything is UTC."""
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
     def columns(self, table: TableName) -> dict[str, Column] | None:
         """Ask the information schema; column names are compared without case, as the databases do."""
@@ -95,49 +129,20 @@ class MySQLEngine(StagedEngine):
         )
         return {name: Column(kind, bool(null), bool(filled)) for name, kind, null, filled in rows} or None
 
-    def accepts(self, field: Field, column: Column) -> bool:
-        """Short texts fit into any VARCHAR that was made for them."""
-        return super().accepts(field, column) or (field.name in SHORT and column.type == "varchar(250)")
-
-    def fit(self, row: Row) -> Row:
-        """JSON that is nested too deeply becomes NULL; ``extra`` keeps its text, as of other bad values."""
-        deep = {name: text for name in ("metadata", EXTRA.name) if _too_deep(text := row.values[name])}
-        if not deep:
-            return row
-        kept = row.values[EXTRA.name]
-        extra = json.loads(str(kept)) if kept and EXTRA.name not in deep else {}
-        invalid = extra.get("_invalid", {})
-        extra["_invalid"] = {**(invalid if isinstance(invalid, dict) else {"_invalid": invalid}), **deep}
-        values = {**row.values, **dict.fromkeys(deep), EXTRA.name: canonical_json(extra)}
-        return Row(values, row.nulled + len(deep))
-
-    def line(self, values: Mapping[str, Any], content: bytes) -> bytes:
-        """As JSON, with timestamps in the form that DATETIME takes."""
-        times = {name: _naive(values[name]) for name in _TIMES}
-        return super().line({**values, **times}, content)
-
     def fill(self, spool: Spool) -> None:
         """Insert many rows with each statement, but not more than a packet takes."""
-        batch_size = max(1, min(1000, _STATEMENT // max(1, spool.longest)))
-        self.insert(self.staging, STAGED, self.rows(spool), batch_size)
-
-    def update(self, sets: Sequence[tuple[str, str]], join: str, where: str) -> str:
-        """The same UPDATE, in MySQL's order of clauses."""
-        assignments = ", ".join(f"t.{self.column(name)} = {value}" for name, value in sets)
-        return (
-            f"UPDATE {self.table(self.target)} t JOIN {self.staging} s ON {join}"
-            f" SET {assignments} WHERE {where}"
-        )
+        rows = max(1, min(_STATEMENT_ROWS, _STATEMENT_BYTES // max(1, spool.longest)))
+        self.insert(self.staging, STAGED, self.rows(spool), rows)
 
 
-def _naive(moment: str | None) -> str | None:
-    return None if moment is None else moment[:26].replace("T", " ")
+def _naive(timestamp: str | None) -> str | None:
+    return None if timestamp is None else timestamp[:26].replace("T", " ")
 
 
 def _too_deep(text: object) -> bool:
-    if not isinstance(text, str) or text.count("[") + text.count("{") <= _DEEPEST:
+    if not isinstance(text, str) or text.count("[") + text.count("{") <= _DEEPEST_LEVELS:
         return False
-    return max(_depths(json.loads(text))) > _DEEPEST
+    return max(_depths(json.loads(text))) > _DEEPEST_LEVELS
 
 
 def _depths(value: Any, depth: int = 0) -> Iterator[int]:

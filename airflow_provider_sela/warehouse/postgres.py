@@ -9,24 +9,21 @@ from typing import Any, ClassVar
 from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.storage.csv_lines import escaped, needs_no_escape
 from airflow_provider_sela.storage.spool import Spool
-from airflow_provider_sela.warehouse.engine import Column
+from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
-from airflow_provider_sela.warehouse.tables import HASH, STAGED
+from airflow_provider_sela.warehouse.tables import HASH, STAGED, Column
 
 #: Form of the spooled lines, for COPY.
 COPY_OPTIONS = r"FORMAT csv, NULL 'null', ESCAPE E'\\', ENCODING 'UTF8'"
-_BLOCK = 2**18
+# Of the spool in memory at once.
+_BLOCK_BYTES = 2**18
 # "Sela" in ASCII. One lock for all loads into a database: it is held for the writing, not for the reading.
-_LOCK = 0x53656C61
+_LOCK_KEY = 0x53656C61
 
 
-class PostgresEngine(StagedEngine):
-    """PostgreSQL 12 and newer.
-
-    The spool holds rows in COPY's own CSV format, so that they are sent as they are. A text with a line feed
-    is more than one line there.
-    """
+class PostgresDialect(Dialect):
+    """The spool holds rows in COPY's own CSV format. A text with a line feed is more than one line there."""
 
     types: ClassVar[Mapping[Kind, str]] = {
         Kind.INTEGER: "bigint",
@@ -43,29 +40,12 @@ class PostgresEngine(StagedEngine):
         Kind.JSON: frozenset({"jsonb", "json", "text", "character varying"}),
     }
     placeholder = "%s"
-    staging = "pg_temp._sela_staging"
-    # Where a pooler hands the session to somebody else, the table must not outlive the transaction.
-    staging_options = " ON COMMIT DROP"
 
     def fold(self, name: str) -> str:
         """PostgreSQL reads ``Leads`` as ``leads``."""
         return name.lower()
 
-    def lock(self) -> None:
-        """Let loads write one after another; readers and other writers go on."""
-        self.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-
-    def columns(self, table: TableName) -> dict[str, Column] | None:
-        """Ask the catalogue, which follows the search path as statements do."""
-        rows = self.select(
-            "SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull,"
-            " atthasdef OR attidentity <> '' OR attgenerated <> ''"
-            " FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
-            [self.table(table)],
-        )
-        return {name: Column(*column) for name, *column in rows} or None
-
-    def line(self, values: Mapping[str, Any], content: bytes) -> bytes:
+    def spool_line(self, values: Mapping[str, Any], content: bytes) -> bytes:
         """A row in COPY's CSV format; half as long to make as COPY's text format, and an eighth larger."""
         return (
             b'%b,"%b"' % (content[1:-1], values[HASH].encode())
@@ -73,16 +53,39 @@ class PostgresEngine(StagedEngine):
             else escaped(values)
         )
 
+
+class PostgresEngine(StagedEngine):
+    """PostgreSQL 12 and newer. The spool is sent as it is."""
+
+    dialect = PostgresDialect()
+    staging = "pg_temp._sela_staging"
+    # Where a pooler hands the session to somebody else, the table must not outlive the transaction.
+    staging_options = " ON COMMIT DROP"
+
+    def lock(self) -> None:
+        """Let loads write one after another; readers and other writers go on."""
+        self.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_KEY])
+
+    def columns(self, table: TableName) -> dict[str, Column] | None:
+        """Ask the catalogue, which follows the search path as statements do."""
+        rows = self.select(
+            "SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull,"
+            " atthasdef OR attidentity <> '' OR attgenerated <> ''"
+            " FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+            [self.dialect.table(table)],
+        )
+        return {name: Column(*column) for name, *column in rows} or None
+
     def fill(self, spool: Spool) -> None:
         """Send the spool, then let the planner know how many leads it was."""
-        sql = f"COPY {self.staging} ({self.listed(STAGED)}) FROM STDIN WITH ({COPY_OPTIONS})"
+        sql = f"COPY {self.staging} ({self.dialect.column_list(STAGED)}) FROM STDIN WITH ({COPY_OPTIONS})"
         with Path(spool.path()).open("rb") as lines:
             lines.seek(0)
             if hasattr(self.cursor, "copy_expert"):
-                self.cursor.copy_expert(sql, lines, _BLOCK)
+                self.cursor.copy_expert(sql, lines, _BLOCK_BYTES)
             else:
                 with self.cursor.copy(sql) as copy:
-                    while block := lines.read(_BLOCK):
+                    while block := lines.read(_BLOCK_BYTES):
                         copy.write(block)
         # Of all columns it would take nearly half as long as the COPY.
-        self.execute(f"ANALYZE {self.staging} ({self.column('id')})")
+        self.execute(f"ANALYZE {self.staging} ({self.dialect.column('id')})")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from airflow_provider_sela.api.leads import Field
 from airflow_provider_sela.exceptions import SelaTargetError
-from airflow_provider_sela.warehouse.engine import Column, Engine
+from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.identifiers import TableName, beside
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
@@ -13,6 +13,7 @@ from airflow_provider_sela.warehouse.tables import (
     LOADS_TABLE,
     REJECTS,
     REJECTS_TABLE,
+    Column,
     Layout,
     Mode,
 )
@@ -30,8 +31,8 @@ class Schema:
         self._mode = mode
         self._create = create
         self._add = add
-        self.loads = beside(engine.target, engine.fold(LOADS_TABLE))
-        self.rejects = beside(engine.target, engine.fold(REJECTS_TABLE))
+        self.loads = beside(engine.target, engine.dialect.fold(LOADS_TABLE))
+        self.rejects = beside(engine.target, engine.dialect.fold(REJECTS_TABLE))
 
     def check(self) -> None:
         """Change nothing.
@@ -50,8 +51,8 @@ class Schema:
     def _run(self, *, apply: bool) -> dict[TableName, dict[str, Column] | None]:
         engine = self._engine
         tables = [(engine.target, self._mode.layout), (self.loads, LOADS), (self.rejects, REJECTS)]
-        for companion, layout in engine.companions.items():
-            tables.append((beside(engine.target, engine.fold(companion)), layout))
+        for auxiliary, layout in engine.auxiliary_tables.items():
+            tables.append((beside(engine.target, engine.dialect.fold(auxiliary)), layout))
         found = {name: engine.columns(name) for name, _ in tables}
         for name, layout in tables:
             existing = found[name]
@@ -61,7 +62,7 @@ class Schema:
                         f"there is no table {_spelled(name)}: create it, or set create_table"
                     )
                 if apply:
-                    engine.create(name, layout)
+                    engine.create_table(name, layout)
                 continue
             for field in self._missing(name, layout, existing):
                 if apply:
@@ -81,17 +82,17 @@ class Schema:
     def _conflicts(self, layout: Layout, existing: dict[str, Column]) -> list[str]:
         return [
             f"column {field.name} is {column.type}, which cannot hold every value:"
-            f" make it {self._engine.column_type(field).lower()}"
+            f" make it {self._engine.dialect.column_type(field).lower()}"
             for field in layout.fields
-            if (column := existing.get(field.name)) and not self._engine.accepts(field, column)
+            if (column := existing.get(field.name)) and not self._engine.dialect.accepts(field, column)
         ]
 
     def _check_mode(self) -> None:
         """A table of one mode is not fit for another, and its columns do not show it."""
-        text = self._engine.column
+        dialect = self._engine.dialect
         rows = self._engine.select(
-            f"SELECT DISTINCT {text('mode')} FROM {self._engine.table(self.loads)}"
-            f" WHERE {text('target')} = {self._engine.placeholder}",
+            f"SELECT DISTINCT {dialect.column('mode')} FROM {dialect.table(self.loads)}"
+            f" WHERE {dialect.column('target')} = {dialect.placeholder}",
             [target_key(self._engine)],
         )
         shape = self._mode.layout

@@ -15,10 +15,10 @@ import msgspec
 from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError, SelaTargetUnavailableError
 from airflow_provider_sela.storage.spool import Spool
-from airflow_provider_sela.warehouse.engine import Column
+from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
-from airflow_provider_sela.warehouse.tables import STAGED, Layout
+from airflow_provider_sela.warehouse.tables import STAGED, Column, Layout
 
 #: Everything of the session that changes what a load does, whatever the account, the user or the connection
 #: says. A killed worker's statement ends after 5 minutes (``ABORT_DETACHED_QUERY``), and so does its idle
@@ -37,22 +37,19 @@ _SPOOLED = "_SELA_SPOOL"
 _LOCK = "_sela_lock"
 _LOCKED = Field("locked", Kind.INTEGER)
 # One part is held in memory, compressed; the parts of a large load are read side by side by the warehouse.
-_PART = 64 * 2**20
-_WHOLE_TEXT = 16_777_216
-_MISSING = 2003
+_PART_BYTES = 64 * 2**20
+# The length of a VARCHAR that was created without one.
+_WHOLE_TEXT_CHARACTERS = 16_777_216
+# Number of the error for an object that does not exist or may not be seen.
+_MISSING_ERRNO = 2003
 _LOGGER = logging.getLogger("snowflake.connector")
 
 
-class SnowflakeEngine(StagedEngine):
-    """Snowflake, with the connector that Airflow's provider uses.
+class SnowflakeDialect(Dialect):
+    """Times are TIMESTAMP_TZ: an instant with the offset that was written, here always UTC.
 
-    Snowflake enforces no primary key and has no lock to ask for, so two loads at once could both insert a
-    lead. They queue on ``_SELA_LOCK``, a table of one row beside the target that each transaction updates
-    first: an UPDATE waits for the transaction that updated before. DDL commits by itself.
-
-    Times are TIMESTAMP_TZ: an instant with the offset that was written, here always UTC, so that neither the
-    instant nor what a reader sees depends on a session's TIMEZONE. Of TIMESTAMP_LTZ only the first holds, of
-    TIMESTAMP_NTZ neither.
+    Neither the instant nor what a reader sees depends on a session's TIMEZONE. Of TIMESTAMP_LTZ only the
+    first holds, of TIMESTAMP_NTZ neither.
     """
 
     types: ClassVar[Mapping[Kind, str]] = {
@@ -72,10 +69,38 @@ class SnowflakeEngine(StagedEngine):
         Kind.JSON: frozenset({"variant"}),
     }
     placeholder = "%s"
-    transactional_ddl = False
     # Two first loads at once make the same tables.
-    unless_there = "IF NOT EXISTS "
-    companions: ClassVar[Mapping[str, Layout]] = {_LOCK: Layout((_LOCKED,))}
+    if_not_exists = "IF NOT EXISTS "
+
+    def fold(self, name: str) -> str:
+        """Snowflake reads ``Leads`` as ``LEADS``."""
+        return name.upper()
+
+    def update(self, table: str, source: str, sets: Sequence[tuple[str, str]], join: str, where: str) -> str:
+        """The same UPDATE; Snowflake documents its aliases without AS."""
+        return f"UPDATE {table} t SET {self.assignments(sets)} FROM {source} s WHERE {join} AND {where}"
+
+    def typed(self, field: Field) -> str:
+        """A value of a spooled line as a column takes it."""
+        text = f'"ROW":"{field.name}"::VARCHAR'
+        if field.kind is Kind.JSON:
+            return f"PARSE_JSON({text})"
+        if field.kind is Kind.TIMESTAMP:
+            return f"{text}::{self.types[field.kind]}"
+        return f'"ROW":"{field.name}"::{self.types[field.kind]}'
+
+
+class SnowflakeEngine(StagedEngine):
+    """Snowflake, with the connector that Airflow's provider uses.
+
+    Snowflake enforces no primary key and has no lock to ask for, so two loads at once could both insert a
+    lead. They queue on ``_SELA_LOCK``, a table of one row beside the target that each transaction updates
+    first: an UPDATE waits for the transaction that updated before. DDL commits by itself.
+    """
+
+    dialect = SnowflakeDialect()
+    transactional_ddl = False
+    auxiliary_tables: ClassVar[Mapping[str, Layout]] = {_LOCK: Layout((_LOCKED,))}
     staging = '"_SELA_STAGING"'
     staging_key = False
 
@@ -110,7 +135,7 @@ class SnowflakeEngine(StagedEngine):
         from snowflake.connector.errors import ProgrammingError
 
         cursor = self.connection.cursor()
-        schema = self.table(self.target[:-1])
+        schema = self.dialect.table(self.target[:-1])
         try:
             if schema:
                 cursor.execute(f"USE SCHEMA {schema}")
@@ -129,13 +154,10 @@ class SnowflakeEngine(StagedEngine):
         self._numbers = count()
         return cursor
 
-    def fold(self, name: str) -> str:
-        """Snowflake reads ``Leads`` as ``LEADS``."""
-        return name.upper()
-
     def begin(self) -> None:
         """Begin, and wait until the transaction of every other load has ended."""
-        lock, locked = self.quote(self.fold(_LOCK)), self.column(_LOCKED.name)
+        dialect = self.dialect
+        lock, locked = dialect.quote(dialect.fold(_LOCK)), dialect.column(_LOCKED.name)
         self.execute(f"INSERT INTO {lock} ({locked}) SELECT COUNT(*) FROM {lock} HAVING COUNT(*) = 0")
         self.execute("BEGIN TRANSACTION")
         self.execute(f"UPDATE {lock} SET {locked} = 1")
@@ -149,9 +171,9 @@ class SnowflakeEngine(StagedEngine):
         from snowflake.connector.errors import ProgrammingError
 
         try:
-            described = list(self.select(f"DESCRIBE TABLE {self.table(table)}"))
+            described = list(self.select(f"DESCRIBE TABLE {self.dialect.table(table)}"))
         except ProgrammingError as error:
-            if error.errno != _MISSING:
+            if error.errno != _MISSING_ERRNO:
                 raise
             return None
         return {
@@ -167,17 +189,11 @@ class SnowflakeEngine(StagedEngine):
         self._bulk(self.staging, STAGED, spool.lines())
 
     def insert(
-        self, table: str, fields: Sequence[Field], rows: Iterable[Sequence[Any]], batch_size: int = 0
+        self, table: str, fields: Sequence[Field], rows: Iterable[Sequence[Any]], batch_rows: int = 0
     ) -> None:
         """Take the bulk path too: values that stand in a statement stay in Snowflake's query history."""
         names = [field.name for field in fields]
         self._bulk(table, fields, (msgspec.json.encode(dict(zip(names, row, strict=True))) for row in rows))
-
-    def update(self, sets: Sequence[tuple[str, str]], join: str, where: str) -> str:
-        """The same UPDATE; Snowflake documents its aliases without AS."""
-        assignments = ", ".join(f"{self.column(name)} = {value}" for name, value in sets)
-        target = self.table(self.target)
-        return f"UPDATE {target} t SET {assignments} FROM {self.staging} s WHERE {join} AND {where}"
 
     def _bulk(self, table: str, fields: Sequence[Field], lines: Iterable[bytes]) -> None:
         """Insert lines of JSON: PUT them, COPY them as they are, and type them inside of Snowflake."""
@@ -191,8 +207,10 @@ class SnowflakeEngine(StagedEngine):
             f'COPY INTO "{_SPOOLED}" FROM @%{_SPOOLED} FILE_FORMAT = (TYPE = JSON COMPRESSION = GZIP'
             " NULL_IF = ()) ON_ERROR = ABORT_STATEMENT PURGE = TRUE"
         )
-        typed = ", ".join(map(self._typed, fields))
-        self.execute(f'INSERT INTO {table} ({self.listed(fields)}) SELECT {typed} FROM "{_SPOOLED}"')
+        typed = ", ".join(map(self.dialect.typed, fields))
+        self.execute(
+            f'INSERT INTO {table} ({self.dialect.column_list(fields)}) SELECT {typed} FROM "{_SPOOLED}"'
+        )
         if self.cursor.rowcount != sent:
             raise SelaTargetUnavailableError(
                 f"Snowflake took {self.cursor.rowcount} of {sent} rows and nothing was written: run it again"
@@ -207,14 +225,6 @@ class SnowflakeEngine(StagedEngine):
             file_stream=part,
         )
 
-    def _typed(self, field: Field) -> str:
-        text = f'"ROW":"{field.name}"::VARCHAR'
-        if field.kind is Kind.JSON:
-            return f"PARSE_JSON({text})"
-        if field.kind is Kind.TIMESTAMP:
-            return f"{text}::{self.types[field.kind]}"
-        return f'"ROW":"{field.name}"::{self.types[field.kind]}'
-
 
 def _parts(lines: Iterable[bytes]) -> Iterator[tuple[io.BytesIO, int]]:
     """Compressed files of whole lines, with the number of lines in each."""
@@ -225,7 +235,7 @@ def _parts(lines: Iterable[bytes]) -> Iterator[tuple[io.BytesIO, int]]:
             for line in chain([first], remaining):
                 file.write(line + b"\n")
                 size, number = size + len(line), number + 1
-                if size >= _PART:
+                if size >= _PART_BYTES:
                     break
         part.seek(0)
         yield part, number
@@ -235,4 +245,4 @@ def _plain_type(kind: str) -> str:
     """A type as DESCRIBE spells it, in lower case; VARCHAR without a length that lets everything in."""
     kind = kind.lower()
     length = kind.removeprefix("varchar(").rstrip(")")
-    return "varchar" if length.isdigit() and int(length) >= _WHOLE_TEXT else kind
+    return "varchar" if length.isdigit() and int(length) >= _WHOLE_TEXT_CHARACTERS else kind

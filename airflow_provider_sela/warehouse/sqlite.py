@@ -7,16 +7,17 @@ from typing import Any, ClassVar
 
 from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.storage.spool import Spool
-from airflow_provider_sela.warehouse.engine import Column
+from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
-from airflow_provider_sela.warehouse.tables import STAGED
+from airflow_provider_sela.warehouse.tables import STAGED, Column
 
-_LOCK_WAIT_MS = 60_000
+# Another load has the lock from staging to commit, not while it reads.
+_LOCK_WAIT_MILLISECONDS = 60_000
 
 
-class SQLiteEngine(StagedEngine):
-    """SQLite, whose columns take any value: timestamps are ISO 8601 text in UTC, which sorts by time."""
+class SQLiteDialect(Dialect):
+    """Columns take any value: timestamps are ISO 8601 text in UTC, which sorts by time."""
 
     types: ClassVar[Mapping[Kind, str]] = {
         Kind.INTEGER: "INTEGER",
@@ -32,12 +33,18 @@ class SQLiteEngine(StagedEngine):
         Kind.BOOLEAN: frozenset({"boolean", "bool", "integer", "tinyint", "int"}),
         Kind.JSON: frozenset({"text", "varchar", "clob"}),
     }
+
+
+class SQLiteEngine(StagedEngine):
+    """SQLite, in a file."""
+
+    dialect = SQLiteDialect()
     staging = "temp._sela_staging"
 
     def connect(self) -> Any:
         """Take the transaction from Python's driver, which would commit before DDL."""
         self.connection.isolation_level = None
-        self.connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_MS}")
+        self.connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_MILLISECONDS}")
         return self.connection.cursor()
 
     def begin(self) -> None:

@@ -16,6 +16,7 @@ from airflow_provider_sela.warehouse.tables import (
     HASH,
     RUN_ID,
     STAGED,
+    STAGING,
     SYNCED_AT,
     VALID_FROM,
     VALID_TO,
@@ -32,10 +33,15 @@ class StagedEngine(Engine):
     rows *in scope*: update those that changed, insert those that are missing, delete those that were not
     read. For ``append`` the rows of this run are in scope, for ``history`` the versions that are still valid;
     there the update closes a version, which makes its lead one that is missing.
+
+    A new database gives :attr:`staging`, :meth:`fill` and :meth:`~.engine.Engine.columns`.
     """
 
-    staging = "_sela_staging"
+    #: The staging table as it stands in a statement.
+    staging: str
+    #: Whether it has a primary key, which makes the joins of some databases fast.
     staging_key: ClassVar[bool] = True
+    #: What stands behind the dialect's options of a table.
     staging_options: ClassVar[str] = ""
 
     @abstractmethod
@@ -44,11 +50,9 @@ class StagedEngine(Engine):
 
     def stage(self, spool: Spool) -> None:
         """Create the staging table, which ends with the connection, and fill it."""
-        columns = [self.definition(field, field.name == "id") for field in STAGED]
-        if self.staging_key:
-            columns.append(f"PRIMARY KEY ({self.column('id')})")
-        options = self.table_options + self.staging_options
-        self.execute(f"CREATE TEMPORARY TABLE {self.staging} ({', '.join(columns)}){options}")
+        columns = self.dialect.definitions(STAGING, primary_key=self.staging_key)
+        options = self.dialect.table_options + self.staging_options
+        self.execute(f"CREATE TEMPORARY TABLE {self.staging} ({columns}){options}")
         self.fill(spool)
 
     def rows(self, spool: Spool) -> Iterator[Sequence[Any]]:
@@ -58,10 +62,11 @@ class StagedEngine(Engine):
 
     def write(self, mode: Mode, load: Load) -> Counts:
         """Compare, then change, insert and delete what the comparison found."""
+        dialect = self.dialect
         scope, scope_values = self._scope(mode, load)
         changed, changed_values = self._changed(mode, load)
-        target, key = self.table(self.target), self.column("id")
-        news, changes = self.one(
+        target, key = dialect.table(self.target), dialect.column("id")
+        news, changes = self.fetch_one(
             f"SELECT COUNT(CASE WHEN t.{key} IS NULL THEN 1 END),"
             f" COUNT(CASE WHEN t.{key} IS NOT NULL AND {changed} THEN 1 END)"
             f" FROM {self.staging} s LEFT JOIN {target} t ON t.{key} = s.{key} AND {scope}",
@@ -69,79 +74,76 @@ class StagedEngine(Engine):
         )
         if changes:
             sets, values = self._sets(mode, load)
-            self.execute(
-                self.update(sets, f"t.{key} = s.{key}", f"{scope} AND {changed}"),
-                [*values, *scope_values, *changed_values],
-            )
+            where = f"{scope} AND {changed}"
+            update = dialect.update(target, self.staging, sets, f"t.{key} = s.{key}", where)
+            self.execute(update, [*values, *scope_values, *changed_values])
         if news or (changes and mode is Mode.HISTORY):
             self._insert_missing(mode, load, scope, scope_values)
         return Counts(news, changes, self._remove(mode, load) if mode.removes else 0)
 
-    def update(self, sets: Sequence[tuple[str, str]], join: str, where: str) -> str:
-        """An UPDATE of the target by the staging table."""
-        assignments = ", ".join(f"{self.column(name)} = {value}" for name, value in sets)
-        return (
-            f"UPDATE {self.table(self.target)} AS t SET {assignments}"
-            f" FROM {self.staging} AS s WHERE {join} AND {where}"
-        )
-
     def _scope(self, mode: Mode, load: Load) -> tuple[str, list[Any]]:
+        dialect = self.dialect
         if mode is Mode.APPEND:
-            return f"t.{self.column(RUN_ID)} = {self.placeholder}", [load.run_id]
+            return f"t.{dialect.column(RUN_ID)} = {dialect.placeholder}", [load.run_id]
         if mode is Mode.HISTORY:
-            later = f"t.{self.column(SYNCED_AT)} > {self.parameter(Kind.TIMESTAMP)}"
-            return f"(t.{self.column(VALID_TO)} IS NULL OR {later})", [self.moment(load.started)]
+            later = f"t.{dialect.column(SYNCED_AT)} > {dialect.parameter(Kind.TIMESTAMP)}"
+            scope = f"(t.{dialect.column(VALID_TO)} IS NULL OR {later})"
+            return scope, [dialect.timestamp(load.started)]
         return "1 = 1", []
 
     def _changed(self, mode: Mode, load: Load) -> tuple[str, list[Any]]:
         """Whether a row differs and this load knows better: of two loads that overlap, the one that ends last
         may have read first."""
-        digest, deleted = self.column(HASH), self.column(DELETED_AT)
+        dialect = self.dialect
+        digest, deleted = dialect.column(HASH), dialect.column(DELETED_AT)
         differs = f"(t.{digest} IS NULL OR t.{digest} <> s.{digest} OR t.{deleted} IS NOT NULL)"
         if mode.removes:
             return differs, []
-        since = self.column(VALID_FROM if mode is Mode.HISTORY else SYNCED_AT)
-        earlier = f"t.{since} IS NULL OR t.{since} < {self.parameter(Kind.TIMESTAMP)}"
+        since = dialect.column(VALID_FROM if mode is Mode.HISTORY else SYNCED_AT)
+        earlier = f"t.{since} IS NULL OR t.{since} < {dialect.parameter(Kind.TIMESTAMP)}"
         if mode is Mode.HISTORY:
-            earlier = f"t.{self.column(VALID_TO)} IS NULL AND ({earlier})"
+            earlier = f"t.{dialect.column(VALID_TO)} IS NULL AND ({earlier})"
         else:
-            modified = self.column("modified_time")
+            modified = dialect.column("modified_time")
             earlier = f"{earlier} OR s.{modified} > t.{modified}"
-        return f"{differs} AND ({earlier})", [self.moment(load.started)]
+        return f"{differs} AND ({earlier})", [dialect.timestamp(load.started)]
 
     def _sets(self, mode: Mode, load: Load) -> tuple[list[tuple[str, str]], list[Any]]:
-        stamp = self.parameter(Kind.TIMESTAMP)
+        dialect = self.dialect
+        stamp = dialect.parameter(Kind.TIMESTAMP)
         if mode is Mode.HISTORY:
-            return [(VALID_TO, stamp)], [self.moment(load.started)]
-        copied = [(field.name, f"s.{self.column(field.name)}") for field in STAGED if field.name != "id"]
-        ours = [(DELETED_AT, "NULL"), (SYNCED_AT, stamp), (RUN_ID, self.placeholder)]
-        return copied + ours, [self.moment(load.started), load.run_id]
+            return [(VALID_TO, stamp)], [dialect.timestamp(load.started)]
+        copied = [(field.name, f"s.{dialect.column(field.name)}") for field in STAGED if field.name != "id"]
+        ours = [(DELETED_AT, "NULL"), (SYNCED_AT, stamp), (RUN_ID, dialect.placeholder)]
+        return copied + ours, [dialect.timestamp(load.started), load.run_id]
 
     def _insert_missing(self, mode: Mode, load: Load, scope: str, scope_values: list[Any]) -> None:
+        dialect = self.dialect
         added: list[tuple[Field, Any]] = [
-            (Field(SYNCED_AT, Kind.TIMESTAMP), self.moment(load.started)),
+            (Field(SYNCED_AT, Kind.TIMESTAMP), dialect.timestamp(load.started)),
             (Field(RUN_ID, Kind.TEXT), load.run_id),
         ]
         if mode is Mode.HISTORY:
-            added.append((Field(VALID_FROM, Kind.TIMESTAMP), self.moment(load.started)))
-        key = self.column("id")
-        constants = ", ".join(self.parameter(field.kind) for field, _ in added)
+            added.append((Field(VALID_FROM, Kind.TIMESTAMP), dialect.timestamp(load.started)))
+        target, key = dialect.table(self.target), dialect.column("id")
+        names = dialect.column_list([*STAGED, *(field for field, _ in added)])
+        constants = ", ".join(dialect.parameter(field.kind) for field, _ in added)
         self.execute(
-            f"INSERT INTO {self.table(self.target)}"
-            f" ({self.listed(STAGED)}, {self.listed(field for field, _ in added)})"
-            f" SELECT {self.listed(STAGED, 's.')}, {constants} FROM {self.staging} s WHERE NOT EXISTS"
-            f" (SELECT 1 FROM {self.table(self.target)} t WHERE t.{key} = s.{key} AND {scope})",
+            f"INSERT INTO {target} ({names})"
+            f" SELECT {dialect.column_list(STAGED, 's.')}, {constants} FROM {self.staging} s WHERE NOT EXISTS"
+            f" (SELECT 1 FROM {target} t WHERE t.{key} = s.{key} AND {scope})",
             [*(value for _, value in added), *scope_values],
         )
 
     def _remove(self, mode: Mode, load: Load) -> int:
-        target, key = self.table(self.target), self.column("id")
+        dialect = self.dialect
+        target, key = dialect.table(self.target), dialect.column("id")
         where = f"NOT EXISTS (SELECT 1 FROM {self.staging} s WHERE s.{key} = {target}.{key})"
         values: list[Any] = []
         if mode is Mode.APPEND:
-            where = f"{where} AND {self.column(RUN_ID)} = {self.placeholder}"
+            where = f"{where} AND {dialect.column(RUN_ID)} = {dialect.placeholder}"
             values.append(load.run_id)
-        removed: int = self.one(f"SELECT COUNT(*) FROM {target} WHERE {where}", values)[0]
+        removed: int = self.fetch_one(f"SELECT COUNT(*) FROM {target} WHERE {where}", values)[0]
         if removed:
             self.execute(f"DELETE FROM {target} WHERE {where}", values)
         return removed

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Field, Kind
+from airflow_provider_sela.metrics import LOAD_COUNTS, ReadStats
 
 HASH = "_sela_hash"
 SYNCED_AT = "_sela_synced_at"
@@ -35,6 +36,23 @@ class Layout(NamedTuple):
 
     fields: Sequence[Field]
     key: Sequence[str] = ()
+
+
+#: The staging table.
+STAGING = Layout(STAGED, ("id",))
+
+
+class Column(NamedTuple):
+    """A column that a table has.
+
+    :param type: as the database calls it, lower case; empty where it cannot be asked.
+    :param nullable: whether it may hold NULL.
+    :param filled: whether the database fills it when a new row leaves it out.
+    """
+
+    type: str
+    nullable: bool = True
+    filled: bool = True
 
 
 class Mode(StrEnum):
@@ -66,10 +84,6 @@ class Mode(StrEnum):
 
 LOADS_TABLE = "_sela_loads"
 REJECTS_TABLE = "_sela_rejects"
-COUNTS = (
-    "read", "new", "changed", "unchanged", "deleted", "nulled", "rejected", "requests", "retries", "repaired",
-    "passes",
-)  # fmt: skip
 LOADS = Layout(
     (
         Field("run_id", Kind.TEXT),
@@ -80,7 +94,7 @@ LOADS = Layout(
         Field("started", Kind.TIMESTAMP),
         Field("finished", Kind.TIMESTAMP),
         Field("watermark", Kind.TIMESTAMP),
-        *(Field(name, Kind.INTEGER) for name in COUNTS),
+        *(Field(name, Kind.INTEGER) for name in LOAD_COUNTS),
     )
 )
 REJECTS = Layout(
@@ -99,25 +113,20 @@ class Load:
     """One read that is about to land.
 
     :param run_id: Airflow's run id; a rerun has the same one.
-    :param started: when the read began, with a time zone; decides between two loads that overlap.
-    :param verdict: how far the read is known to be complete.
-    :param requests: requests that the read sent.
-    :param retries: how many of them were sent again.
-    :param repaired: gaps between pages that the read closed by further requests.
-    :param passes: whole passes over the list, 1 where one was enough.
+    :param stats: what the read found and cost.
     :param reason: why the verdict is no stronger; empty for a proof.
-    :param gone: ids of leads that are confirmed to be deleted.
+    :param deleted_ids: of leads that are confirmed to be deleted at Sela.
     """
 
     run_id: str
-    started: datetime
-    verdict: str = "UNVERIFIED"
-    requests: int = 0
-    retries: int = 0
-    repaired: int = 0
-    passes: int = 1
+    stats: ReadStats
     reason: str = ""
-    gone: Sequence[int] = field(default=(), repr=False)
+    deleted_ids: Sequence[int] = field(default=(), repr=False)
+
+    @property
+    def started(self) -> datetime:
+        """The time that decides between two loads that overlap."""
+        return self.stats.started
 
 
 class Counts(NamedTuple):

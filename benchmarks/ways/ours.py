@@ -79,11 +79,11 @@ def load_sela(order: Order) -> Result:
 def prepare(order: Order) -> Result:
     """Write what the limits load: the lines that this package sends to the database."""
     from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
-    from airflow_provider_sela.warehouse import engine_for
+    from airflow_provider_sela.warehouse.registry import engine_for
 
     engine = engine_for("target", order["table"])
     with (
-        open_snapshot(SelaHook(), {}, encoder=engine.encode()) as snapshot,
+        open_snapshot(SelaHook(), {}, encoder=engine.dialect.encoder()) as snapshot,
         Path(order["prepared"]).open("wb") as copy,
     ):
         with Path(snapshot.spool.path()).open("rb") as sealed:
@@ -100,16 +100,16 @@ def limit_sela(order: Order) -> Result:
     return downloaded
 
 
-def _engine_parts(order: Order) -> tuple[Any, str, str]:
-    """The engine, for its types; the columns of a prepared line; those of the staging table."""
-    from airflow_provider_sela.warehouse import engine_for
+def _dialect_parts(order: Order) -> tuple[Any, str, str]:
+    """The dialect of the database; the columns of a prepared line; those of the staging table."""
+    from airflow_provider_sela.warehouse.registry import engine_for
     from airflow_provider_sela.warehouse.tables import STAGED
 
-    engine = engine_for("target", order["table"])
+    dialect: Any = engine_for("target", order["table"]).dialect
     return (
-        engine,
-        engine.listed(STAGED),
-        ", ".join(f"{engine.column(field.name)} {engine.column_type(field)}" for field in STAGED),
+        dialect,
+        dialect.column_list(STAGED),
+        ", ".join(f"{dialect.column(field.name)} {dialect.column_type(field)}" for field in STAGED),
     )
 
 
@@ -118,7 +118,7 @@ def _limit_postgres(order: Order) -> None:
 
     from airflow_provider_sela.warehouse.postgres import COPY_OPTIONS
 
-    _, names, columns = _engine_parts(order)
+    _, names, columns = _dialect_parts(order)
     sets = ", ".join(f"{name} = excluded.{name}" for name in names.split(", ")[1:])
     with psycopg.connect(**order["postgres"]) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE TABLE {order['table']} ({columns}, PRIMARY KEY (id))")
@@ -138,12 +138,12 @@ def _limit_postgres(order: Order) -> None:
 def _limit_duckdb(order: Order) -> None:
     import duckdb
 
-    engine, names, columns = _engine_parts(order)
+    dialect, names, columns = _dialect_parts(order)
     with duckdb.connect(order["duckdb"]) as connection:
         connection.execute("SET memory_limit = '256MB'")
         connection.execute(f"CREATE TABLE {order['table']} ({columns}, PRIMARY KEY (id))")
         connection.execute(f"CREATE TEMPORARY TABLE staging ({columns})")
-        connection.execute(f"INSERT INTO staging {engine.reading(1 << 20)}", [order["prepared"]])
+        connection.execute(f"INSERT INTO staging {dialect.spool_query(1 << 20)}", [order["prepared"]])
         sets = ", ".join(f"{name} = s.{name}" for name in names.split(", ")[1:])
         connection.execute(
             f"MERGE INTO {order['table']} t USING staging s ON t.id = s.id"
@@ -158,7 +158,7 @@ def come_up(conn_id: str | None) -> None:
     from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
     from airflow.providers.common.compat.sdk import BaseHook
 
-    for module in ("hooks.sela", "hooks.snapshot", "operators.leads", "transfers.leads_to_sql"):
+    for module in ("hooks.sela", "reading.lead_snapshot", "operators.leads", "transfers.leads_to_sql"):
         import_module(f"airflow_provider_sela.{module}")
     get_hook_lineage_collector()
     BaseHook.get_connection("sela_default")

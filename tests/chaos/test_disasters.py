@@ -20,8 +20,8 @@ from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.testing import Request, Response, SelaApi
 from tests.support.databases import Database, DuckDB, Postgres, SQLite
 from tests.support.disks import Disk
+from tests.support.loads import load
 from tests.support.servers import PostgresServer
-from tests.transfers.test_leads_to_sql import load
 
 Target = Callable[[Any], None]
 

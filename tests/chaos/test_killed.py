@@ -15,8 +15,8 @@ import pytest
 from airflow_provider_sela.testing import SelaApi
 from tests.chaos import worker
 from tests.support.databases import Database, Postgres
+from tests.support.loads import load
 from tests.support.servers import PostgresServer
-from tests.transfers.test_leads_to_sql import load
 
 pytestmark = pytest.mark.server
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from tests.transfers.test_leads_to_sql import load
+from tests.support.loads import load
 from tests.warehouse.dying import PROCESSES
 
 

@@ -14,7 +14,7 @@ from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.lineage import file_target, table_target
 from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
-from airflow_provider_sela.warehouse import engine_for
+from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import Mode
 from tests.observability.conftest import PLANTED
 from tests.support.databases import DuckDB

@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.testing.wire import Request
 from tests.support.databases import DuckDB
-from tests.transfers.test_leads_to_sql import load
+from tests.support.loads import load
 
 
 def marked(warehouse: DuckDB) -> list[int]:

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_sela.testing import SelaApi
 from tests.support.databases import DuckDB
-from tests.transfers.test_leads_to_sql import load
+from tests.support.loads import load
 from tests.warehouse.dying import PROCESSES
 
 

@@ -19,15 +19,7 @@ from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 from tests.snapshot.drifting import DriftingList
 from tests.support.databases import DuckDB
 from tests.support.drifting_api import DriftingApi
-
-SALT = "a salt of many characters"
-
-
-def load(run_id: str | None = "manual__1", **arguments: Any) -> dict[str, Any]:
-    arguments = {"task_id": "load", "conn_id": "warehouse", "table": "leads", **arguments}
-    context: Any = {"run_id": run_id} if run_id else {}
-    result: dict[str, Any] = SelaLeadsToSqlOperator(**arguments).execute(context)
-    return result
+from tests.support.loads import SALT, load
 
 
 def test_leads_land_and_the_counts_are_the_result(

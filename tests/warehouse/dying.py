@@ -61,7 +61,7 @@ def _arm(die_before: int) -> None:
         return step
 
     for owner, name in (
-        (Engine, "execute"), (Engine, "many"), (Engine, "commit"), (PostgresEngine, "fill"),
+        (Engine, "execute"), (Engine, "execute_many"), (Engine, "commit"), (PostgresEngine, "fill"),
         (DuckDBEngine, "commit"), (SQLiteEngine, "commit"), (SnowflakeEngine, "_put"),
     ):  # fmt: skip
         setattr(owner, name, armed(getattr(owner, name)))

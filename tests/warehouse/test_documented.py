@@ -14,9 +14,10 @@ from sqlalchemy.dialects import registry
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Field, Kind
 from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.testing import SelaApi, sample_leads
-from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.generic import GenericEngine
+from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.snowflake import SESSION
+from airflow_provider_sela.warehouse.sqlalchemy_dialect import SQLAlchemyDialect
 from airflow_provider_sela.warehouse.tables import LOADS, REJECTS, Mode
 from tests.support.databases import Database, DuckDB
 from tests.support.loads import lead, load_leads
@@ -38,25 +39,26 @@ def test_the_types_of_columns_are_those_of_the_page(database: Database) -> None:
     engine = engine_for("warehouse", "leads")
     if isinstance(engine, GenericEngine):
         pytest.skip("see the next test")
+    dialect = engine.dialect
     rows = table(page(database), "## Column types")
     assert [Kind(row[0]) for row in rows] == list(Kind)
     for kind, own, also in rows:
-        assert codes(own) == [engine.types[Kind(kind)]]
+        assert codes(own) == [dialect.types[Kind(kind)]]
         allowed = {name.lower() for name in codes(own)} | set(codes(also))
-        assert allowed == engine.accepted[Kind(kind)] | {engine.types[Kind(kind)].lower()}
+        assert allowed == dialect.accepted[Kind(kind)] | {dialect.types[Kind(kind)].lower()}
 
 
 def test_the_types_of_other_databases_are_those_of_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(DuckDB(tmp_path).connection))
-    engine = GenericEngine(engine_for("warehouse", "leads").hook, "leads")
+    dialect = SQLAlchemyDialect(engine_for("warehouse", "leads").hook)
     rows = table("engines/other.md", "## Column types")
     assert [Kind(row[0]) for row in rows] == list(Kind)
     for place, name in enumerate(DIALECTS, 1):
-        engine.__dict__["dialect"] = registry.load(name)()
+        dialect.__dict__["sqlalchemy"] = registry.load(name)()
         for row in rows:
-            assert codes(row[place]) == [engine.column_type(Field("any", Kind(row[0])))]
+            assert codes(row[place]) == [dialect.column_type(Field("any", Kind(row[0])))]
 
 
 def test_the_query_of_the_page_gives_what_it_says(database: Database) -> None:

@@ -10,9 +10,8 @@ import pytest
 from airflow_provider_sela.api.leads import lead_row
 from airflow_provider_sela.testing import sample_leads
 from tests.support.databases import Database
-from tests.support.loads import lead, load_leads
+from tests.support.loads import expected, landed, lead, load_leads
 from tests.warehouse.conftest import make
-from tests.warehouse.test_merge import expected, landed
 
 pytestmark = pytest.mark.server
 
@@ -29,9 +28,9 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
 def test_the_other_driver_lands_the_same(database: Database) -> None:
     leads = [*sample_leads(250), lead(99_999, email="🏡 \\N\t", metadata={"note": "x" * 1_000_000})]
     assert load_leads(leads, rejects=[{"no": "id"}])["new"] == 251
-    again = load_leads([*leads[:-1], {**leads[-1], "status": "LOST"}], gone=[])
+    again = load_leads([*leads[:-1], {**leads[-1], "status": "LOST"}], deleted_ids=[])
     assert (again["new"], again["changed"], again["unchanged"]) == (0, 1, 250)
     rows = database.table()
     assert [landed(row) for row in rows[:-1]] == [expected(item) for item in leads[:-1]]
     assert rows[-1]["email"] == lead_row(leads[-1]).values["email"]
-    assert load_leads(sample_leads(1), gone=[99_999])["deleted"] == 1
+    assert load_leads(sample_leads(1), deleted_ids=[99_999])["deleted"] == 1

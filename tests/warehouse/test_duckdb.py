@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sela.warehouse import engine_for
+from airflow_provider_sela.warehouse.registry import engine_for
 from tests.support.databases import DuckDB
 
 
@@ -26,4 +26,4 @@ def test_memory_is_bounded_to_256_mb_unless_the_connection_says_otherwise(
     connection = {**DuckDB(tmp_path).connection, "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
     with engine_for("warehouse", "leads") as engine:
-        assert engine.one("SELECT current_setting('memory_limit')") == (limit,)
+        assert engine.fetch_one("SELECT current_setting('memory_limit')") == (limit,)

@@ -10,11 +10,10 @@ import pytest
 
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetUnavailableError
 from airflow_provider_sela.testing import sample_leads
-from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.generic import GenericEngine
+from airflow_provider_sela.warehouse.registry import engine_for
 from tests.support.databases import Database, SQLite
-from tests.support.loads import lead, load_leads, moment
-from tests.warehouse.test_merge import expected, landed
+from tests.support.loads import expected, landed, lead, load_leads, moment
 
 
 @pytest.fixture

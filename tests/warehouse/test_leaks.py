@@ -12,23 +12,15 @@ from airflow_provider_sela.api.leads import Lead, content_json
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaTargetUnavailableError
 from airflow_provider_sela.storage.spool import Line, Spool
-from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.landing import land
+from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import HASH, Load
 from tests.support.databases import Database
-from tests.support.loads import lead, load_leads, moment
+from tests.support.errors import chain
+from tests.support.loads import lead, load_leads, moment, stats
 from tests.support.spooling import add
 
 PLANTED = "deep.sorrow@example.com"
-
-
-def chain(error: BaseException | None) -> list[BaseException]:
-    """The error and everything that it leads to, suppressed or not."""
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found
 
 
 def only_one_of_each_email(database: Database) -> None:
@@ -72,14 +64,14 @@ def test_a_value_that_cannot_be_staged_is_not_quoted(
 
     def broken(item: RawLead) -> Line:
         values = {**item.row().values, field: PLANTED}
-        return Line(engine.line({**values, HASH: "0"}, content_json(values)))
+        return Line(engine.dialect.spool_line({**values, HASH: "0"}, content_json(values)))
 
     with Spool(broken) as spool:
         add(spool, cast(Lead, lead(1)))
         if field != "id" and database.name in ("sqlite", "generic"):
             pytest.skip("the column takes any text")
         with engine, pytest.raises(SelaTargetUnavailableError) as caught:
-            land(engine, spool, Load("run", moment(1)))
+            land(engine, spool, Load("run", stats(spool, moment(1))))
     assert_nothing_leaked(caught.value, caplog.text, *capfd.readouterr())
     if database.transactional_ddl:
         assert database.tables() == set()
@@ -103,6 +95,6 @@ def test_a_load_that_goes_well_logs_no_lead(
     database: Database, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     load_leads([lead(1, email=PLANTED)], rejects=[{"email": PLANTED}])
-    load_leads([lead(1, email=PLANTED, status="LOST")], gone=[1])
+    load_leads([lead(1, email=PLANTED, status="LOST")], deleted_ids=[1])
     for text in (caplog.text, *capfd.readouterr()):
         assert "sorrow" not in text

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
-from airflow_provider_sela.api.leads import lead_row
 from airflow_provider_sela.testing import sample_leads
 from airflow_provider_sela.warehouse.tables import Mode
-from tests.support.databases import Database, plain
-from tests.support.loads import lead, load_leads, moment
-
-
-def expected(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: plain(name, value) for name, value in lead_row(item).values.items()}
-
-
-def landed(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if not name.startswith("_sela_")}
+from tests.support.databases import Database
+from tests.support.loads import expected, landed, lead, load_leads, moment
 
 
 def test_every_lead_lands_with_every_field_typed(database: Database) -> None:
@@ -134,10 +124,12 @@ def test_what_is_newer_by_its_own_time_wins_whatever_load_brings_it(database: Da
 def test_a_lead_that_is_gone_is_marked_and_unmarked_when_it_returns(database: Database, mode: Mode) -> None:
     load_leads(sample_leads(3), mode=mode, started=moment(1))
     first, second, _ = sample_leads(3)
-    assert load_leads(sample_leads(1), mode=mode, started=moment(2), gone=[second["id"]])["deleted"] == 1
+    assert (
+        load_leads(sample_leads(1), mode=mode, started=moment(2), deleted_ids=[second["id"]])["deleted"] == 1
+    )
     marked = [row for row in database.table() if row["_sela_deleted_at"]]
     assert [(row["id"], row["_sela_deleted_at"]) for row in marked] == [(second["id"], moment(2))]
-    again = load_leads([first], mode=mode, started=moment(3), gone=[second["id"]])
+    again = load_leads([first], mode=mode, started=moment(3), deleted_ids=[second["id"]])
     assert again["deleted"] == 0
     back = load_leads([first, second], mode=mode, started=moment(4))
     assert back["new"] + back["changed"] == 1
@@ -147,7 +139,7 @@ def test_a_lead_that_is_gone_is_marked_and_unmarked_when_it_returns(database: Da
 
 def test_a_load_that_began_before_a_lead_was_marked_does_not_unmark_it(database: Database) -> None:
     load_leads(sample_leads(1), started=moment(1))
-    load_leads([], started=moment(5), gone=[sample_leads(1)[0]["id"]])
+    load_leads([], started=moment(5), deleted_ids=[sample_leads(1)[0]["id"]])
     load_leads(sample_leads(1), started=moment(4))
     assert database.table()[0]["_sela_deleted_at"] == moment(5)
 

@@ -84,7 +84,7 @@ def test_history_does_not_close_a_lead_that_was_not_read(database: Database) -> 
 
 def test_a_confirmed_delete_closes_the_version_and_a_return_opens_one(database: Database) -> None:
     load_leads([lead(1)], mode=Mode.HISTORY, started=moment(1))
-    load_leads([], mode=Mode.HISTORY, started=moment(2), gone=[1])
+    load_leads([], mode=Mode.HISTORY, started=moment(2), deleted_ids=[1])
     load_leads([lead(1)], mode=Mode.HISTORY, started=moment(3))
     rows = database.table(order="_sela_valid_from")
     seen = [(row["_sela_valid_from"], row["_sela_valid_to"], row["_sela_deleted_at"]) for row in rows]
@@ -93,7 +93,7 @@ def test_a_confirmed_delete_closes_the_version_and_a_return_opens_one(database: 
 
 def test_a_load_that_began_earlier_does_not_disturb_history(database: Database) -> None:
     load_leads([lead(1, status="A"), lead(2)], mode=Mode.HISTORY, started=moment(1))
-    load_leads([lead(1, status="C")], mode=Mode.HISTORY, started=moment(5), gone=[2])
+    load_leads([lead(1, status="C")], mode=Mode.HISTORY, started=moment(5), deleted_ids=[2])
     before = database.table(order="id, _sela_valid_from")
     load_leads([lead(1, status="B"), lead(2)], mode=Mode.HISTORY, started=moment(3))
     assert database.table(order="id, _sela_valid_from") == before

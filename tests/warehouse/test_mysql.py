@@ -17,7 +17,7 @@ from tests.support.loads import load_leads
 def test_a_load_that_waits_too_long_for_another_writes_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_sela.warehouse.mysql._LOCK_WAIT", 0)
+    monkeypatch.setattr("airflow_provider_sela.warehouse.mysql._LOCK_WAIT_SECONDS", 0)
     with closing(database.connect()) as other:
         other.cursor().execute("SELECT GET_LOCK('airflow_provider_sela', 0)")
         with pytest.raises(SelaTargetUnavailableError, match=r"another load has been writing .* again"):

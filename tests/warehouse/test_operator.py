@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_sela.testing import SelaApi
 from tests.support.databases import Database
-from tests.transfers.test_leads_to_sql import SALT, load
+from tests.support.loads import SALT, load
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 
 from airflow_provider_sela.exceptions import SelaRequestError, SelaTargetError
 from airflow_provider_sela.testing import sample_leads
-from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.identifiers import table_name
 from airflow_provider_sela.warehouse.landing import check
+from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import Mode
 from tests.support.databases import Database
 from tests.support.loads import lead, load_leads
@@ -112,7 +112,7 @@ def test_a_table_in_another_schema_has_its_books_there(database: Database) -> No
     schema = f"other_{getattr(database, 'schema', 'x')}"
     database.run(f"CREATE SCHEMA {schema}")
     load_leads(sample_leads(2), table=f"{schema}.leads")
-    fold = engine_for("warehouse", "leads").fold
+    fold = engine_for("warehouse", "leads").dialect.fold
     assert load_leads(sample_leads(3), table=f'"{fold(schema)}"."{fold("leads")}"')["new"] == 1
     assert database.rows(f"SELECT COUNT(*) FROM {schema}.leads") == [(3,)]
     assert database.rows(f"SELECT COUNT(*) FROM {schema}._sela_loads") == [(2,)]

@@ -13,12 +13,12 @@ from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError, SelaTargetUnavailableError
 from airflow_provider_sela.storage.spool import Line, Spool
 from airflow_provider_sela.testing import sample_leads
-from airflow_provider_sela.warehouse import engine_for
 from airflow_provider_sela.warehouse.landing import check, land
+from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.snowflake import _parts
 from airflow_provider_sela.warehouse.tables import Load, Mode
 from tests.support.databases import Database
-from tests.support.loads import lead, load_leads, moment
+from tests.support.loads import lead, load_leads, moment, stats
 from tests.support.spooling import add
 
 emulated = pytest.mark.parametrize(
@@ -62,12 +62,12 @@ def test_rows_that_went_missing_on_the_way_undo_the_load(database: Database) -> 
     """COPY passes over an empty line, which no lead makes, as over a file that it believes to have loaded."""
     load_leads(sample_leads(3))
     engine = engine_for("warehouse", "leads")
-    encode = engine.encode()
+    encode = engine.dialect.encoder()
     with Spool(lambda item: Line(b"") if item.id == 5 else encode(item)) as spool:
         for item in (lead(4), lead(5)):
             add(spool, cast(Lead, item))
         with engine, pytest.raises(SelaTargetUnavailableError, match="took 1 of 2 rows and nothing was"):
-            land(engine, spool, Load("run", moment(9999)))
+            land(engine, spool, Load("run", stats(spool, moment(9999))))
     assert len(database.table()) == 3
 
 
@@ -75,13 +75,13 @@ def test_rows_that_went_missing_on_the_way_undo_the_load(database: Database) -> 
 def test_a_load_that_is_sent_in_many_parts_lands_whole(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_sela.warehouse.snowflake._PART", 10_000)
+    monkeypatch.setattr("airflow_provider_sela.warehouse.snowflake._PART_BYTES", 10_000)
     assert load_leads(sample_leads(100))["new"] == 100
     assert [row["id"] for row in database.table()] == sorted(item["id"] for item in sample_leads(100))
 
 
 def test_a_part_is_not_longer_than_what_memory_is_meant_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_sela.warehouse.snowflake._PART", 1000)
+    monkeypatch.setattr("airflow_provider_sela.warehouse.snowflake._PART_BYTES", 1000)
     lines = [json.dumps({"id": number}).encode() for number in range(1000)]
     parts = [(gzip.decompress(part.read()).splitlines(), number) for part, number in _parts(lines)]
     assert [line for part, _ in parts for line in part] == lines

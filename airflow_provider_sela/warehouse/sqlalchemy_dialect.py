@@ -1,0 +1,76 @@
+"""Names and types of any other database, as SQLAlchemy knows them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_sela.api.leads import Field, Kind
+from airflow_provider_sela.warehouse.dialect import Dialect
+from airflow_provider_sela.warehouse.identifiers import TableName
+from airflow_provider_sela.warehouse.tables import SHORT, SYNCED_AT
+
+if TYPE_CHECKING:
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+
+class SQLAlchemyDialect(Dialect):
+    """SQLAlchemy's dialect for a hook chooses types and quotes names; parameters have Python's types.
+
+    :param hook: hook of the user's connection. It names the dialect when the first type or name is needed.
+    :ivar placeholder: set by the engine, because the driver chooses it.
+    """
+
+    def __init__(self, hook: DbApiHook) -> None:
+        self._hook = hook
+
+    @cached_property
+    def sqlalchemy(self) -> Any:
+        """SQLAlchemy's dialect of the hook, the SQL standard where it has none."""
+        from sqlalchemy.dialects import registry
+        from sqlalchemy.engine.default import DefaultDialect
+        from sqlalchemy.exc import NoSuchModuleError
+
+        try:
+            return registry.load(self._hook.dialect_name)()
+        except NoSuchModuleError:
+            return DefaultDialect()
+
+    def quote(self, name: str) -> str:
+        """Quote what needs it: many of these databases make quoted names case-sensitive."""
+        return str(self.sqlalchemy.identifier_preparer.quote(name))
+
+    def column_type(self, field: Field) -> str:
+        """Let SQLAlchemy name the type."""
+        from sqlalchemy import types
+
+        # SQL Server's VARCHAR and TEXT lose what is not in their code page, Oracle's DATE has whole seconds,
+        # and the SQL standard has no DATETIME.
+        text = types.UnicodeText().with_variant(types.Unicode(), "mssql")
+        kinds: dict[Kind, types.TypeEngine[Any]] = {
+            Kind.INTEGER: types.BigInteger(),
+            Kind.TEXT: types.Unicode(250) if field.name in SHORT else text,
+            Kind.TIMESTAMP: types.DateTime(True).with_variant(types.TIMESTAMP(True), "oracle", "default"),
+            Kind.BOOLEAN: types.Boolean(),
+            Kind.JSON: text,
+        }
+        return str(kinds[field.kind].compile(dialect=self.sqlalchemy))
+
+    def parameter(self, kind: Kind) -> str:
+        """Parameters have Python's types, so that no cast is needed."""
+        return self.placeholder
+
+    def timestamp(self, value: datetime) -> datetime:
+        """A ``datetime`` in UTC, naive where the database's type has no zone."""
+        value = value.astimezone(UTC)
+        return value if self._zoned else value.replace(tzinfo=None)
+
+    def add_column(self, table: TableName, field: Field) -> str:
+        """The same statement without COLUMN, which not every database allows."""
+        return f"ALTER TABLE {self.table(table)} ADD {self._definition(field)}"
+
+    @cached_property
+    def _zoned(self) -> bool:
+        kind = self.column_type(Field(SYNCED_AT, Kind.TIMESTAMP)).upper()
+        return "ZONE" in kind or "OFFSET" in kind or kind.endswith("TZ")
