@@ -375,6 +375,19 @@ def test_a_tunnel_that_squid_refuses_is_a_matter_of_set_up(
         assert squid.served(1) == ["TCP_DENIED/403"]
 
 
+def test_a_request_that_squid_refuses_is_not_taken_for_a_refusal_of_sela(
+    read: Read, environment: SetEnvironment
+) -> None:
+    with Squid(CLOSED) as squid, FaultServer(GOOD) as server:
+        environment(HTTP_PROXY=squid.url)
+        with pytest.raises(
+            SelaSetupError, match="HTTP 403, and not in the API's words: something on the way"
+        ):
+            read(server)
+        assert squid.served(1) == ["TCP_DENIED/403"]
+        assert server.requests == []
+
+
 def test_a_server_that_squid_cannot_reach_is_of_the_moment(read: Read, environment: SetEnvironment) -> None:
     with Squid() as squid, nobody() as place:
         environment(ALL_PROXY=squid.url)
