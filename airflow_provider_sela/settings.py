@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from airflow_provider_sela.api.request import DEFAULT_HOST, authorization, origin, whole_number
 from airflow_provider_sela.exceptions import SelaSetupError, of_connection
+
+# Each library has a moment of its own at which another name fails, and words of its own for it.
+_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 
 
 class Connection(Protocol):
@@ -101,8 +106,8 @@ EXTRA_FIELDS = (
         kind="string",
         default=None,
         title="CA bundle",
-        description="File of certificate authorities, on every machine that runs tasks. Empty: the usual"
-        " ones.",
+        description="File or folder of certificate authorities, on every machine that runs tasks or triggers."
+        " Empty: those of the environment.",
     ),
     ExtraField(
         name="client_cert",
@@ -170,7 +175,7 @@ class Settings:
                 verify=values["verify"] or True,
                 client_cert=_client_cert(values),
                 client_key=values["client_key"],
-                proxy=_proxy(values["proxy"]),
+                proxy=values["proxy"] and proxy_url(values["proxy"], "extra 'proxy' (Proxy)"),
             )
         except SelaSetupError as error:
             refusal = of_connection(connection.conn_id, error)
@@ -264,13 +269,20 @@ def _client_cert(values: Mapping[str, Any]) -> str | None:
     return certificate
 
 
-def _proxy(url: str | None) -> str | None:
-    if url is None:
-        return None
+def proxy_url(url: str, named_by: str) -> str:
+    """A proxy's URL, as it was given.
+
+    :param named_by: the extra or the variable that it comes from, for the message.
+    :raises SelaSetupError: it is none; the message does not quote it, as it may hold a password.
+    """
     try:
-        origin(url)
+        host = urlsplit(origin(url)).hostname or ""
+        if not _NAME.fullmatch(host) or host.rpartition(".")[2].isdecimal():
+            ip_address(host)
     except ValueError:
-        raise SelaSetupError(
-            "extra 'proxy' (Proxy): expected is a URL such as http://proxy.example.com:3128"
-        ) from None
+        usable = False
+    else:
+        usable = url.isprintable() and " " not in url
+    if not usable:
+        raise SelaSetupError(f"{named_by}: expected is a URL such as http://proxy.example.com:3128")
     return url

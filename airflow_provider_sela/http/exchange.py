@@ -23,6 +23,7 @@ from airflow_provider_sela.exceptions import (
     of_connection,
 )
 from airflow_provider_sela.http.pacing import Pacer, RetryBudget, retry_after, retry_options
+from airflow_provider_sela.http.retry_log import RetryLog
 from airflow_provider_sela.settings import Settings
 
 L = TypeVar("L")
@@ -95,6 +96,7 @@ class Run:
         self.requests = 0
         self.retries = 0
         self.called_off = threading.Event()
+        self._retry_log = RetryLog()
         self._lock = threading.Lock()
 
     def count(self, *, requests: int = 0, retries: int = 0) -> None:
@@ -112,19 +114,13 @@ class Run:
         """Record a wait that a rate limit asked for, the server's or the connection's own."""
         metrics.duration("sela.rate_limit.wait", self._conn_id, seconds)
 
-    def retried(self, page: int, state: RetryCallState, log: logging.Logger) -> None:
-        """Count and log a retry that is about to be waited for."""
+    def retried(self, page: int, state: RetryCallState, attempts: int, log: logging.Logger) -> None:
+        """Count and log a retry that is about to be waited for; parameters as of :meth:`.RetryLog.log`."""
         self.count(retries=1)
         metrics.count("sela.retries", self._conn_id)
         if retry_after(state) is not None:
             self.held_back(state.upcoming_sleep)
-        log.warning(
-            "Sela page %d: %s; attempt %d in %.1f s",
-            page,
-            state.outcome.exception() if state.outcome else None,
-            state.attempt_number + 1,
-            state.upcoming_sleep,
-        )
+        self._retry_log.log(page, state, attempts, log)
 
     def sleep(self, seconds: float) -> None:
         """Sleep, but no longer than the read lasts."""
@@ -148,18 +144,28 @@ class Exchange:
         :param page: number of the page, for the log.
         :param max_attempts: default: the connection's.
         """
-        return retry_options(
-            max_attempts or self.settings.max_attempts,
-            run.budget,
-            lambda state: run.retried(page, state, log),
-        )
+        attempts = max_attempts or self.settings.max_attempts
+        return retry_options(attempts, run.budget, lambda state: run.retried(page, state, attempts, log))
 
     def waits(self, run: Run) -> Iterator[float]:
-        """Seconds to sleep before a request may be sent; it counts as sent after the last."""
+        """Seconds to sleep before a request may be sent; it counts as sent after the last.
+
+        :raises SelaUnavailableError: the server asked for a longer pause than the read may wait.
+        """
+        self._refuse_long_pause(run)
         for wait in self.pacer.waits():
             run.held_back(wait)
             yield wait
+            self._refuse_long_pause(run)
         run.sent()
+
+    def _refuse_long_pause(self, run: Run) -> None:
+        left = self.pacer.paused(time.monotonic())
+        if left > run.budget.left:
+            raise SelaUnavailableError(
+                f"the server asked for a pause, which ends in {left:.0f} s; run it again then",
+                retry_after=left,
+            )
 
     def page(
         self,

@@ -91,7 +91,7 @@ class SelaLeadSensor(BaseSensorOperator):
         self.max_failures = max_failures
         self.sela_conn_id = sela_conn_id
         self._failure_limit = FailureLimit(max_failures)
-        self._retry_after = 0.0
+        self._retry_after = self._quiet_until = 0.0
         if deferrable and start_from_trigger and _renderable(external_id, statuses, sela_conn_id):
             trigger = self._trigger(None)
             classpath, arguments = trigger.serialize()
@@ -116,7 +116,9 @@ class SelaLeadSensor(BaseSensorOperator):
             return self._defer(deadline)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once."""
+        """Look once, unless the server asked for a pause that is not over, as at the time-out."""
+        if time.monotonic() < self._quiet_until:
+            return PokeReturnValue(is_done=False)
         failures = self._failures_so_far(context)
         self._retry_after = 0.0
         try:
@@ -127,6 +129,7 @@ class SelaLeadSensor(BaseSensorOperator):
                 self._retry_after = failures.failed(error, 0.0, self.log)
             except SelaError as fatal:
                 raise _WaitOverError(fatal) from None
+            self._quiet_until = time.monotonic() + self._retry_after
             self._store_failures(context, failures)
             return PokeReturnValue(is_done=False)
         if failures.in_a_row:
@@ -219,7 +222,7 @@ class SelaLeadSensor(BaseSensorOperator):
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
     ) -> float:
         interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
-        return max(float(interval), self._retry_after)
+        return max(float(interval), min(self._retry_after, self.timeout - run_duration()))
 
     def _failures_so_far(self, context: Context) -> FailureLimit:
         store = context.get("task_state_store") if self.reschedule else None

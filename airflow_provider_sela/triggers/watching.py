@@ -18,7 +18,7 @@ from airflow_provider_sela.snapshot.windows import Entry
 from airflow_provider_sela.triggers.jitter import jittered
 from airflow_provider_sela.triggers.list_watch import ListWatch, Look
 
-#: A watch whose token is wrong is looked at again after this long at most.
+#: A watch whose token is wrong, or whose server asks for a longer pause, is looked at again after this long.
 _MAX_PAUSE_SECONDS = 3600.0
 
 
@@ -77,8 +77,8 @@ def _filters(kwargs: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _pause(interval: float, failures: int, error: SelaError, log: logging.Logger) -> float:
-    pause = min(interval * 2.0 ** min(failures, 10), max(interval, _MAX_PAUSE_SECONDS))
-    pause = jittered(max(pause, error.retry_after or 0.0))
+    pause = max(interval * 2.0 ** min(failures, 10), error.retry_after or 0.0)
+    pause = jittered(min(pause, max(interval, _MAX_PAUSE_SECONDS)))
     level = logging.WARNING if error.retryable else logging.ERROR
     log.log(level, "Sela: %s; failure %d in a row, the watch goes on in %.0f s", error, failures, pause)
     return pause

@@ -149,6 +149,34 @@ def test_retry_after_is_waited_for_between_pokes(monkeypatch: pytest.MonkeyPatch
         assert time.monotonic() - started >= 1
 
 
+@pytest.mark.parametrize("asked", ["3600", "4000000000"])
+def test_a_retry_after_beyond_the_time_out_keeps_no_poking_sensor_asleep(
+    monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    """The time-out comes when it should, and the server is not asked before it wants to be."""
+    with SelaApi(leads=3) as api:
+        connect(monkeypatch, api)
+        api.answer_next(429, headers={"Retry-After": asked})
+        started = time.monotonic()
+        with pytest.raises(AirflowSensorTimeout):
+            # Longer than the first look takes, which imports what reads.
+            sensor(timeout=5).execute({})
+        assert 5 <= time.monotonic() - started < 20
+        assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("asked", ["3600", "4000000000"])
+def test_a_retry_after_beyond_the_time_out_is_rescheduled_for_the_time_out(
+    monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    task = sensor(mode="reschedule", timeout=60)
+    with SelaApi(leads=3) as api:
+        connect(monkeypatch, api)
+        api.answer_next(429, headers={"Retry-After": asked})
+        task.poke({})
+    assert task._get_next_poke_interval(time.monotonic(), lambda: 20.0, 1) == 40
+
+
 def test_a_count_kept_by_airflow_limits_failures_over_reschedules(monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow 3.3 gives each look of a rescheduled task the same store; each look is another process."""
     from airflow.providers.common.compat.sdk import AirflowException

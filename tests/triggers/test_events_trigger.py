@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from contextlib import aclosing
 from typing import Any
 
@@ -374,6 +375,32 @@ async def test_failures_never_end_the_watch_nor_make_it_hammer_the_server(
             new = api.add()["id"]
             await until(lambda: watch.events)
     assert watch.ids() == [new]
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [("7200", 3600), ("4000000000", 3600), ("Fri, 31 Dec 9999 23:59:59 GMT", 3600), ("50", 50)],
+)
+async def test_a_server_can_silence_a_watch_for_an_hour_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    asked: str,
+    seconds: float,
+) -> None:
+    logged = ""
+    with SelaApi(leads=30) as api:
+        connect(monkeypatch, api, max_attempts=1)
+        async with Watch():
+            await looked(api)
+            api.answer_next(429, headers={"Retry-After": asked})
+            while "the watch goes on" not in logged:
+                await asyncio.sleep(0.05)
+                logged += capsys.readouterr().out + caplog.text
+    found = re.search(r"the watch goes on in (\d+) s", logged)
+    assert found is not None
+    # With the jitter of every pause.
+    assert seconds <= int(found[1]) <= seconds * 1.1
 
 
 async def test_watchers_with_the_same_arguments_poll_once(monkeypatch: pytest.MonkeyPatch) -> None:

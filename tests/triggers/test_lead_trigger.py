@@ -133,6 +133,17 @@ async def test_retry_after_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
         assert 1 <= answered - refused < 2.5
 
 
+@pytest.mark.parametrize("asked", ["3600", "4000000000"])
+async def test_a_retry_after_beyond_the_deadline_does_not_put_it_off(
+    monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    with FaultServer(reply(429, b"{}", Retry_After=asked)) as server:
+        connect(monkeypatch, server)
+        event = await first_event(waiting(poke_interval=0.1, deadline=time.time() + 1))
+    assert event == {"status": "timeout"}
+    assert len(server.requests) == 1
+
+
 async def test_what_the_server_asked_the_worker_is_obeyed_by_the_trigger(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
