@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from airflow_provider_sela.api.request import DEFAULT_HOST, authorization, origin, whole_number
+from airflow_provider_sela.api.parameters import whole_number
+from airflow_provider_sela.api.request import DEFAULT_HOST, authorization, origin
 from airflow_provider_sela.exceptions import SelaSetupError, of_connection
 
 

@@ -131,7 +131,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         with engine:
             if engine.columns(engine.target) is None:
                 return []
-            hidden = {*self.privacy.exclude, *self.privacy.hashed}
+            hidden = {*self.privacy.exclude_fields, *self.privacy.hash_fields}
             cap = deletes_cap(self.max_deletes)
             return scrubbed(
                 lambda: find_deleted(engine, mode, snapshot.spool, self._find_leads, cap=cap, hidden=hidden)
