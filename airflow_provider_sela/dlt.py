@@ -128,7 +128,7 @@ def sela_leads(
         ):
             yield snapshot
 
-    @dlt.source(name="sela")
+    @dlt.source(name="sela")  # type: ignore[untyped-decorator]
     def sela() -> list[DltResource]:
         return _resources(_SharedRead(read))
 

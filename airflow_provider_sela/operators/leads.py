@@ -113,7 +113,7 @@ class SelaLeadsOperator(SelaReadOperator):
         )  # fmt: skip
         self.path = path
         self.conn_id = conn_id
-        self.max_xcom_leads = max_xcom_leads
+        self.max_xcom_leads: Any = max_xcom_leads
         check_settled(self, "path", "conn_id", "max_xcom_leads")
 
     def load(self, context: Context) -> list[Lead] | dict[str, Any]:

@@ -16,7 +16,8 @@ from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.operators.parts import SelaPlanPartsOperator, SelaReadPartOperator
 from airflow_provider_sela.sensors.leads import SelaLeadSensor
 from airflow_provider_sela.testing import SelaApi
-from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
+from airflow_provider_sela.transfers.leads_to_sql import Deletes, ModeName, SelaLeadsToSqlOperator
+from airflow_provider_sela.warehouse.tables import Mode
 from tests.support.tasks import rendered
 
 OPERATORS: dict[type[Any], dict[str, Any]] = {
@@ -52,6 +53,15 @@ OWN = [
     (SelaLeadsOperator, {"path": "~/leads.csv"}, "path is a local path that does not begin with /"),
     (SelaLeadsOperator, {"conn_id": ""}, "conn_id is empty"),
     (SelaLeadsOperator, {"max_xcom_leads": 0}, "max_xcom_leads is 0: it starts at 1"),
+    (SelaLeadsToSqlOperator, {"conn_id": ""}, "conn_id is empty"),
+    (SelaLeadsToSqlOperator, {"table": "a b"}, "table is 'a b': expected is a name"),
+    (SelaLeadsToSqlOperator, {"mode": "upsert"}, "mode is 'upsert': allowed are merge, replace, append and"),
+    (SelaLeadsToSqlOperator, {"create_table": "maybe"}, "create_table is 'maybe': allowed are True and"),
+    (SelaLeadsToSqlOperator, {"add_columns": None}, "add_columns is None: allowed are True and False"),
+    (SelaLeadsToSqlOperator, {"deletes": ""}, "deletes is '': allowed are ignore and mark"),
+    (SelaLeadsToSqlOperator, {"max_deletes": -1}, "max_deletes is -1: expected is a number"),
+    (SelaLeadsToSqlOperator, {"deletes": "mark", "mode": "replace"}, "goes with merge and history"),
+    (SelaLeadsToSqlOperator, {"deletes": "mark", "user": 5}, "leave the filters out"),
     (SelaPlanPartsOperator, {"path": "parts"}, "path is a local path that does not begin with /"),
     (SelaPlanPartsOperator, {"path": None}, "path is empty"),
     (SelaPlanPartsOperator, {"max_parts": 1025}, "max_parts is 1025: allowed is 1 to 1024"),
@@ -64,6 +74,8 @@ OWN = [
 CHOICES = [
     (SelaLeadsOperator, "on_unverified", OnUnverified),
     (SelaLeadsToSqlOperator, "on_unverified", OnUnverified),
+    (SelaLeadsToSqlOperator, "mode", ModeName),
+    (SelaLeadsToSqlOperator, "deletes", Deletes),
 ]
 REFUSED = [
     *((kind, arguments, message) for kind in OPERATORS for arguments, message in SHARED),
@@ -151,6 +163,10 @@ def test_a_choice_is_seen_by_editors_and_may_be_a_template(kind: type[Any], name
     (alias,) = (found for found, value in vars(inspect.getmodule(kind)).items() if value == words)
     assert annotation == f"{alias} | str"
     assert [kind.readers[name](name, word) for word in get_args(words)] == [*get_args(words)]
+
+
+def test_every_mode_is_named_for_editors() -> None:
+    assert get_args(ModeName) == tuple(Mode)
 
 
 def test_texts_that_templates_made_are_read_for_what_was_meant(api: SelaApi, hook: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,10 @@ RELATIVE = [
 
 @pytest.mark.parametrize("path", RELATIVE)
 def test_a_local_path_that_depends_on_who_asks_is_refused(path: str) -> None:
-    for ask in (lambda: file_path("path", path), lambda: LeadFile(path), lambda: SharedFolder(path)):
+    asked: list[Callable[[], object]] = [
+        lambda: file_path("path", path), lambda: LeadFile(path), lambda: SharedFolder(path),
+    ]  # fmt: skip
+    for ask in asked:
         with pytest.raises(SelaRequestError, match=r"path is a local path that does not begin with /.*~"):
             ask()
 
