@@ -11,7 +11,8 @@ from ipaddress import ip_address
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from airflow_provider_sela.api.request import DEFAULT_HOST, authorization, origin, whole_number
+from airflow_provider_sela.api.parameters import whole_number
+from airflow_provider_sela.api.request import DEFAULT_HOST, authorization, origin
 from airflow_provider_sela.exceptions import SelaSetupError, of_connection
 
 # Each library has a moment of its own at which another name fails, and words of its own for it.

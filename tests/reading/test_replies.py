@@ -52,7 +52,9 @@ def test_a_page_that_is_gone_is_told_as_gone() -> None:
 
 
 def test_nothing_that_is_hidden_is_in_a_reply_nor_in_its_line() -> None:
-    privacy = Privacy(exclude=["email"], hashed=["phone_number"], salt=SALT, drop_metadata=["ssn"])
+    privacy = Privacy(
+        exclude_fields=["email"], hash_fields=["phone_number"], salt=SALT, drop_metadata=["ssn"]
+    )
     one = reply(LEAD, rejects=[{"email": "ada@example.com", "phone_number": "+18045550123"}], redact=privacy)
     written = repr(vars(one)) + one.line().decode()
     assert "first_name" in written
@@ -61,6 +63,6 @@ def test_nothing_that_is_hidden_is_in_a_reply_nor_in_its_line() -> None:
 
 
 def test_the_times_that_the_proof_needs_survive_a_rule_that_leaves_them_out() -> None:
-    one = reply(LEAD, redact=Privacy(exclude=["created_time", "modified_time"]))
+    one = reply(LEAD, redact=Privacy(exclude_fields=["created_time", "modified_time"]))
     assert "modified_time" not in one.leads[0].decode()
     assert one.response(0, 1).entries == [Entry(7, 1_000_000, 2_000_000)]
