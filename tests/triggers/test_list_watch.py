@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_sela.triggers.list_watch import INTERVALS_AT_MOST, INTERVALS_IN_DOUBT
 from tests.triggers.watched_list import HONEST, SIZE, Watched, WatchedList
 
 LOOKS = 240
+#: As docs/waiting.md says.
+INTERVALS_IN_DOUBT, INTERVALS_AT_MOST = 10, 60
 
 
 def settle(watched: Watched, looks: int = INTERVALS_IN_DOUBT) -> None:
@@ -95,16 +96,14 @@ def test_an_import_that_commits_slowly_is_reported_lead_by_lead(
     assert len(watched.reported) == len(set(watched.reported)) > 1_000
 
 
-def test_leads_that_went_hide_those_of_one_look_only() -> None:
+def test_leads_that_went_hide_none_that_come_later() -> None:
     watched = Watched(WatchedList("-created_time"))
     for turn in watched.looks(INTERVALS_AT_MOST):
         if turn == 1:
-            watched.served.backdate()
             watched.served.delete()
         if turn == 2:
-            # At the next look they hide nothing any more.
             watched.served.backdate()
-        assert bool(watched.missed) is (1 <= turn < INTERVALS_IN_DOUBT)
+        assert bool(watched.missed) is (2 <= turn < INTERVALS_IN_DOUBT)
 
 
 def test_where_as_many_leads_go_as_come_hidden_ones_are_reported_within_sixty_looks() -> None:
@@ -135,6 +134,38 @@ def test_more_leads_than_a_look_reads_are_reported_at_the_next_whole_reading() -
         if turn == 21:
             assert watched.missed == set()
     assert sorted(watched.reported) == list(range(401, 1_001))
+
+
+def test_more_leads_than_a_look_reads_are_reported_although_others_went() -> None:
+    watched = Watched(WatchedList("-id"))
+    for turn in watched.looks(30):
+        if turn == 20:
+            for _ in range(400):
+                watched.served.delete()
+            for _ in range(600):
+                watched.served.create()
+        if turn == 21:
+            assert watched.missed == set()
+
+
+@pytest.mark.parametrize("order", ["-id", "-created_time", "-modified_time"])
+def test_what_comes_between_two_answers_of_a_look_is_no_reason_to_read_the_whole_list(order: str) -> None:
+    watched = Watched(WatchedList(order, during=drift))
+    for _ in watched.looks(INTERVALS_AT_MOST - 1):
+        for _ in range(SIZE + 5):
+            watched.served.create()
+    assert watched.whole == 1
+    watched.served.during = None
+    settle(watched, 1)
+    assert watched.missed == set()
+
+
+def test_an_order_that_any_page_contradicts_is_not_looked_for_at_the_newest_end() -> None:
+    """The second page begins with pinned leads."""
+    watched = Watched(WatchedList("pinned", pinned=SIZE + 10))
+    before = watched.served.requests
+    settle(watched, INTERVALS_IN_DOUBT - 1)
+    assert watched.served.requests == before
 
 
 def test_a_list_that_shows_no_order_is_read_whole_every_ten_looks() -> None:

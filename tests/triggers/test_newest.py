@@ -291,10 +291,10 @@ def test_of_an_empty_list_every_later_lead_is_new() -> None:
 
 
 def test_a_lead_that_shows_up_late_is_new_in_the_newest_gaps_and_in_the_widest() -> None:
-    ids = [*range(10, 100, 10), 200, *range(210, 310, 10)]
+    ids = [*range(20, 220, 20), *range(400, 510, 10)]
     cursor = knowing(*ids, stretches=10)
-    assert cursor.take(entries(*ids, 25, 205, 215), whole=False).new == []
-    assert cursor.take(entries(1, 150, 255), whole=False).new == [1, 150, 255]
+    assert cursor.take(entries(*ids, 25, 405, 445), whole=False).new == []
+    assert cursor.take(entries(1, 150, 300, 455, 495), whole=False).new == [1, 150, 300, 455, 495]
 
 
 @pytest.mark.parametrize("step", [1, 7])

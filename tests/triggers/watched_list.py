@@ -36,9 +36,10 @@ class Row:
 class WatchedList:
     """The list.
 
-    :param order: one of :data:`HONEST`; ``pinned``: 40 leads first, then ``-id``; ``queue``: by a key that
+    :param order: one of :data:`HONEST`; ``pinned``: some leads first, then ``-id``; ``queue``: by a key that
         answers do not show.
     :param leads: how many it holds at first.
+    :param pinned: so many of them come first in the order ``pinned``.
     :param during: what happens before each request, beside what happens between two looks.
     :param lag: looks by which ``count`` is behind.
     :param step: distance of two ids.
@@ -46,6 +47,7 @@ class WatchedList:
 
     order: str = "-id"
     leads: int = 400
+    pinned: int = 40
     during: Callable[[WatchedList], None] | None = None
     lag: int = 0
     step: int = 1
@@ -61,7 +63,7 @@ class WatchedList:
         self._ordered: list[Row] = []
         for number in range(self.leads):
             row = self.create(LONG_AGO + number)
-            row.pinned = self.order == "pinned" and number < 40
+            row.pinned = self.order == "pinned" and number < self.pinned
         for row in self.chance.sample(list(self.rows.values()), self.leads // 3):
             row.modified = row.created + self.chance.random()
 
