@@ -207,8 +207,9 @@ class Reading:
         last = tail(record.length, record.cap)
         ends = [seen.window for seen in usable if seen.claims_end]
         begun = max((seen.rows for seen in usable if seen.window.page == 1), default=0)
-        start, stop = max(begun - OVERLAP, 0), (ends or [last])[0].offset + OVERLAP
-        windows = cover(start, stop, record.cap, OVERLAP)
+        first = [] if begun else [front(record.cap, record.asked)]
+        start, stop = (begun or first[0].stop) - OVERLAP, (ends or [last])[0].offset + OVERLAP
+        windows = [*first, *cover(start, stop, record.cap, OVERLAP)]
         # Leads that change move away from rank 0 if the newest come first, towards it if they come last.
         # Windows read along with them overlap more, windows read against them come apart.
         windows = windows if descending else windows[::-1]
