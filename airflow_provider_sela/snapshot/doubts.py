@@ -20,6 +20,10 @@ _APART = 3_000_000
 """Microseconds by which ``Date`` may go back: clocks of servers may differ by two seconds, and the header
 leaves out the part of a second."""
 
+_LATE = 30_000_000
+"""Microseconds by which a later change of a lead may be dated before an earlier one: transactions wait for each
+other, and clocks differ."""
+
 
 class Versions:
     """Looks for a lead that an answer shows in an older version than an answer before its request did.
@@ -42,7 +46,7 @@ class Versions:
         if before is None:
             before = first.column("modified_time")[first.ids.index(lead)], first.ended
         if modified < before[0]:
-            self.mixed |= before[1] < seen.started and modified != MISSING
+            self.mixed |= MISSING < modified < before[0] - _LATE and before[1] < seen.started
         elif modified > before[0]:
             before = modified, seen.ended
         self._newest[lead] = before

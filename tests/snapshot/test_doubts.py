@@ -82,8 +82,16 @@ def test_a_lead_in_an_older_version_after_a_newer_one_shows_answers_of_different
 ) -> None:
     record = Record(10)
     for number, (version, tick) in enumerate(zip(versions, ticks, strict=True)):
-        record.add(answer(tick, (1, 10 - number), [7], 1, modified=NOON + version))
+        record.add(answer(tick, (1, 10 - number), [7], 1, modified=NOON + version * 60 * SECOND))
     assert (record.doubt == doubts.MIXED) is mixed
+
+
+def test_a_change_may_be_dated_half_a_minute_before_an_earlier_one() -> None:
+    for seconds, reason in ((30, ""), (31, doubts.MIXED)):
+        record = Record(10)
+        record.add(answer(0, (1, 10), [7], 1, modified=NOON))
+        record.add(answer(2, (1, 9), [7], 1, modified=NOON - seconds * SECOND))
+        assert record.doubt == reason
 
 
 def test_a_lead_without_a_time_has_no_version() -> None:
@@ -96,8 +104,8 @@ def test_a_lead_without_a_time_has_no_version() -> None:
 def test_versions_are_compared_only_while_there_may_be_a_proof() -> None:
     record = Record(10)
     record.compares = False
-    record.add(answer(0, (1, 10), [7], 1, modified=NOON + 5))
-    record.add(answer(2, (1, 9), [7], 1, modified=NOON + 4))
+    record.add(answer(0, (1, 10), [7], 1, modified=NOON + 60 * SECOND))
+    record.add(answer(2, (1, 9), [7], 1, modified=NOON))
     assert record.doubt == ""
 
 

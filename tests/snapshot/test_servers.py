@@ -141,6 +141,17 @@ def test_commits_that_show_late_are_proven_for(order: str, seconds: int) -> None
         assert float(allowed[1]) >= seconds
 
 
+def test_what_a_quarter_of_a_second_contradicts_is_proven_for_more() -> None:
+    """Forty writes a second that show up to a second late: at first it looks as if nothing were sorted."""
+    proven = 0
+    for seed in range(8):
+        leads = DriftingList("modified_time", leads=2000, habits=Habits(writes=4, late=SECOND), seed=seed)
+        outcome = read(leads, seed=seed)
+        assert not (outcome.lost and outcome.verdict.proven), outcome
+        proven += outcome.verdict.proven and "0.25" not in outcome.verdict.reason
+    assert proven == 8
+
+
 def test_a_list_too_busy_for_five_seconds_is_proven_for_what_it_allows() -> None:
     leads = DriftingList("-modified_time", leads=3000, habits=Habits(writes=5), seed=3)
     verdict = read(leads, seed=3).verdict
