@@ -21,8 +21,8 @@ _APART = 3_000_000
 leaves out the part of a second."""
 
 _LATE = 30_000_000
-"""Microseconds by which a later change of a lead may be dated before an earlier one: transactions wait for each
-other, and clocks differ."""
+"""Microseconds by which a later change of a lead may be dated before an earlier one: transactions wait, and
+clocks differ."""
 
 
 class Versions:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from airflow_provider_sela.snapshot import doubts
 from airflow_provider_sela.snapshot.extent import Extent
 from airflow_provider_sela.snapshot.orders import Evidence
@@ -55,7 +57,7 @@ class Record:
     def doubt(self) -> str:
         """Why nothing can be proven whatever the order, empty if it may be."""
         seen = self.observations
-        reasons = (
+        reasons: tuple[tuple[str, Callable[[], bool]], ...] = (
             (doubts.IGNORED, lambda: self.ignored),
             (doubts.LIMITED, lambda: self.limited),
             (doubts.CACHED, lambda: doubts.outdated(seen)),

@@ -238,7 +238,8 @@ def test_a_lead_that_one_answer_shows_twice_leaves_no_order() -> None:
 
 def _asked(leads: DriftingList) -> tuple[Reading, list[Window], list[Response]]:
     """A whole read, one request at a time."""
-    reading, answers = Reading(leads.cap), []
+    reading = Reading(leads.cap)
+    answers: list[Response] = []
     while reading.verdict is None:
         for window in reading.wanted():
             answers.append(_respond(leads, window, 2 * len(answers)))

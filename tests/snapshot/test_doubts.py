@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ def answer(
     *,
     modified: int = NOON,
     seconds: int = 0,
-    **more: int,
+    **more: Any,
 ) -> Response:
     """A response that began at tick ``at`` and took one tick, dated so many seconds after noon."""
     page = Window(*window)
