@@ -50,7 +50,7 @@ class Attempts:
         return []
 
     def for_more(self, proofs: Sequence[Proof]) -> Proof | None:
-        """The proof that enough lateness would take, of the order for which these allow the least; None if that
+        """The proof that enough lateness would take, of the order that these allow the least; None if that
         is enough."""
         moving = [proof for proof in proofs if proof.order.mutable]
         weakest = min(moving, key=lambda proof: proof.lateness, default=None)

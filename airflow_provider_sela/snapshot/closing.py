@@ -85,11 +85,11 @@ class Closing:
         unguarded = next((proof for proof in self._in_hand if not self._guarded(proof)), None)
         if unguarded is not None:
             return self._ask([self._ends(unguarded.order)[1]], "the ends of the list could not be read last")
-        better = self._attempts.for_more(self._in_hand)
-        if better is not None and self._more:
+        better = self._attempts.for_more(self._in_hand) if self._more else None
+        windows = self._mend(better) if better is not None else []
+        if windows:
             self._more -= 1
-            if windows := self._mend(better):
-                return windows
+            return windows
         self._settle(0)
         self.proofs, self.flaw = self._in_hand, ""
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 from airflow_provider_sela.snapshot.windows import MISSING, Observation
@@ -20,6 +20,10 @@ _APART = 3_000_000
 """Microseconds by which ``Date`` may go back: clocks of servers may differ by two seconds, and the header
 leaves out the part of a second."""
 
+_LATE = 30_000_000
+"""Microseconds by which a later change of a lead may be dated before an earlier one: transactions wait, and
+clocks differ."""
+
 
 class Versions:
     """Looks for a lead that an answer shows in an older version than an answer before its request did.
@@ -31,21 +35,27 @@ class Versions:
         self.mixed = False
         self._newest: dict[int, tuple[int, int]] = {}
 
-    def compare(self, seen: Observation, rank: int, first: Observation) -> None:
-        """Compare a lead of a response with how it was shown before.
+    def compare(self, seen: Observation, firsts: Mapping[int, Observation]) -> None:
+        """Compare leads of a response with how they were shown before.
 
-        :param rank: its place in the response.
-        :param first: the first response that shows it.
+        :param firsts: for each of the leads the first response that shows it.
         """
-        lead, modified = seen.ids[rank], seen.column("modified_time")[rank]
-        before = self._newest.get(lead)
-        if before is None:
-            before = first.column("modified_time")[first.ids.index(lead)], first.ended
-        if modified < before[0]:
-            self.mixed |= before[1] < seen.started and modified != MISSING
-        elif modified > before[0]:
-            before = modified, seen.ended
-        self._newest[lead] = before
+        shown = {
+            id(first): _versions(first) for first in {id(each): each for each in firsts.values()}.values()
+        }
+        current = _versions(seen)
+        for lead, first in firsts.items():
+            modified = current[lead]
+            newest, ended = self._newest.get(lead) or (shown[id(first)][lead], first.ended)
+            if modified < newest:
+                self.mixed |= MISSING < modified < newest - _LATE and ended < seen.started
+            elif modified > newest:
+                newest, ended = modified, seen.ended
+            self._newest[lead] = newest, ended
+
+
+def _versions(seen: Observation) -> dict[int, int]:
+    return dict(zip(seen.ids, seen.column("modified_time"), strict=True))
 
 
 def outdated(observations: Sequence[Observation]) -> bool:

@@ -86,6 +86,6 @@ def tail(count: int, cap: int, asked: Container[Window] = ()) -> Window:
     )
     if not fitting:
         return Window(max(-(-count // cap), 1), cap)
-    nearly = fitting[0].offset + cap // _SIZES
+    nearly = fitting[0].offset + cap // 4
     fresh = (window for window in fitting if window not in asked and window.offset <= nearly)
     return next(fresh, fitting[0])

@@ -138,7 +138,7 @@ class Reading:
             _Stage.BASE: self._spread,
             _Stage.SPREAD: self._close,
             _Stage.CLOSE: self._close,
-            _Stage.REPEAT: lambda: self._pass_on(self._passes.following()),
+            _Stage.REPEAT: self._read_again,
         }
         return after[self._stage]()
 
@@ -207,8 +207,11 @@ class Reading:
         last = tail(record.length, record.cap)
         ends = [seen.window for seen in usable if seen.claims_end]
         begun = max((seen.rows for seen in usable if seen.window.page == 1), default=0)
-        start, stop = max(begun - OVERLAP, 0), (ends or [last])[0].offset + OVERLAP
-        windows = cover(start, stop, record.cap, OVERLAP)
+        stop = (ends or [last])[0].offset + OVERLAP
+        first = [] if begun else [front(record.cap, record.asked)]
+        begun = begun or first[0].stop
+        rest = cover(begun - OVERLAP, stop, record.cap, OVERLAP) if begun < stop or not first else []
+        windows = [*first, *rest]
         # Leads that change move away from rank 0 if the newest come first, towards it if they come last.
         # Windows read along with them overlap more, windows read against them come apart.
         windows = windows if descending else windows[::-1]
@@ -231,8 +234,11 @@ class Reading:
         """Begin with whole reads; ``whole`` of them, 0 or 1, are done."""
         self._stage = _Stage.REPEAT
         self._passes = Passes(self._record, reason, whole, self._max_passes)
-        return self._pass_on(self._passes.begin())
+        windows = self._passes.begin()
+        self.verdict = self._passes.verdict
+        return windows
 
-    def _pass_on(self, windows: list[Window]) -> list[Window]:
+    def _read_again(self) -> list[Window]:
+        windows = self._passes.following()
         self.verdict = self._passes.verdict
         return windows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from airflow_provider_sela.snapshot import doubts
 from airflow_provider_sela.snapshot.extent import Extent
 from airflow_provider_sela.snapshot.orders import Evidence
@@ -55,7 +57,7 @@ class Record:
     def doubt(self) -> str:
         """Why nothing can be proven whatever the order, empty if it may be."""
         seen = self.observations
-        reasons = (
+        reasons: tuple[tuple[str, Callable[[], bool]], ...] = (
             (doubts.IGNORED, lambda: self.ignored),
             (doubts.LIMITED, lambda: self.limited),
             (doubts.CACHED, lambda: doubts.outdated(seen)),
@@ -97,12 +99,10 @@ class Record:
         # The driver's own objects, not copies out of an array: its index and this one then share them.
         ids = [entry.id for entry in response.entries]
         new = set(ids).difference(known)
-        for rank, lead in enumerate(ids if len(new) < len(ids) else ()):
-            if lead in new:
-                continue
+        if len(new) < len(ids):
+            firsts = {lead: known[lead] for lead in ids if lead not in new}
             if self.compares:
-                self._versions.compare(seen, rank, known[lead])
-            if seen.ended < known[lead].ended:
-                known[lead] = seen
+                self._versions.compare(seen, firsts)
+            known.update((lead, seen) for lead, first in firsts.items() if seen.ended < first.ended)
         known.update(dict.fromkeys(new, seen))
         return new

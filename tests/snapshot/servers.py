@@ -214,7 +214,7 @@ def _server(
     return partial(_make, kind, more, habits or {})
 
 
-_CACHE = {"kind": Cache, "ttl": 60 * SECOND}
+_CACHE: dict[str, Any] = {"kind": Cache, "ttl": 60 * SECOND}
 SERVERS: dict[str, Callable[[int], DriftingList]] = {
     "honest, quiet": _server(habits={"writes": 0.0}),
     "honest": _server(),
