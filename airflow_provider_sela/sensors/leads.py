@@ -222,7 +222,7 @@ class SelaLeadSensor(BaseSensorOperator):
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
     ) -> float:
         interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
-        return max(float(interval), min(self._retry_after, self.timeout - run_duration()))
+        return max(float(interval), min(self._retry_after, float(self.timeout) - run_duration()))
 
     def _failures_so_far(self, context: Context) -> FailureLimit:
         store = context.get("task_state_store") if self.reschedule else None
