@@ -12,7 +12,8 @@ from ipaddress import ip_address
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from airflow_provider_sela.api.request import authorization, base_url, origin, whole_number
+from airflow_provider_sela.api.parameters import whole_number
+from airflow_provider_sela.api.request import authorization, base_url, origin
 from airflow_provider_sela.exceptions import SelaSetupError, of_connection
 
 # Each library has a moment of its own at which another name fails, and words of its own for it.

@@ -102,7 +102,9 @@ def page_in(
     error = error_for(status, headers, body, page=page)
     if error is not None:
         raise error
-    return replace(decode(body, page), date=date_microseconds(headers.get("Date")))
+    date = date_microseconds(headers.get("Date"))
+    age = _seconds(headers.get("Age"))
+    return replace(decode(body, page), date=date, age=age or 0, expires=expires(headers, date))
 
 
 def error_for(status: int, headers: Mapping[str, str], body: bytes, *, page: int = 1) -> SelaError | None:
@@ -152,6 +154,28 @@ def date_microseconds(value: str | None) -> int | None:
     """A ``Date`` header in microseconds since the epoch, None where it is missing or malformed."""
     moment = _http_date(value or "")
     return None if moment is None else int(moment.timestamp()) * 1_000_000
+
+
+def expires(headers: Mapping[str, str], date: int | None) -> int | None:
+    """Until when a shared cache may give an answer again, microseconds since the epoch; None if it may not or
+    nobody says (RFC 9111, section 4.2.1).
+
+    :param date: when it was given, microseconds since the epoch; None if nobody knows.
+    """
+    said = (each.strip().lower() for each in headers.get("Cache-Control", "").split(","))
+    control = dict(each.partition("=")[::2] for each in said)
+    if not control.keys().isdisjoint(("no-store", "no-cache", "private")):
+        return None
+    lasting = _seconds(control.get("s-maxage", control.get("max-age", "")).strip('"'))
+    if lasting is not None:
+        return (date or 0) + lasting * 1_000_000
+    return date_microseconds(headers.get("Expires"))
+
+
+def _seconds(value: str | None) -> int | None:
+    """Whole seconds in a header, None where they are missing or malformed."""
+    text = (value or "").strip()
+    return int(text[:10]) if text.isascii() and text.isdigit() else None
 
 
 def _http_date(text: str) -> datetime | None:

@@ -30,9 +30,13 @@ from airflow_provider_sela.settings import Settings
 L = TypeVar("L")
 log = logging.getLogger(__name__)
 
-#: What is asked for, and the one packing that is unpacked.
+#: What is asked for, and the one packing that is unpacked. A proof is about now: no cache is to answer alone.
 ACCEPT_ENCODING = "gzip"
-ACCEPT = {"Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING}
+ACCEPT = {
+    "Accept": "application/json",
+    "Accept-Encoding": ACCEPT_ENCODING,
+    "Cache-Control": "no-cache",
+}
 #: Largest answer that is read, unpacked: 10,000 leads, the largest ``page_size`` there is, of 6.5 KB each.
 MAX_BODY_BYTES = 64 << 20
 

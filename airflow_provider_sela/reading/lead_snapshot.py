@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sela import metrics
-from airflow_provider_sela.exceptions import SelaIncompleteError, SelaRequestError
+from airflow_provider_sela.api.parameters import unverified_choice
+from airflow_provider_sela.exceptions import SelaIncompleteError
 from airflow_provider_sela.http.exchange import Run
 from airflow_provider_sela.http.transport import Transport
 from airflow_provider_sela.metrics import ReadStats
-from airflow_provider_sela.privacy import Privacy
+from airflow_provider_sela.privacy import Privacy, Redaction
 from airflow_provider_sela.reading.fetching import Fetchers
 from airflow_provider_sela.reading.progress import Progress
 from airflow_provider_sela.reading.replies import Reply
@@ -24,8 +25,6 @@ from airflow_provider_sela.storage.spool import Encoder, Spool, raw_line
 
 if TYPE_CHECKING:
     from airflow_provider_sela.reading.parts import Parts
-
-ON_UNVERIFIED = ("fail", "warn")
 
 
 class LeadSnapshot:
@@ -55,16 +54,12 @@ class LeadSnapshot:
         parts: Parts | None = None,
         log: logging.Logger,
     ) -> None:
-        if on_unverified not in ON_UNVERIFIED:
-            raise SelaRequestError(
-                f"on_unverified is {on_unverified!r}: allowed are {' and '.join(ON_UNVERIFIED)}"
-            )
         self._transport = transport
         self._filters = filters
         self._concurrency = concurrency
-        self._on_unverified = on_unverified
+        self._on_unverified = unverified_choice("on_unverified", on_unverified)
         self._encoder = encoder
-        self._redact = privacy or None
+        self._redaction = Redaction(privacy or Privacy())
         self._log = log
         self._parts = parts
         self._page_size = parts.plan.page_size if parts else page_size
@@ -92,7 +87,7 @@ class LeadSnapshot:
     def _read(self) -> None:
         started, clock = datetime.now(UTC), time.monotonic()
         windows, tick = self._resume()
-        fetchers = Fetchers(self._transport, self._filters, self._run, self._redact)
+        fetchers = Fetchers(self._transport, self._filters, self._run, self._redaction or None)
         job = _SnapshotJob(self._reading, self.spool)
         with _frozen():
             fetchers.run(job, self._concurrency, Progress(self._log), windows=windows, tick=tick)
@@ -121,6 +116,7 @@ class LeadSnapshot:
         if parts is None:
             return [], 0
         self._run.count(requests=parts.requests, retries=parts.retries)
+        self._redaction.join(parts.met)
         try:
             take = _SnapshotJob(self._reading, self.spool).take
             windows, tick = resume(
@@ -151,6 +147,8 @@ class LeadSnapshot:
         )  # fmt: skip
         if stats.rejected:
             self._log.warning("Sela: %d results have no usable id and are kept as rejects", stats.rejected)
+        for remark in self._redaction.remarks() if stats.leads else ():
+            self._log.warning("Sela: %s", remark)
 
     def _judge(self) -> None:
         """Refuse a read that may lack leads, or log it, as ``on_unverified`` says."""

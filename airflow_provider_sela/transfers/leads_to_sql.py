@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import Context
 
+from airflow_provider_sela.api.parameters import (
+    OnUnverified,
+    Reader,
+    boolean,
+    check_settled,
+    choice,
+    mapped,
+    number_or_share,
+    settled,
+    text,
+)
 from airflow_provider_sela.exceptions import SelaRequestError
+from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.lineage import table_target
 from airflow_provider_sela.operators.base import SelaReadOperator
-from airflow_provider_sela.warehouse.deletes import deletes_cap, find_deleted
+from airflow_provider_sela.warehouse.deletes import find_deleted
+from airflow_provider_sela.warehouse.identifiers import table_name
 from airflow_provider_sela.warehouse.landing import check, land, scrubbed
 from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import Load, Mode
@@ -21,7 +35,15 @@ if TYPE_CHECKING:
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.warehouse.engine import Engine
 
-DELETES = ("ignore", "mark")
+ModeName = Literal["merge", "replace", "append", "history"]
+Deletes = Literal["ignore", "mark"]
+
+
+def _table(name: str, value: object) -> str:
+    """Read ``table``: a name that may be part of a statement."""
+    read = text(name, value)
+    table_name(read)
+    return read
 
 
 class SelaLeadsToSqlOperator(SelaReadOperator):
@@ -55,44 +77,65 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
     :class:`~airflow_provider_sela.operators.base.SelaReadOperator` and its base.
     """
 
-    template_fields: Sequence[str] = (
-        *SelaReadOperator.template_fields,
-        "conn_id",
-        "table",
-        "mode",
-        "create_table",
-        "add_columns",
-        "deletes",
-        "max_deletes",
-    )
+    readers: Mapping[str, Reader] = {
+        **SelaReadOperator.readers,
+        "conn_id": text,
+        "table": _table,
+        "mode": choice(*get_args(ModeName)),
+        "create_table": boolean,
+        "add_columns": boolean,
+        "deletes": choice(*get_args(Deletes)),
+        "max_deletes": number_or_share,
+    }
+    template_fields: Sequence[str] = tuple(readers)
 
     def __init__(
         self,
         *,
         conn_id: str,
         table: str,
-        mode: str = "merge",
-        create_table: bool = True,
-        add_columns: bool = True,
-        deletes: str = "ignore",
+        mode: ModeName | str = "merge",
+        create_table: bool | str = True,
+        add_columns: bool | str = True,
+        deletes: Deletes | str = "ignore",
         max_deletes: int | float | str = 0.1,
+        email: str | None = None,
+        external_id: str | None = None,
+        phone_number: str | None = None,
+        user: int | str | None = None,
+        page_size: int | str | None = None,
+        parts: Any = None,
+        on_unverified: OnUnverified | str = "fail",
+        exclude_fields: Collection[str] = (),
+        hash_fields: Collection[str] = (),
+        salt_conn_id: str | None = None,
+        keep_metadata: Collection[str] | None = None,
+        drop_metadata: Collection[str] = (),
+        sela_conn_id: str = SelaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            email=email, external_id=external_id, phone_number=phone_number, user=user, page_size=page_size,
+            parts=parts, on_unverified=on_unverified, exclude_fields=exclude_fields, hash_fields=hash_fields,
+            salt_conn_id=salt_conn_id, keep_metadata=keep_metadata, drop_metadata=drop_metadata,
+            sela_conn_id=sela_conn_id, **kwargs,
+        )  # fmt: skip
         self.conn_id = conn_id
         self.table = table
         self.mode = mode
-        self.create_table = create_table
-        self.add_columns = add_columns
+        self.create_table: Any = create_table
+        self.add_columns: Any = add_columns
         self.deletes = deletes
-        self.max_deletes = max_deletes
+        self.max_deletes: Any = max_deletes
+        check_settled(self, *(self.readers.keys() - SelaReadOperator.readers.keys()))
+        self._check_deletes()
 
     def load(self, context: Context) -> dict[str, Any]:
         """Read, land, and return the counts."""
         clock = time.monotonic()
-        mode = self._mode()
+        mode = Mode(self.mode)
         engine = engine_for(self.conn_id, self.table)
-        allowed = {"create": bool(self.create_table), "add": bool(self.add_columns)}
+        allowed = {"create": self.create_table, "add": self.add_columns}
         # A target that does not fit is refused before the first request, not after the last.
         with engine:
             check(engine, mode, **allowed)
@@ -108,19 +151,18 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         self.log.info("Sela: landed %s", " ".join(f"{name}={value}" for name, value in result.items()))
         return result
 
-    def _mode(self) -> Mode:
-        if self.mode not in list(Mode):
-            raise SelaRequestError(f"mode is {self.mode!r}: allowed are {', '.join(Mode)}")
-        mode = Mode(self.mode)
-        if self.deletes not in DELETES:
-            raise SelaRequestError(f"deletes is {self.deletes!r}: allowed are {' and '.join(DELETES)}")
-        if self.deletes == "mark":
-            deletes_cap(self.max_deletes)
-            if mode.removes:
-                raise SelaRequestError(f"deletes='mark' goes with merge and history, not with mode {mode}")
-            if any(value is not None for value in self.filters.values()):
-                raise SelaRequestError("deletes='mark' needs a read without filters: leave the filters out")
-        return mode
+    def check_together(self) -> None:
+        """See the base."""
+        super().check_together()
+        self._check_deletes()
+
+    def _check_deletes(self) -> None:
+        if self.deletes != "mark" or mapped(self):
+            return
+        if self.mode in [mode for mode in Mode if mode.removes]:
+            raise SelaRequestError(f"deletes='mark' goes with merge and history, not with mode {self.mode}")
+        if any(value is not None and settled(value) for value in self.filters.values()):
+            raise SelaRequestError("deletes='mark' needs a read without filters: leave the filters out")
 
     def _deleted_ids(self, engine: Engine, mode: Mode, snapshot: LeadSnapshot) -> list[int]:
         if self.deletes == "ignore":
@@ -131,11 +173,9 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         with engine:
             if engine.columns(engine.target) is None:
                 return []
-            hidden = {*self.privacy.exclude, *self.privacy.hashed}
-            cap = deletes_cap(self.max_deletes)
-            return scrubbed(
-                lambda: find_deleted(engine, mode, snapshot.spool, self._find_leads, cap=cap, hidden=hidden)
-            )
+            hidden = {*self.privacy.exclude_fields, *self.privacy.hash_fields}
+            find = partial(find_deleted, cap=self.max_deletes, hidden=hidden)
+            return scrubbed(lambda: find(engine, mode, snapshot.spool, self._find_leads))
 
     def _find_leads(self, field: str, value: str) -> Iterable[Lead]:
         question: dict[str, Any] = {field: value}

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from airflow_provider_sela.api.leads import Lead
-from airflow_provider_sela.exceptions import SelaRequestError, SelaTargetError
+from airflow_provider_sela.exceptions import SelaTargetError
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.tables import Mode
@@ -22,22 +22,6 @@ _ASKED_BY = ("external_id", "email", "phone_number")
 _BATCH_LEADS = 500
 # Enough for every lead of one person; a filter that gives more is none.
 _LONGEST_ANSWER_LEADS = 1000
-
-
-def deletes_cap(value: int | float | str) -> int | float:
-    """Read ``max_deletes``: a whole number of leads, or a share below 1.
-
-    :raises SelaRequestError: neither.
-    """
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if isinstance(value, bool) or not (0 <= number < 1 or (number >= 1 and number.is_integer())):
-        raise SelaRequestError(
-            f"max_deletes is {value!r}: expected is a number of leads, or a share of the table such as 0.1"
-        )
-    return number if number < 1 else int(number)
 
 
 def find_deleted(

@@ -11,6 +11,7 @@ from airflow_provider_sela.api.responses import (
     TRANSIENT_STATUSES,
     date_microseconds,
     error_for,
+    expires,
     retry_after,
 )
 from airflow_provider_sela.exceptions import (
@@ -228,3 +229,35 @@ def test_the_servers_clock_is_read_from_its_date_header() -> None:
 @pytest.mark.parametrize("value", [None, "", "yesterday", "Mon, 99 Nov 2026 12:00:00 GMT"])
 def test_a_server_without_a_readable_clock_has_none(value: str | None) -> None:
     assert date_microseconds(value) is None
+
+
+_NOON = "Mon, 23 Nov 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Cache-Control": "max-age=60"}, 60),
+        ({"Cache-Control": "Max-Age=60, s-maxage=600"}, 600),
+        ({"Cache-Control": 'public, max-age="5"', "Expires": _NOON}, 5),
+        ({"Cache-Control": "max-age=0, must-revalidate", "Expires": "Mon, 23 Nov 2026 12:00:30 GMT"}, 0),
+        ({"Cache-Control": "max-age=60, private"}, None),
+        ({"Cache-Control": "no-cache", "Expires": "Mon, 23 Nov 2026 12:00:30 GMT"}, None),
+        ({"Cache-Control": "no-store"}, None),
+        ({"Cache-Control": "max-age=soon"}, None),
+        ({"Expires": "Mon, 23 Nov 2026 12:00:30 GMT"}, 30),
+        ({"Expires": "Mon, 23 Nov 2026 11:59:50 GMT"}, -10),
+        ({"Expires": "0"}, None),
+    ],
+)
+def test_how_long_a_shared_cache_may_give_an_answer_is_read_from_its_headers(
+    headers: dict[str, str], seconds: int | None
+) -> None:
+    noon = date_microseconds(_NOON)
+    assert noon is not None
+    assert expires(headers, noon) == (None if seconds is None else noon + seconds * 1_000_000)
+
+
+def test_without_a_date_an_answer_that_may_be_kept_still_counts_as_one() -> None:
+    assert expires({"Cache-Control": "max-age=60"}, None) == 60_000_000

@@ -14,9 +14,10 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
-from airflow_provider_sela.exceptions import SelaResponseError, SelaUnavailableError
+from airflow_provider_sela.exceptions import SelaRequestError, SelaResponseError, SelaUnavailableError
 from airflow_provider_sela.sensors.leads import SelaLeadSensor
 from airflow_provider_sela.testing import SelaApi
+from tests.support.tasks import rendered
 from tests.triggers.waits import Substring, Unfiltered, connect, lead
 
 
@@ -110,7 +111,7 @@ def test_an_external_id_that_rendered_to_nothing_waits_for_nothing(
     with SelaApi(leads=3) as api:
         connect(monkeypatch, api)
         with pytest.raises(AirflowFailException, match="external_id is empty"):
-            sensor(external_id=empty).execute({})
+            rendered(SelaLeadSensor, external_id=empty).execute({})
         assert not api.requests
 
 
@@ -292,8 +293,9 @@ def test_it_starts_in_the_triggerer_only_where_the_values_reach_it() -> None:
 
 def test_what_is_no_external_id_is_not_made_one_on_the_way_to_the_triggerer() -> None:
     """As text, None would be an id to wait for."""
-    direct = sensor(deferrable=True, start_from_trigger=True, external_id=None)
-    assert direct.start_trigger_args.trigger_kwargs["external_id"] is None
+    nothing: Any = None
+    with pytest.raises(SelaRequestError, match="external_id is empty"):
+        sensor(deferrable=True, start_from_trigger=True, external_id=nothing)
 
 
 def test_ids_and_connection_are_templated() -> None:

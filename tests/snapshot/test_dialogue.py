@@ -15,7 +15,8 @@ from airflow_provider_sela.snapshot.orders import Evidence
 from airflow_provider_sela.snapshot.plan import OVERLAP
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.verdict import Strength
-from tests.snapshot.drifting import HONEST, LIARS, Answer, DriftingList, Habits
+from tests.snapshot.drifting import Answer, DriftingList, Habits
+from tests.snapshot.rows import HONEST, LIARS
 from tests.snapshot.simulation import read
 
 
@@ -54,7 +55,7 @@ def test_every_read_ends_within_its_budget(
     habits = Habits(writes=writes, insert=insert, delete=delete)
     drifting = DriftingList(order, leads=leads, cap=cap, habits=habits, honours_page_size=honours, seed=seed)
     outcome = read(drifting, concurrency=concurrency, seed=seed, page_size=page_size)
-    assert bool(outcome.verdict.reason) is not outcome.verdict.proven
+    assert outcome.reasoned
     assert outcome.stats.passes <= 4
     longest = leads + outcome.stats.distinct
     pages = longest // min(cap, page_size) + 1
@@ -155,7 +156,7 @@ def test_nothing_is_proven_before_the_server_has_kept_to_a_page_size() -> None:
     leads = DriftingList("id", leads=30, cap=20)
     for tick, window in enumerate((Window(1, 20), Window(2, 15), Window(2, 15))):
         record.add(_respond(leads, window, 2 * tick))
-    closing = Closing(record, limit=100, lateness=0)
+    closing = Closing(record, limit=100, lateness=(0,))
     assert closing.wanted() == [Window(1, 10)]
     record.add(_respond(leads, Window(1, 10), 6))
     assert closing.wanted() != [Window(1, 10)]
