@@ -6,6 +6,7 @@ The contract is the vendor's "List Leads" reference page.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from airflow_provider_sela.api.parameters import Reader, from_zero, text
@@ -32,6 +33,39 @@ def authorization(token: str) -> str:
             "the API token in Password holds a space or a character that no token has: paste it again"
         )
     return f"Token {key}"
+
+
+def base_url(host: str | None, port: int | None, scheme: str | None) -> str:
+    """Where the API is, without a slash at the end.
+
+    :param host: with or without scheme, port and path; empty for Sela's own.
+    :param port: counts where ``host`` names none.
+    :param scheme: ``http`` or, whatever else it is, ``https``; counts where ``host`` names none.
+    :raises SelaSetupError: they make no URL.
+    """
+    given = (host or "").strip() or DEFAULT_HOST
+    own_scheme, _, place = given.rpartition("://")
+    # Airflow takes the brackets from an address in a connection's URI.
+    place = f"[{place}]" if _is_ipv6(place) else place
+    url = f"{own_scheme or ('http' if scheme == 'http' else 'https')}://{place}"
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise SelaSetupError("Host holds a space or a character that no URL has: type it again")
+    try:
+        parts = urlsplit(url)
+        base = origin(url)
+        # The form's Test button sends 0 for an empty Port.
+        if not parts.port and port:
+            base = origin(f"{base.rpartition(':')[0]}:{port}")
+    except ValueError:
+        raise SelaSetupError(
+            f"Host and Port make no URL: expected is a Host such as {DEFAULT_HOST}, and a Port up to 65535"
+        ) from None
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise SelaSetupError(
+            "Host holds a user, a query or a fragment: only scheme, host, port and path belong there"
+        )
+    path = parts.path.rstrip("/").removesuffix("/api/leads").removesuffix("/api")
+    return base.removesuffix(":443" if base.startswith("https") else ":80") + path
 
 
 def user_id(name: str, value: object) -> int:
@@ -115,3 +149,10 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return ip_address(host).version == 6
+    except ValueError:
+        return False

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from tenacity import RetryCallState
 
 from airflow_provider_sela import __version__, metrics
+from airflow_provider_sela.api.checkup import unknown_extra
 from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.api.responses import page_in
 from airflow_provider_sela.exceptions import (
@@ -27,6 +28,7 @@ from airflow_provider_sela.http.retry_log import RetryLog
 from airflow_provider_sela.settings import Settings
 
 L = TypeVar("L")
+log = logging.getLogger(__name__)
 
 #: What is asked for, and the one packing that is unpacked. A proof is about now: no cache is to answer alone.
 ACCEPT_ENCODING = "gzip"
@@ -128,6 +130,17 @@ class Run:
             raise CalledOffError
 
 
+_warned: set[tuple[str, str]] = set()
+
+
+def _warn_of_unknown_extras(settings: Settings) -> None:
+    """Warn once in a process: a sensor makes an exchange for each look."""
+    for name, meant in settings.unknown_extras.items():
+        if (settings.conn_id, name) not in _warned:
+            _warned.add((settings.conn_id, name))
+            log.warning("Sela: %s", of_connection(settings.conn_id, f"extra {unknown_extra(name, meant)}"))
+
+
 class Exchange:
     """The rules for all requests of one connection, whichever library sends them.
 
@@ -135,6 +148,7 @@ class Exchange:
     """
 
     def __init__(self, settings: Settings) -> None:
+        _warn_of_unknown_extras(settings)
         self.settings = settings
         self.pacer = Pacer(settings.requests_per_second)
 
