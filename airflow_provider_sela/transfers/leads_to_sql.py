@@ -10,11 +10,11 @@ from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.lineage import table_target
-from airflow_provider_sela.operators.base import SelaReadOperator
+from airflow_provider_sela.operators.base import SelaReadOperator, task_run_of
 from airflow_provider_sela.warehouse.deletes import deletes_cap, find_deleted
 from airflow_provider_sela.warehouse.landing import check, land, scrubbed
 from airflow_provider_sela.warehouse.registry import engine_for
-from airflow_provider_sela.warehouse.tables import Load, Mode
+from airflow_provider_sela.warehouse.tables import Load, Mode, TaskRun
 
 if TYPE_CHECKING:
     from airflow_provider_sela.api.leads import Lead
@@ -41,7 +41,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         other whose hook is a ``DbApiHook``.
     :param table: target, such as ``leads``, ``sales.leads`` or ``sales."Web leads"``.
     :param mode: ``merge`` (default: one row for each lead, only changed ones are touched), ``replace`` (the
-        same, and leads that were not read are removed), ``append`` (one row for each lead and run) or
+        same, and leads that were not read are removed), ``append`` (one row for each lead and load) or
         ``history`` (one row for each version, valid from ``_sela_valid_from`` until ``_sela_valid_to``).
     :param create_table: whether missing tables are created (default).
     :param add_columns: whether missing columns are added (default). Columns of your own are left alone.
@@ -143,8 +143,9 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
 
     def _load(self, context: Context, snapshot: LeadSnapshot, deleted_ids: list[int]) -> Load:
         stats = snapshot.stats
+        run_id = str(context.get("run_id") or f"manual__{stats.started.isoformat()}")
         return Load(
-            run_id=str(context.get("run_id") or f"manual__{stats.started.isoformat()}"),
+            task_run_of(context) or TaskRun(run_id, self.dag_id, self.task_id),
             stats=stats,
             reason=snapshot.verdict.reason,
             deleted_ids=deleted_ids,

@@ -16,6 +16,7 @@ from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName, table_name
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
+    LOAD_ID,
     RUN_ID,
     SYNCED_AT,
     VALID_TO,
@@ -168,7 +169,10 @@ class Engine(ABC):
         table, synced = dialect.table(self.target), dialect.column(SYNCED_AT)
         started, parameter = dialect.timestamp(load.started), dialect.parameter(Kind.TIMESTAMP)
         stamped = [DELETED_AT, SYNCED_AT, *([VALID_TO] if mode is Mode.HISTORY else [])]
-        sets = [*((name, parameter) for name in stamped), (RUN_ID, dialect.placeholder)]
+        sets = [
+            *((name, parameter) for name in stamped),
+            *((name, dialect.placeholder) for name in (RUN_ID, LOAD_ID)),
+        ]
         remaining = iter(load.deleted_ids)
         while batch := list(islice(remaining, _BATCH_ROWS)):
             where = (
@@ -178,6 +182,6 @@ class Engine(ABC):
             marked += self.fetch_one(f"SELECT COUNT(*) FROM {table} WHERE {where}", [started, *batch])[0]
             self.execute(
                 f"UPDATE {table} SET {dialect.assignments(sets)} WHERE {where}",
-                [*[started] * len(stamped), load.run_id, started, *batch],
+                [*[started] * len(stamped), load.run_id, load.load_id, started, *batch],
             )
         return marked

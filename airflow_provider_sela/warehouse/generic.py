@@ -18,6 +18,7 @@ from airflow_provider_sela.warehouse.sqlalchemy_dialect import SQLAlchemyDialect
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
     HASH,
+    LOAD_ID,
     RUN_ID,
     STAGED,
     SYNCED_AT,
@@ -144,7 +145,7 @@ class GenericEngine(Engine):
     def _scope(self, mode: Mode, load: Load) -> tuple[str, list[Any]]:
         dialect = self.dialect
         if mode is Mode.APPEND:
-            return f"{dialect.column(RUN_ID)} = {dialect.placeholder}", [load.run_id]
+            return f"{dialect.column(LOAD_ID)} = {dialect.placeholder}", [load.load_id]
         return (f"{dialect.column(VALID_TO)} IS NULL" if mode is Mode.HISTORY else "1 = 1"), []
 
     def _known(self, mode: Mode, load: Load) -> Iterator[tuple[int, _Known]]:
@@ -182,16 +183,21 @@ class GenericEngine(Engine):
             self.execute_many(f"UPDATE {target} SET {sets} WHERE {where}", ([started, key] for key in ids))
             return
         copied = [(field.name, placeholder) for field in STAGED if field.name != "id"]
-        ours = [(DELETED_AT, "NULL"), (SYNCED_AT, placeholder), (RUN_ID, placeholder)]
+        ours = [(DELETED_AT, "NULL"), *((name, placeholder) for name in (SYNCED_AT, RUN_ID, LOAD_ID))]
         self.execute_many(
             f"UPDATE {target} SET {dialect.assignments(copied + ours)} WHERE {where}",
-            ([*row[1:], started, load.run_id, row[0], *values] for row in self._rows() if row[0] in ids),
+            (
+                [*row[1:], started, load.run_id, load.load_id, row[0], *values]
+                for row in self._rows()
+                if row[0] in ids
+            ),
         )
 
     def _add(self, mode: Mode, load: Load, rows: Iterator[list[Any]]) -> None:
         started = self.dialect.timestamp(load.started)
-        fields = [*STAGED, Field(SYNCED_AT, Kind.TIMESTAMP), Field(RUN_ID, Kind.TEXT)]
-        constants = [started, load.run_id]
+        ours = [Field(SYNCED_AT, Kind.TIMESTAMP), Field(RUN_ID, Kind.TEXT), Field(LOAD_ID, Kind.TEXT)]
+        fields = [*STAGED, *ours]
+        constants = [started, load.run_id, load.load_id]
         if mode is Mode.HISTORY:
             fields.append(Field(VALID_FROM, Kind.TIMESTAMP))
             constants.append(started)

@@ -94,8 +94,13 @@ def _loads_row(
     engine: Engine, spool: Spool, load: Load, mode: Mode, counts: Mapping[str, int | None]
 ) -> list[Any]:
     timestamp, newest = engine.dialect.timestamp, spool.newest
+    task_run = load.task_run
     return [
-        load.run_id,
+        load.load_id,
+        task_run.dag_id,
+        task_run.task_id,
+        task_run.run_id,
+        task_run.map_index,
         target_key(engine),
         str(mode),
         load.stats.verdict,
@@ -124,7 +129,7 @@ def _new_rejects(engine: Engine, spool: Spool, load: Load, schema: Schema) -> It
         raw = line.decode()
         digest = content_hash({"raw": raw})
         if digest not in known:
-            yield [target, digest, load.run_id, dialect.timestamp(load.started), raw]
+            yield [target, digest, load.load_id, load.run_id, dialect.timestamp(load.started), raw]
 
 
 def _described(error: Exception) -> str:

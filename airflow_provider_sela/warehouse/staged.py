@@ -14,6 +14,7 @@ from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
     HASH,
+    LOAD_ID,
     RUN_ID,
     STAGED,
     STAGING,
@@ -31,7 +32,7 @@ class StagedEngine(Engine):
 
     In each statement ``t`` is the target and ``s`` the staging table. Every mode is the same three steps over
     rows *in scope*: update those that changed, insert those that are missing, delete those that were not
-    read. For ``append`` the rows of this run are in scope, for ``history`` the versions that are still valid;
+    read. For ``append`` the rows of this load are in scope, for ``history`` the versions that are still valid;
     there the update closes a version, which makes its lead one that is missing.
 
     A new database gives :attr:`staging`, :meth:`fill` and :meth:`~.engine.Engine.columns`.
@@ -84,7 +85,7 @@ class StagedEngine(Engine):
     def _scope(self, mode: Mode, load: Load) -> tuple[str, list[Any]]:
         dialect = self.dialect
         if mode is Mode.APPEND:
-            return f"t.{dialect.column(RUN_ID)} = {dialect.placeholder}", [load.run_id]
+            return f"t.{dialect.column(LOAD_ID)} = {dialect.placeholder}", [load.load_id]
         if mode is Mode.HISTORY:
             later = f"t.{dialect.column(SYNCED_AT)} > {dialect.parameter(Kind.TIMESTAMP)}"
             scope = f"(t.{dialect.column(VALID_TO)} IS NULL OR {later})"
@@ -114,14 +115,19 @@ class StagedEngine(Engine):
         if mode is Mode.HISTORY:
             return [(VALID_TO, stamp)], [dialect.timestamp(load.started)]
         copied = [(field.name, f"s.{dialect.column(field.name)}") for field in STAGED if field.name != "id"]
-        ours = [(DELETED_AT, "NULL"), (SYNCED_AT, stamp), (RUN_ID, dialect.placeholder)]
-        return copied + ours, [dialect.timestamp(load.started), load.run_id]
+        ours = [
+            (DELETED_AT, "NULL"),
+            (SYNCED_AT, stamp),
+            *((name, dialect.placeholder) for name in (RUN_ID, LOAD_ID)),
+        ]
+        return copied + ours, [dialect.timestamp(load.started), load.run_id, load.load_id]
 
     def _insert_missing(self, mode: Mode, load: Load, scope: str, scope_values: list[Any]) -> None:
         dialect = self.dialect
         added: list[tuple[Field, Any]] = [
             (Field(SYNCED_AT, Kind.TIMESTAMP), dialect.timestamp(load.started)),
             (Field(RUN_ID, Kind.TEXT), load.run_id),
+            (Field(LOAD_ID, Kind.TEXT), load.load_id),
         ]
         if mode is Mode.HISTORY:
             added.append((Field(VALID_FROM, Kind.TIMESTAMP), dialect.timestamp(load.started)))
@@ -141,8 +147,8 @@ class StagedEngine(Engine):
         where = f"NOT EXISTS (SELECT 1 FROM {self.staging} s WHERE s.{key} = {target}.{key})"
         values: list[Any] = []
         if mode is Mode.APPEND:
-            where = f"{where} AND {dialect.column(RUN_ID)} = {dialect.placeholder}"
-            values.append(load.run_id)
+            where = f"{where} AND {dialect.column(LOAD_ID)} = {dialect.placeholder}"
+            values.append(load.load_id)
         removed: int = self.fetch_one(f"SELECT COUNT(*) FROM {target} WHERE {where}", values)[0]
         if removed:
             self.execute(f"DELETE FROM {target} WHERE {where}", values)

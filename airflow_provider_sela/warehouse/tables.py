@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
+from hashlib import blake2b
 from typing import NamedTuple
 
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Field, Kind
@@ -14,6 +16,7 @@ from airflow_provider_sela.metrics import LOAD_COUNTS, ReadStats
 HASH = "_sela_hash"
 SYNCED_AT = "_sela_synced_at"
 RUN_ID = "_sela_run_id"
+LOAD_ID = "_sela_load_id"
 DELETED_AT = "_sela_deleted_at"
 VALID_FROM = "_sela_valid_from"
 VALID_TO = "_sela_valid_to"
@@ -24,11 +27,14 @@ _LANDED = (
     *STAGED,
     Field(SYNCED_AT, Kind.TIMESTAMP),
     Field(RUN_ID, Kind.TEXT),
+    Field(LOAD_ID, Kind.TEXT),
     Field(DELETED_AT, Kind.TIMESTAMP),
 )
 
 #: Columns whose text is short and plain, which a key or an index of some databases needs to know.
-SHORT = frozenset({HASH, RUN_ID, "run_id", "target", "mode", "verdict"})
+SHORT = frozenset(
+    {HASH, RUN_ID, LOAD_ID, "load_id", "dag_id", "task_id", "run_id", "target", "mode", "verdict"}
+)
 
 
 class Layout(NamedTuple):
@@ -74,7 +80,7 @@ class Mode(StrEnum):
         if self is Mode.HISTORY:
             validity = (Field(VALID_FROM, Kind.TIMESTAMP), Field(VALID_TO, Kind.TIMESTAMP))
             return Layout((*_LANDED, *validity), ("id", VALID_FROM))
-        return Layout(_LANDED, ("id", RUN_ID) if self is Mode.APPEND else ("id",))
+        return Layout(_LANDED, ("id", LOAD_ID) if self is Mode.APPEND else ("id",))
 
     @property
     def removes(self) -> bool:
@@ -86,7 +92,11 @@ LOADS_TABLE = "_sela_loads"
 REJECTS_TABLE = "_sela_rejects"
 LOADS = Layout(
     (
+        Field("load_id", Kind.TEXT),
+        Field("dag_id", Kind.TEXT),
+        Field("task_id", Kind.TEXT),
         Field("run_id", Kind.TEXT),
+        Field("map_index", Kind.INTEGER),
         Field("target", Kind.TEXT),
         Field("mode", Kind.TEXT),
         Field("verdict", Kind.TEXT),
@@ -101,6 +111,7 @@ REJECTS = Layout(
     (
         Field("target", Kind.TEXT),
         Field(HASH, Kind.TEXT),
+        Field("load_id", Kind.TEXT),
         Field("run_id", Kind.TEXT),
         Field("rejected_at", Kind.TIMESTAMP),
         Field("raw", Kind.TEXT),
@@ -108,20 +119,47 @@ REJECTS = Layout(
 )
 
 
+class TaskRun(NamedTuple):
+    """What a load is known by: its retries and reruns have it in common, and no other load has it.
+
+    Airflow's run id alone would not do: two DAGs on one schedule share it, and so do mapped tasks.
+    """
+
+    run_id: str
+    dag_id: str | None = None
+    task_id: str | None = None
+    map_index: int = -1
+
+    @property
+    def load_id(self) -> str:
+        """32 hexadecimal digits that stand for all of it."""
+        return blake2b("\0".join(map(str, self)).encode(), digest_size=16).hexdigest()
+
+
 @dataclass(frozen=True)
 class Load:
     """One read that is about to land.
 
-    :param run_id: Airflow's run id; a rerun has the same one.
+    :param task_run: whose load it is.
     :param stats: what the read found and cost.
     :param reason: why the verdict is no stronger; empty for a proof.
     :param deleted_ids: of leads that are confirmed to be deleted at Sela.
     """
 
-    run_id: str
+    task_run: TaskRun
     stats: ReadStats
     reason: str = ""
     deleted_ids: Sequence[int] = field(default=(), repr=False)
+
+    @property
+    def run_id(self) -> str:
+        """Airflow's run id."""
+        return self.task_run.run_id
+
+    @cached_property
+    def load_id(self) -> str:
+        """What stands for :attr:`task_run` in a row."""
+        return self.task_run.load_id
 
     @property
     def started(self) -> datetime:

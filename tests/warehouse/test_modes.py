@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_sela.exceptions import SelaTargetError
 from airflow_provider_sela.testing import sample_leads
-from airflow_provider_sela.warehouse.tables import Mode
+from airflow_provider_sela.warehouse.tables import Mode, TaskRun
 from tests.support.databases import Database
 from tests.support.loads import lead, load_leads, moment
 
@@ -60,6 +60,37 @@ def test_a_rerun_of_append_ends_as_its_last_attempt_read(database: Database) -> 
     again = [{**leads[0], "status": "LOST"}, *leads[1:9], lead(99_999)]
     assert counts(load_leads(again, mode=Mode.APPEND, run_id="monday")) == (1, 1, 8, 1)
     assert database.rows("SELECT COUNT(*) FROM leads WHERE _sela_run_id = 'sunday'") == [(10,)]
+
+
+ONE = TaskRun("scheduled__2026-11-01T06:00:00+00:00", "nightly", "load")
+OTHERS = [
+    pytest.param(ONE._replace(dag_id="hourly"), id="another DAG on the same schedule"),
+    pytest.param(ONE._replace(task_id="load_more"), id="another task"),
+    pytest.param(ONE._replace(map_index=1), id="another mapped task"),
+]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_append_leaves_the_rows_of_other_loads_of_the_same_run_id(database: Database, other: TaskRun) -> None:
+    first, second = sample_leads(20)[:10], sample_leads(20)[5:]
+    load_leads(first, mode=Mode.APPEND, task_run=ONE)
+    before = database.table(order="id")
+    assert counts(load_leads(second, mode=Mode.APPEND, task_run=other)) == (15, 0, 0, 0)
+    assert counts(load_leads(second, mode=Mode.APPEND, task_run=other)) == (0, 0, 15, 0)
+    rows = database.table(order="id, _sela_synced_at")
+    assert [row for row in rows if row["_sela_load_id"] == ONE.load_id] == before
+    assert len(rows) == 25
+    assert {row["_sela_run_id"] for row in rows} == {ONE.run_id}
+
+
+def test_a_row_leads_to_the_load_that_wrote_it(database: Database) -> None:
+    load_leads([lead(1)], task_run=ONE)
+    load_leads([lead(1), lead(2)], task_run=ONE._replace(map_index=3), rejects=["no lead"])
+    found = database.rows(
+        "SELECT id, dag_id, task_id, b.run_id, map_index FROM leads JOIN _sela_loads b"
+        " ON load_id = _sela_load_id ORDER BY id"
+    )
+    assert found == [(number, "nightly", "load", ONE.run_id, place) for number, place in ((1, -1), (2, 3))]
 
 
 def test_history_keeps_each_version_with_its_time(database: Database) -> None:
