@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -96,6 +97,7 @@ def _loads_row(
     timestamp, newest = engine.dialect.timestamp, spool.newest
     task_run = load.task_run
     return [
+        secrets.token_hex(16),
         load.load_id,
         task_run.dag_id,
         task_run.task_id,

@@ -32,7 +32,7 @@ class StagedEngine(Engine):
 
     In each statement ``t`` is the target and ``s`` the staging table. Every mode is the same three steps over
     rows *in scope*: update those that changed, insert those that are missing, delete those that were not
-    read. For ``append`` the rows of this load are in scope, for ``history`` the versions that are still valid;
+    read. For ``append`` the rows of this load are in scope, for ``history`` the versions that still hold;
     there the update closes a version, which makes its lead one that is missing.
 
     A new database gives :attr:`staging`, :meth:`fill` and :meth:`~.engine.Engine.columns`.

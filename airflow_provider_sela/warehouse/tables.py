@@ -33,7 +33,19 @@ _LANDED = (
 
 #: Columns whose text is short and plain, which a key or an index of some databases needs to know.
 SHORT = frozenset(
-    {HASH, RUN_ID, LOAD_ID, "load_id", "dag_id", "task_id", "run_id", "target", "mode", "verdict"}
+    (
+        HASH,
+        RUN_ID,
+        LOAD_ID,
+        "attempt_id",
+        "load_id",
+        "dag_id",
+        "task_id",
+        "run_id",
+        "target",
+        "mode",
+        "verdict",
+    )
 )
 
 
@@ -92,6 +104,7 @@ LOADS_TABLE = "_sela_loads"
 REJECTS_TABLE = "_sela_rejects"
 LOADS = Layout(
     (
+        Field("attempt_id", Kind.TEXT),
         Field("load_id", Kind.TEXT),
         Field("dag_id", Kind.TEXT),
         Field("task_id", Kind.TEXT),
@@ -105,7 +118,8 @@ LOADS = Layout(
         Field("finished", Kind.TIMESTAMP),
         Field("watermark", Kind.TIMESTAMP),
         *(Field(name, Kind.INTEGER) for name in LOAD_COUNTS),
-    )
+    ),
+    ("attempt_id",),
 )
 REJECTS = Layout(
     (
@@ -115,7 +129,8 @@ REJECTS = Layout(
         Field("run_id", Kind.TEXT),
         Field("rejected_at", Kind.TIMESTAMP),
         Field("raw", Kind.TEXT),
-    )
+    ),
+    ("target", HASH),
 )
 
 

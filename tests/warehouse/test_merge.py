@@ -88,9 +88,11 @@ def test_the_books_are_kept_beside_the_rows(database: Database) -> None:
     assert books.pop("finished") > moment(2)
     assert books.pop("target").lower() == "leads"
     assert books.pop("watermark") == max(expected(item)["modified_time"] for item in sample_leads(5))
+    assert len(books.pop("attempt_id")) == 32
     assert books.pop("load_id") == TaskRun("scheduled__1").load_id
     assert books == {
-        "run_id": "scheduled__1", "dag_id": None, "task_id": None, "map_index": -1, "mode": "merge", "verdict": "ATOMIC", "reason": None,
+        "run_id": "scheduled__1", "dag_id": None, "task_id": None, "map_index": -1,
+        "mode": "merge", "verdict": "ATOMIC", "reason": None,
         "started": moment(2), "read": 5, "new": 5, "changed": 0, "unchanged": 0, "deleted": 0,
         "nulled": 0, "rejected": 0, "requests": 3, "retries": 1, "repaired": 0, "passes": 1,
     }  # fmt: skip
