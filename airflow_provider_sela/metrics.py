@@ -54,6 +54,14 @@ class ReadStats:
     seconds: float = 0.0
     started: datetime
 
+    @property
+    def doubt(self) -> str:
+        """Why a lead that was not read may be there all the same; empty where it is not."""
+        if self.rejected:
+            return f"{self.rejected} results have no usable id"
+        proven = self.verdict.startswith(("ATOMIC", "PROVEN"))
+        return "" if proven else f"the verdict {self.verdict} is no proof"
+
     def counts(self) -> dict[str, int]:
         """The counts by the names that results, tables of loads and lineage give them, in their order."""
         return {

@@ -41,15 +41,18 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         other whose hook is a ``DbApiHook``.
     :param table: target, such as ``leads``, ``sales.leads`` or ``sales."Web leads"``.
     :param mode: ``merge`` (default: one row for each lead, only changed ones are touched), ``replace`` (the
-        same, and leads that were not read are removed), ``append`` (one row for each lead and load) or
+        same, and leads that are gone are removed), ``append`` (one row for each lead and load) or
         ``history`` (one row for each version, valid from ``_sela_valid_from`` until ``_sela_valid_to``).
     :param create_table: whether missing tables are created (default).
     :param add_columns: whether missing columns are added (default). Columns of your own are left alone.
     :param deletes: ``ignore`` (default, because a list cannot say that something was deleted) or ``mark``:
         after a read that is proven complete, leads that are gone get ``_sela_deleted_at``, and lose it when
         they return. With filters, or in the modes ``append`` and ``replace``, only ``ignore`` makes sense.
-    :param max_deletes: the load fails, with nothing written, where more leads than this are gone: a number,
-        or a share of the table. Default: 0.1, since more is rather a wrong account than a clean-up.
+        Nothing is marked or removed after a read that leaves a doubt: no proof, or results without a usable
+        id.
+    :param max_deletes: the load fails, with nothing written, where more leads than this would be marked or
+        removed: a number, or a share of the table (of a rerun's own rows in mode ``append``). Default: 0.1,
+        since more is rather a wrong account than a clean-up.
 
     Filters, privacy options and the other parameters: see
     :class:`~airflow_provider_sela.operators.base.SelaReadOperator` and its base.
@@ -97,6 +100,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         with engine:
             check(engine, mode, **allowed)
         with self.snapshot(engine.dialect.encoder()) as snapshot:
+            self._warn_of_doubt(mode, snapshot)
             deleted_ids = self._deleted_ids(engine, mode, snapshot)
             load = self._load(context, snapshot, deleted_ids)
             self._target = table_target(engine, mode.layout, self.conn_id)
@@ -114,19 +118,23 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         mode = Mode(self.mode)
         if self.deletes not in DELETES:
             raise SelaRequestError(f"deletes is {self.deletes!r}: allowed are {' and '.join(DELETES)}")
+        deletes_cap(self.max_deletes)
         if self.deletes == "mark":
-            deletes_cap(self.max_deletes)
             if mode.removes:
                 raise SelaRequestError(f"deletes='mark' goes with merge and history, not with mode {mode}")
             if any(value is not None for value in self.filters.values()):
                 raise SelaRequestError("deletes='mark' needs a read without filters: leave the filters out")
         return mode
 
+    def _warn_of_doubt(self, mode: Mode, snapshot: LeadSnapshot) -> None:
+        doubt = snapshot.stats.doubt
+        if doubt and mode.removes:
+            self.log.warning("Sela: no row is removed, even if its lead was not read: %s", doubt)
+        elif doubt and self.deletes == "mark":
+            self.log.warning("Sela: no deletes are marked: %s", doubt)
+
     def _deleted_ids(self, engine: Engine, mode: Mode, snapshot: LeadSnapshot) -> list[int]:
-        if self.deletes == "ignore":
-            return []
-        if not snapshot.verdict.proven:
-            self.log.warning("Sela: no deletes are marked: the verdict %s is no proof", snapshot.verdict)
+        if self.deletes == "ignore" or snapshot.stats.doubt:
             return []
         with engine:
             if engine.columns(engine.target) is None:
@@ -149,4 +157,5 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
             stats=stats,
             reason=snapshot.verdict.reason,
             deleted_ids=deleted_ids,
+            max_deletes=deletes_cap(self.max_deletes),
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.storage.spool import Spool
+from airflow_provider_sela.warehouse.deletes import refuse_many
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.sqlalchemy_dialect import SQLAlchemyDialect
@@ -121,11 +122,13 @@ class GenericEngine(Engine):
             if row[0] in known and known[row[0]].differs(row[-1], _aware(row[_MODIFIED]))
         }
         missing = len(self._spool) - sum(key in self._spool for key in known)
+        removed = self._gone(known) if mode.removes and not load.stats.doubt else []
+        if removed and load.max_deletes is not None:
+            refuse_many(len(removed), len(known), load.max_deletes)
         if changed:
             self._change(mode, load, changed)
         closed = changed if mode is Mode.HISTORY else set()
         self._add(mode, load, (row for row in self._rows() if row[0] not in known or row[0] in closed))
-        removed = [key for key in known if key not in self._spool] if mode.removes else []
         scope, values = self._scope(mode, load)
         where = f"{dialect.column('id')} = {dialect.placeholder} AND {scope}"
         self.execute_many(
@@ -133,6 +136,9 @@ class GenericEngine(Engine):
             ([key, *values] for key in removed),
         )
         return Counts(missing, len(changed), len(removed))
+
+    def _gone(self, known: dict[int, _Known]) -> list[int]:
+        return [key for key in known if key not in self._spool]
 
     def _rows(self) -> Iterator[list[Any]]:
         for line in self._spool.lines():

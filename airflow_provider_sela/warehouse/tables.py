@@ -77,7 +77,7 @@ class Mode(StrEnum):
     """What a load does with leads that the table knows already.
 
     ``merge`` keeps one row for each lead and touches only those that changed. ``replace`` also removes the
-    leads that were not read. ``append`` keeps one row for each lead and load. ``history`` keeps a row for
+    leads that are gone. ``append`` keeps one row for each lead and load. ``history`` keeps a row for
     each version of a lead.
     """
 
@@ -96,7 +96,7 @@ class Mode(StrEnum):
 
     @property
     def removes(self) -> bool:
-        """Whether rows of leads that were not read go away."""
+        """Whether rows of leads that are not there any more go away."""
         return self in (Mode.REPLACE, Mode.APPEND)
 
 
@@ -159,12 +159,15 @@ class Load:
     :param stats: what the read found and cost.
     :param reason: why the verdict is no stronger; empty for a proof.
     :param deleted_ids: of leads that are confirmed to be deleted at Sela.
+    :param max_deletes: most rows that may be removed because their leads were not read, a number or a share;
+        None (default): all.
     """
 
     task_run: TaskRun
     stats: ReadStats
     reason: str = ""
     deleted_ids: Sequence[int] = field(default=(), repr=False)
+    max_deletes: int | float | None = None
 
     @property
     def run_id(self) -> str:

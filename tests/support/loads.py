@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -42,6 +43,8 @@ def load_leads(
     started: datetime | None = None,
     rejects: Iterable[Any] = (),
     deleted_ids: Sequence[int] = (),
+    verdict: str = "ATOMIC",
+    max_deletes: float | None = None,
     conn_id: str = "warehouse",
     engine: Engine | None = None,
     **options: bool,
@@ -55,7 +58,12 @@ def load_leads(
         for item in rejects:
             spool.reject(item)
         with engine:
-            read = Load(task_run or TaskRun(run_id), stats(spool, began), deleted_ids=deleted_ids)
+            read = Load(
+                task_run or TaskRun(run_id),
+                replace(stats(spool, began), verdict=verdict),
+                deleted_ids=deleted_ids,
+                max_deletes=max_deletes,
+            )
             return land(engine, spool, read, mode, **options)
 
 

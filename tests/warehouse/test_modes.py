@@ -38,6 +38,47 @@ def test_a_merged_table_can_be_replaced(database: Database) -> None:
     assert counts(load_leads(sample_leads(5), mode=Mode.REPLACE)) == (0, 0, 5, 15)
 
 
+REMOVING = [Mode.REPLACE, Mode.APPEND]
+
+
+@pytest.mark.parametrize("mode", REMOVING)
+def test_what_could_not_be_read_is_not_taken_for_gone(database: Database, mode: Mode) -> None:
+    leads = sample_leads(20)
+    load_leads(leads, mode=mode)
+    nameless = [{**item, "id": None} for item in leads[:3]]
+    result = load_leads([*leads[3:], lead(99_999)], mode=mode, rejects=nameless)
+    assert (counts(result), result["rejected"]) == ((1, 0, 17, 0), 3)
+    assert counts(load_leads([], mode=mode, rejects=leads)) == (0, 0, 0, 0)
+    assert [row["id"] for row in database.table()] == [*(item["id"] for item in leads), 99_999]
+
+
+@pytest.mark.parametrize("mode", REMOVING)
+@pytest.mark.parametrize("verdict", ["CONVERGED(2)", "UNVERIFIED"])
+def test_what_was_not_seen_in_a_read_without_proof_is_not_taken_for_gone(
+    database: Database, mode: Mode, verdict: str
+) -> None:
+    load_leads(sample_leads(20), mode=mode)
+    assert counts(load_leads(sample_leads(15), mode=mode, verdict=verdict)) == (0, 0, 15, 0)
+    assert len(database.table()) == 20
+    assert counts(load_leads(sample_leads(15), mode=mode, verdict="PROVEN(id)")) == (0, 0, 15, 5)
+
+
+@pytest.mark.parametrize("mode", REMOVING)
+@pytest.mark.parametrize("most", [4, 0.2])
+def test_more_removals_than_allowed_fail_and_write_nothing(
+    database: Database, mode: Mode, most: float
+) -> None:
+    leads = sample_leads(20)
+    load_leads(leads, mode=mode)
+    load_leads(leads, mode=mode, run_id="another", max_deletes=0)
+    before = database.table(order="id, _sela_run_id")
+    after = [{**leads[0], "status": "LOST"}, *leads[1:15], lead(99_999)]
+    with pytest.raises(SelaTargetError, match=r"5 of 20 leads .* max_deletes allows 4: nothing was written"):
+        load_leads(after, mode=mode, max_deletes=most)
+    assert database.table(order="id, _sela_run_id") == before
+    assert counts(load_leads(after, mode=mode, max_deletes=5)) == (1, 1, 14, 5)
+
+
 def test_append_keeps_one_row_for_each_lead_and_run(database: Database) -> None:
     load_leads(sample_leads(10), mode=Mode.APPEND, run_id="monday")
     assert counts(load_leads(sample_leads(12), mode=Mode.APPEND, run_id="tuesday")) == (12, 0, 0, 0)
