@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_sela.api.leads import Field, Kind
-from airflow_provider_sela.exceptions import SelaTargetUnavailableError
+from airflow_provider_sela.exceptions import SelaTargetError, SelaTargetUnavailableError
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName, table_name
@@ -118,11 +118,13 @@ class Engine(ABC):
         """Run one statement."""
         self.cursor.execute(sql, tuple(parameters))
 
-    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]], batch_rows: int = _BATCH_ROWS) -> None:
-        """Run one statement for each row, in batches."""
-        remaining = iter(rows)
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]], batch_rows: int = _BATCH_ROWS) -> int:
+        """Run one statement for each row, in batches; gives how many rows there were."""
+        remaining, sent = iter(rows), 0
         while batch := [tuple(row) for row in islice(remaining, batch_rows)]:
             self.cursor.executemany(sql, batch)
+            sent += len(batch)
+        return sent
 
     def select(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Run one query and stream its rows."""
@@ -142,12 +144,28 @@ class Engine(ABC):
         fields: Sequence[Field],
         rows: Iterable[Sequence[Any]],
         batch_rows: int = _BATCH_ROWS,
-    ) -> None:
-        """Insert rows in batches, in the running transaction.
+    ) -> int:
+        """Insert rows in batches, in the running transaction; gives how many were sent.
 
         :param table: the table as it stands in a statement.
         """
-        self.execute_many(self.dialect.insert(table, fields), rows, batch_rows)
+        return self.execute_many(self.dialect.insert(table, fields), rows, batch_rows)
+
+    def refuse_loss(self, lost: int, sent: int, table: str | None = None) -> None:
+        """Compare what a table was to take with what it then holds.
+
+        Drivers count the rows of a statement in ways of their own, or not at all, and a view may take a row
+        that it does not show: what is there is asked of the table itself.
+
+        :param table: as it stands in a statement; default: the target.
+        :raises SelaTargetError: it lacks some.
+        """
+        if lost > 0:
+            raise SelaTargetError(
+                f"{table or self.dialect.table(self.target)}: the table did not take {lost} of {sent} rows,"
+                " and nothing was written. Look for a policy of row-level security, a trigger, a rule or a"
+                " view that keeps rows from this user without an error"
+            )
 
     def create_table(self, name: TableName, layout: Layout) -> None:
         """Create a table."""
@@ -179,9 +197,12 @@ class Engine(ABC):
                 f"{dialect.not_deleted(mode)} AND ({synced} IS NULL OR {synced} <= {parameter})"
                 f" AND {dialect.column('id')} IN ({dialect.placeholders(len(batch))})"
             )
-            marked += self.fetch_one(f"SELECT COUNT(*) FROM {table} WHERE {where}", [started, *batch])[0]
+            count, values = f"SELECT COUNT(*) FROM {table} WHERE {where}", [started, *batch]
+            found = self.fetch_one(count, values)[0]
             self.execute(
                 f"UPDATE {table} SET {dialect.assignments(sets)} WHERE {where}",
-                [*[started] * len(stamped), load.run_id, load.load_id, started, *batch],
+                [*[started] * len(stamped), load.run_id, load.load_id, *values],
             )
+            self.refuse_loss(self.fetch_one(count, values)[0], found)
+            marked += found
         return marked

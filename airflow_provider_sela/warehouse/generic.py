@@ -59,6 +59,25 @@ class _Known(NamedTuple):
         return not self.later or bool(modified and self.modified and modified > self.modified)
 
 
+class _Comparison(NamedTuple):
+    """Leads of the target beside those of the read.
+
+    :param known: by id, those in scope.
+    :param missing: how many the target lacks.
+    :param changed: ids of those that differ.
+    :param gone: ids of those that were not read, as far as they are to go.
+    """
+
+    known: dict[int, _Known]
+    missing: int
+    changed: set[int]
+    gone: list[int]
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.missing, len(self.changed), len(self.gone))
+
+
 class GenericEngine(Engine):
     """Compares hashes in the worker, about 300 bytes for each lead of the target, and sends what differs.
 
@@ -112,9 +131,30 @@ class GenericEngine(Engine):
         """The spool itself is the staging table."""
         self._spool = spool
 
+    def begin(self) -> None:
+        """End the transaction in which the tables were looked at: it may not see what came since."""
+        self.connection.rollback()
+
     def write(self, mode: Mode, load: Load) -> Counts:
-        """Compare, then update, insert and delete by key."""
-        dialect = self.dialect
+        """Compare, then update, insert and delete by key, and compare again."""
+        found = self._compare(mode, load)
+        counts = found.counts
+        if found.gone and load.max_deletes is not None:
+            refuse_many(len(found.gone), len(found.known), load.max_deletes)
+        if found.changed:
+            self._change(mode, load, found.changed)
+        if found.changed and mode is Mode.HISTORY:
+            # The leads of closed versions are missing now.
+            found = self._compare(mode, load)
+            self.refuse_loss(len(found.changed), counts.changed)
+        self._add(mode, load, (row for row in self._rows() if row[0] not in found.known))
+        self._delete(mode, load, found.gone)
+        del found
+        if any(counts):
+            self.refuse_loss(sum(self._compare(mode, load).counts), sum(counts))
+        return counts
+
+    def _compare(self, mode: Mode, load: Load) -> _Comparison:
         known = dict(self._known(mode, load))
         changed = {
             row[0]
@@ -122,23 +162,15 @@ class GenericEngine(Engine):
             if row[0] in known and known[row[0]].differs(row[-1], _aware(row[_MODIFIED]))
         }
         missing = len(self._spool) - sum(key in self._spool for key in known)
-        removed = self._gone(known) if mode.removes and not load.stats.doubt else []
-        if removed and load.max_deletes is not None:
-            refuse_many(len(removed), len(known), load.max_deletes)
-        if changed:
-            self._change(mode, load, changed)
-        closed = changed if mode is Mode.HISTORY else set()
-        self._add(mode, load, (row for row in self._rows() if row[0] not in known or row[0] in closed))
-        scope, values = self._scope(mode, load)
-        where = f"{dialect.column('id')} = {dialect.placeholder} AND {scope}"
-        self.execute_many(
-            f"DELETE FROM {dialect.table(self.target)} WHERE {where}",
-            ([key, *values] for key in removed),
-        )
-        return Counts(missing, len(changed), len(removed))
+        removing = mode.removes and not load.stats.doubt
+        gone = [key for key in known if key not in self._spool] if removing else []
+        return _Comparison(known, missing, changed, gone)
 
-    def _gone(self, known: dict[int, _Known]) -> list[int]:
-        return [key for key in known if key not in self._spool]
+    def _delete(self, mode: Mode, load: Load, ids: list[int]) -> None:
+        scope, values = self._scope(mode, load)
+        where = f"{self.dialect.column('id')} = {self.dialect.placeholder} AND {scope}"
+        delete = f"DELETE FROM {self.dialect.table(self.target)} WHERE {where}"
+        self.execute_many(delete, ([key, *values] for key in ids))
 
     def _rows(self) -> Iterator[list[Any]]:
         for line in self._spool.lines():

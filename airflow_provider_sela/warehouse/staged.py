@@ -63,7 +63,7 @@ class StagedEngine(Engine):
             yield tuple(json.loads(line).values())
 
     def write(self, mode: Mode, load: Load) -> Counts:
-        """Compare, then change, insert and delete what the comparison found."""
+        """Compare, then change, insert and delete what the comparison found, and compare again."""
         found = self._compare(mode, load)
         if found.deleted and load.max_deletes is not None:
             refuse_many(found.deleted, self._count(mode, load), load.max_deletes)
@@ -74,6 +74,8 @@ class StagedEngine(Engine):
         if found.deleted:
             where, values = self._gone(mode, load)
             self.execute(f"DELETE FROM {self.dialect.table(self.target)} WHERE {where}", values)
+        if any(found):
+            self.refuse_loss(sum(self._compare(mode, load)), sum(found))
         return found
 
     def _compare(self, mode: Mode, load: Load) -> Counts:

@@ -186,7 +186,7 @@ class Load:
 
 
 class Counts(NamedTuple):
-    """What a load did to the rows of a table."""
+    """Rows of a table that a load is to change, or that it has changed."""
 
     new: int
     changed: int
