@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator
-from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -157,7 +156,7 @@ def _load(snapshot: LeadSnapshot) -> dict[str, Any]:
         "verdict": stats.verdict,
         "reason": snapshot.verdict.reason or None,
         "started": stats.started,
-        "finished": datetime.now(UTC),
+        "finished": stats.now(),
         "watermark": snapshot.spool.newest,
         **stats.counts(),
     }

@@ -33,9 +33,10 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
     templated.
 
     The XCom is one flat dict, which is logged as well: ``table``, ``verdict``, ``read``, ``new``,
-    ``changed``, ``unchanged``, ``deleted``, ``nulled`` (malformed values, whose raw form is in the column
-    ``extra``), ``rejected``, ``requests``, ``retries``, ``repaired`` (gaps between pages that were read
-    again), ``passes`` (over the whole list) and ``seconds``.
+    ``changed``, ``unchanged``, ``deleted``, ``ahead`` (leads whose rows are stamped later than now: no change
+    reaches them), ``nulled`` (malformed values, whose raw form is in the column ``extra``), ``rejected``,
+    ``requests``, ``retries``, ``repaired`` (gaps between pages that were read again), ``passes`` (over the
+    whole list) and ``seconds``.
 
     :param conn_id: Airflow connection of the database: DuckDB, SQLite, PostgreSQL, MySQL or MariaDB, or any
         other whose hook is a ``DbApiHook``.
@@ -110,6 +111,12 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
             self._target = self._target._replace(rows=counts["new"] + counts["changed"])
         result = {"table": self.table, **counts, "seconds": round(time.monotonic() - clock, 3)}
         self.log.info("Sela: landed %s", " ".join(f"{name}={value}" for name, value in result.items()))
+        if counts["ahead"]:
+            self.log.warning(
+                "Sela: %d leads have rows that are stamped later than now, by a clock that was wrong: changes"
+                " to them are not taken before that time. Set %s of these rows to an earlier one",
+                counts["ahead"], mode.since,
+            )  # fmt: skip
         return result
 
     def _mode(self) -> Mode:

@@ -181,9 +181,9 @@ class Engine(ABC):
         rows = self.select(f"SELECT {self.dialect.column('id')} FROM {target} WHERE {not_deleted}")
         return (row[0] for row in rows)
 
-    def mark_deleted(self, mode: Mode, load: Load) -> int:
-        """Mark leads as deleted, except those that a later load has seen; gives how many were marked."""
-        dialect, marked = self.dialect, 0
+    def mark_deleted(self, mode: Mode, load: Load) -> Counts:
+        """Mark leads as deleted, except those that a later load has seen."""
+        dialect, marked, ahead = self.dialect, 0, 0
         table, synced = dialect.table(self.target), dialect.column(SYNCED_AT)
         started, parameter = dialect.timestamp(load.started), dialect.parameter(Kind.TIMESTAMP)
         stamped = [DELETED_AT, SYNCED_AT, *([VALID_TO] if mode is Mode.HISTORY else [])]
@@ -193,10 +193,11 @@ class Engine(ABC):
         ]
         remaining = iter(load.deleted_ids)
         while batch := list(islice(remaining, _BATCH_ROWS)):
-            where = (
-                f"{dialect.not_deleted(mode)} AND ({synced} IS NULL OR {synced} <= {parameter})"
-                f" AND {dialect.column('id')} IN ({dialect.placeholders(len(batch))})"
+            theirs = (
+                f"{dialect.not_deleted(mode)} AND {dialect.column('id')} IN"
+                f" ({dialect.placeholders(len(batch))})"
             )
+            where = f"({synced} IS NULL OR {synced} <= {parameter}) AND {theirs}"
             count, values = f"SELECT COUNT(*) FROM {table} WHERE {where}", [started, *batch]
             found = self.fetch_one(count, values)[0]
             self.execute(
@@ -205,4 +206,6 @@ class Engine(ABC):
             )
             self.refuse_loss(self.fetch_one(count, values)[0], found)
             marked += found
-        return marked
+            later = f"SELECT COUNT(*) FROM {table} WHERE {synced} > {parameter} AND {theirs}"
+            ahead += self.fetch_one(later, [dialect.timestamp(load.latest), *batch])[0]
+        return Counts(0, 0, marked, ahead)

@@ -66,16 +66,18 @@ class _Comparison(NamedTuple):
     :param missing: how many the target lacks.
     :param changed: ids of those that differ.
     :param gone: ids of those that were not read, as far as they are to go.
+    :param ahead: how many are stamped later than now.
     """
 
     known: dict[int, _Known]
     missing: int
     changed: set[int]
     gone: list[int]
+    ahead: int
 
     @property
     def counts(self) -> Counts:
-        return Counts(self.missing, len(self.changed), len(self.gone))
+        return Counts(self.missing, len(self.changed), len(self.gone), self.ahead)
 
 
 class GenericEngine(Engine):
@@ -150,12 +152,15 @@ class GenericEngine(Engine):
         self._add(mode, load, (row for row in self._rows() if row[0] not in found.known))
         self._delete(mode, load, found.gone)
         del found
-        if any(counts):
-            self.refuse_loss(sum(self._compare(mode, load).counts), sum(counts))
+        if counts.written:
+            self.refuse_loss(self._compare(mode, load).counts.written, counts.written)
         return counts
 
     def _compare(self, mode: Mode, load: Load) -> _Comparison:
-        known = dict(self._known(mode, load))
+        known, ahead = dict[int, _Known](), 0
+        for key, row, is_ahead in self._known(mode, load):
+            known[key] = row
+            ahead += is_ahead and key in self._spool
         changed = {
             row[0]
             for row in self._rows()
@@ -164,7 +169,7 @@ class GenericEngine(Engine):
         missing = len(self._spool) - sum(key in self._spool for key in known)
         removing = mode.removes and not load.stats.doubt
         gone = [key for key in known if key not in self._spool] if removing else []
-        return _Comparison(known, missing, changed, gone)
+        return _Comparison(known, missing, changed, gone, 0 if mode.removes else ahead)
 
     def _delete(self, mode: Mode, load: Load, ids: list[int]) -> None:
         scope, values = self._scope(mode, load)
@@ -186,12 +191,15 @@ class GenericEngine(Engine):
             return f"{dialect.column(LOAD_ID)} = {dialect.placeholder}", [load.load_id]
         return (f"{dialect.column(VALID_TO)} IS NULL" if mode is Mode.HISTORY else "1 = 1"), []
 
-    def _known(self, mode: Mode, load: Load) -> Iterator[tuple[int, _Known]]:
-        """Rows in scope. In history, a version that a later load closed stands in the way of an older one."""
+    def _known(self, mode: Mode, load: Load) -> Iterator[tuple[int, _Known, bool]]:
+        """Rows in scope, and whether they are stamped later than now.
+
+        In history, a version that a later load closed stands in the way of an older one.
+        """
         dialect = self.dialect
         scope, values = self._scope(mode, load)
-        since, started = VALID_FROM if mode is Mode.HISTORY else SYNCED_AT, dialect.timestamp(load.started)
-        later = f"{dialect.column(since)} >= {dialect.placeholder}"
+        started = dialect.timestamp(load.started)
+        later = f"{dialect.column(mode.since)} >= {dialect.placeholder}"
         if mode is Mode.HISTORY:
             later = f"{dialect.column(VALID_TO)} IS NOT NULL OR {later}"
             scope = f"({scope} OR {dialect.column(SYNCED_AT)} > {dialect.placeholder})"
@@ -200,16 +208,15 @@ class GenericEngine(Engine):
             f"SELECT {dialect.column('id')}, {dialect.column(HASH)},"
             f" CASE WHEN {dialect.column(DELETED_AT)} IS NULL THEN 0 ELSE 1 END,"
             f" CASE WHEN {later} THEN 1 ELSE 0 END,"
-            f" CASE WHEN {later} THEN {dialect.column('modified_time')} END"
+            f" CASE WHEN {later} THEN {dialect.column('modified_time')} END,"
+            f" CASE WHEN {dialect.column(mode.since)} > {dialect.placeholder} THEN 1 ELSE 0 END"
             f" FROM {dialect.table(self.target)} WHERE {scope}",
-            [started, started, *values],
+            [started, started, dialect.timestamp(load.latest), *values],
         )
-        for key, digest, deleted, is_later, modified in rows:
-            if mode.removes:
-                yield key, _Known(None if deleted else digest, later=False, modified=None)
-            else:
-                newest = None if mode is Mode.HISTORY else _aware(modified)
-                yield key, _Known(None if deleted else digest, bool(is_later), newest)
+        for key, digest, deleted, is_later, modified, is_ahead in rows:
+            newest = None if mode is Mode.HISTORY else _aware(modified)
+            later_one = (False, None) if mode.removes else (bool(is_later), newest)
+            yield key, _Known(None if deleted else digest, *later_one), bool(is_ahead)
 
     def _change(self, mode: Mode, load: Load, ids: set[int]) -> None:
         dialect = self.dialect

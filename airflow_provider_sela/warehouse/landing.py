@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from airflow_provider_sela.api.leads import content_hash
@@ -80,9 +79,10 @@ def _land(engine: Engine, spool: Spool, load: Load, mode: Mode, schema: Schema) 
     if not engine.transactional_ddl:
         engine.begin()
     written = engine.write(mode, load)
-    marked = engine.mark_deleted(mode, load) if load.deleted_ids else 0
+    marked = engine.mark_deleted(mode, load)
     unchanged = load.stats.leads - written.new - written.changed
-    rows = RowCounts(written.new, written.changed, unchanged, written.deleted + marked)
+    deleted, ahead = written.deleted + marked.deleted, written.ahead + marked.ahead
+    rows = RowCounts(written.new, written.changed, unchanged, deleted, ahead)
     counts = load_counts(load.stats, rows)
     _keep_rejects(engine, spool, load, schema)
     _keep_loads(engine, schema, _loads_row(engine, spool, load, mode, counts))
@@ -115,7 +115,7 @@ def _loads_row(
         load.stats.verdict,
         load.reason or None,
         timestamp(load.started),
-        timestamp(datetime.now(UTC)),
+        timestamp(load.stats.now()),
         None if newest is None else timestamp(newest),
         *counts.values(),
     ]

@@ -74,8 +74,8 @@ class StagedEngine(Engine):
         if found.deleted:
             where, values = self._gone(mode, load)
             self.execute(f"DELETE FROM {self.dialect.table(self.target)} WHERE {where}", values)
-        if any(found):
-            self.refuse_loss(sum(self._compare(mode, load)), sum(found))
+        if found.written:
+            self.refuse_loss(self._compare(mode, load).written, found.written)
         return found
 
     def _compare(self, mode: Mode, load: Load) -> Counts:
@@ -83,13 +83,17 @@ class StagedEngine(Engine):
         scope, scope_values = self._scope(mode, load)
         changed, changed_values = self._changed(mode, load)
         target, key = dialect.table(self.target), dialect.column("id")
-        new, changes = self.fetch_one(
+        ahead = f"t.{dialect.column(mode.since)} > {dialect.parameter(Kind.TIMESTAMP)}"
+        new, changes, later = self.fetch_one(
             f"SELECT COUNT(CASE WHEN t.{key} IS NULL THEN 1 END),"
-            f" COUNT(CASE WHEN t.{key} IS NOT NULL AND {changed} THEN 1 END)"
+            f" COUNT(CASE WHEN t.{key} IS NOT NULL AND {changed} THEN 1 END),"
+            f" COUNT(CASE WHEN {ahead} THEN 1 END)"
             f" FROM {self.staging} s LEFT JOIN {target} t ON t.{key} = s.{key} AND {scope}",
-            [*changed_values, *scope_values],
+            [*changed_values, dialect.timestamp(load.latest), *scope_values],
         )
-        if not mode.removes or load.stats.doubt:
+        if not mode.removes:
+            return Counts(new, changes, 0, later)
+        if load.stats.doubt:
             return Counts(new, changes, 0)
         where, values = self._gone(mode, load)
         return Counts(new, changes, self.fetch_one(f"SELECT COUNT(*) FROM {target} WHERE {where}", values)[0])
@@ -131,7 +135,7 @@ class StagedEngine(Engine):
         differs = f"(t.{digest} IS NULL OR t.{digest} <> s.{digest} OR t.{deleted} IS NOT NULL)"
         if mode.removes:
             return differs, []
-        since = dialect.column(VALID_FROM if mode is Mode.HISTORY else SYNCED_AT)
+        since = dialect.column(mode.since)
         earlier = f"t.{since} IS NULL OR t.{since} < {dialect.parameter(Kind.TIMESTAMP)}"
         if mode is Mode.HISTORY:
             earlier = f"t.{dialect.column(VALID_TO)} IS NULL AND ({earlier})"

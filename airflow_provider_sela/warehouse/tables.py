@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from hashlib import blake2b
 from typing import NamedTuple
 
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Field, Kind
-from airflow_provider_sela.metrics import LOAD_COUNTS, ReadStats
+from airflow_provider_sela.metrics import LOAD_COUNTS, TOLERANCE_SECONDS, ReadStats
 
 HASH = "_sela_hash"
 SYNCED_AT = "_sela_synced_at"
@@ -93,6 +93,11 @@ class Mode(StrEnum):
             validity = (Field(VALID_FROM, Kind.TIMESTAMP), Field(VALID_TO, Kind.TIMESTAMP))
             return Layout((*_LANDED, *validity), ("id", VALID_FROM))
         return Layout(_LANDED, ("id", LOAD_ID) if self is Mode.APPEND else ("id",))
+
+    @property
+    def since(self) -> str:
+        """The column that says when a row's version was first read."""
+        return VALID_FROM if self is Mode.HISTORY else SYNCED_AT
 
     @property
     def removes(self) -> bool:
@@ -184,10 +189,23 @@ class Load:
         """The time that decides between two loads that overlap."""
         return self.stats.started
 
+    @cached_property
+    def latest(self) -> datetime:
+        """No load can have begun later than this, unless its clock was wrong."""
+        return self.stats.now() + timedelta(seconds=TOLERANCE_SECONDS)
+
 
 class Counts(NamedTuple):
-    """Rows of a table that a load is to change, or that it has changed."""
+    """Rows of a table that a load is to change, or that it has changed.
+
+    :param ahead: those that it cannot change, because they are stamped later than now.
+    """
 
     new: int
     changed: int
     deleted: int
+    ahead: int = 0
+
+    @property
+    def written(self) -> int:
+        return self.new + self.changed + self.deleted

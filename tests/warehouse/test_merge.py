@@ -16,7 +16,7 @@ def test_every_lead_lands_with_every_field_typed(database: Database) -> None:
     leads = sample_leads(250)
     result = load_leads(leads, run_id="first", started=moment(1))
     assert result == {
-        "verdict": "ATOMIC", "read": 250, "new": 250, "changed": 0, "unchanged": 0, "deleted": 0,
+        "verdict": "ATOMIC", "read": 250, "new": 250, "changed": 0, "unchanged": 0, "deleted": 0, "ahead": 0,
         "nulled": 5, "rejected": 0, "requests": 3, "retries": 1, "repaired": 0, "passes": 1,
     }  # fmt: skip
     rows = database.table()
@@ -93,7 +93,7 @@ def test_the_books_are_kept_beside_the_rows(database: Database) -> None:
     assert books == {
         "run_id": "scheduled__1", "dag_id": None, "task_id": None, "map_index": -1,
         "mode": "merge", "verdict": "ATOMIC", "reason": None,
-        "started": moment(2), "read": 5, "new": 5, "changed": 0, "unchanged": 0, "deleted": 0,
+        "started": moment(2), "read": 5, "new": 5, "changed": 0, "unchanged": 0, "deleted": 0, "ahead": 0,
         "nulled": 0, "rejected": 0, "requests": 3, "retries": 1, "repaired": 0, "passes": 1,
     }  # fmt: skip
 

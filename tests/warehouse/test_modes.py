@@ -178,3 +178,23 @@ def test_a_table_of_one_mode_is_refused_to_another(database: Database, other: Mo
     with pytest.raises(SelaTargetError, match=f"loaded in mode merge.*give mode {other} a table of its own"):
         load_leads(sample_leads(2), mode=other)
     assert database.table() == before
+
+
+@pytest.mark.parametrize("mode", [Mode.MERGE, Mode.HISTORY])
+def test_rows_that_are_newer_than_now_are_told(database: Database, mode: Mode) -> None:
+    years_ahead = moment(5 * 365 * 24)
+    load_leads([lead(1), lead(2), lead(3)], mode=mode, started=years_ahead)
+    result = load_leads(
+        [lead(1, status="LOST"), lead(2), lead(4)], mode=mode, started=moment(1), deleted_ids=[3]
+    )
+    assert (counts(result), result["ahead"]) == ((1, 0, 2, 0), 3)
+    database.run("UPDATE leads SET _sela_synced_at = modified_time")
+    if mode is Mode.HISTORY:
+        database.run("UPDATE leads SET _sela_valid_from = modified_time")
+    result = load_leads([lead(1, status="LOST"), lead(2)], mode=mode, started=moment(2), deleted_ids=[3])
+    assert (counts(result), result["ahead"]) == ((0, 1, 1, 1), 0)
+
+
+def test_a_load_that_began_later_and_ended_sooner_is_not_newer_than_now(database: Database) -> None:
+    load_leads([lead(1)], started=moment(5))
+    assert load_leads([lead(1, status="EARLIER")], started=moment(4))["ahead"] == 0
