@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from datetime import UTC, datetime
 from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -233,7 +232,7 @@ def _load(snapshot: LeadSnapshot) -> dict[str, Any]:
         "verdict": stats.verdict,
         "reason": snapshot.verdict.reason or None,
         "started": stats.started,
-        "finished": datetime.now(UTC),
+        "finished": stats.now(),
         "watermark": snapshot.spool.newest,
         **stats.counts(),
     }

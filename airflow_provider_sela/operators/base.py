@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context
@@ -31,6 +30,7 @@ from airflow_provider_sela.lineage import Target, operator_lineage
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.retry import failing_fast
 from airflow_provider_sela.storage.spool import Encoder, raw_line
+from airflow_provider_sela.warehouse.tables import TaskRun
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -234,10 +234,13 @@ class SelaReadOperator(SelaBaseOperator):
         return {} if self._read is None else {"verdict": str(self._read.verdict), "read": len(result)}
 
 
+def task_run_of(context: Context) -> TaskRun | None:
+    """The run of a task that a context belongs to; None outside of Airflow."""
+    ti = context.get("ti")
+    return None if ti is None else TaskRun(ti.run_id, ti.dag_id, ti.task_id, ti.map_index)
+
+
 def attempt_of(context: Context) -> tuple[str | None, int]:
     """What attempts of this task run have in common, as part of a file name, and the number of this one."""
-    ti = context.get("ti")
-    if ti is None:
-        return None, 1
-    key = "\0".join((ti.dag_id, ti.task_id, ti.run_id, str(ti.map_index)))
-    return blake2b(key.encode(), digest_size=6).hexdigest(), ti.try_number
+    task_run = task_run_of(context)
+    return (None, 1) if task_run is None else (task_run.load_id[:12], context["ti"].try_number)

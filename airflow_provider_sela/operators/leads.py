@@ -64,7 +64,7 @@ class SelaLeadsOperator(SelaReadOperator):
 
     The XCom with ``path`` is a dictionary: ``path``, ``verdict``, ``read``, ``nulled``, ``rejected``,
     ``requests``, ``retries``, ``repaired``, ``passes``, ``seconds``, and ``new``, ``changed``, ``unchanged``,
-    ``deleted``, which are None because a file is replaced and not compared.
+    ``deleted`` and ``ahead``, which are None because a file is replaced and not compared.
 
     :param path: an ``ObjectStoragePath``, its URL or a local path (templated); default None: XCom.
     :param conn_id: Airflow connection of the storage (templated); default: the one in ``path``, if any.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gc
 import logging
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sela import metrics
@@ -15,8 +13,9 @@ from airflow_provider_sela.api.parameters import unverified_choice
 from airflow_provider_sela.exceptions import SelaIncompleteError
 from airflow_provider_sela.http.exchange import Run
 from airflow_provider_sela.http.transport import Transport
-from airflow_provider_sela.metrics import ReadStats
+from airflow_provider_sela.metrics import TOLERANCE_SECONDS, ReadStats
 from airflow_provider_sela.privacy import Privacy, Redaction
+from airflow_provider_sela.reading.clock import ServerClock
 from airflow_provider_sela.reading.fetching import Fetchers
 from airflow_provider_sela.reading.progress import Progress
 from airflow_provider_sela.reading.replies import Reply
@@ -85,9 +84,9 @@ class LeadSnapshot:
         return len(self.spool)
 
     def _read(self) -> None:
-        started, clock = datetime.now(UTC), time.monotonic()
+        clock = ServerClock()
         windows, tick = self._resume()
-        fetchers = Fetchers(self._transport, self._filters, self._run, self._redaction or None)
+        fetchers = Fetchers(self._transport, self._filters, self._run, clock, self._redaction or None)
         job = _SnapshotJob(self._reading, self.spool)
         with _frozen():
             fetchers.run(job, self._concurrency, Progress(self._log), windows=windows, tick=tick)
@@ -103,8 +102,9 @@ class LeadSnapshot:
             retries=self._run.retries,
             repaired=self._reading.repaired,
             passes=self._reading.passes,
-            seconds=time.monotonic() - clock,
-            started=self._parts.plan.started if self._parts else started,
+            seconds=clock.elapsed(),
+            started=self._parts.plan.started if self._parts else clock.started,
+            clock_offset=clock.offset,
         )
         self._count()
         self._log_outcome()
@@ -145,6 +145,11 @@ class LeadSnapshot:
             stats.leads, self.verdict, self._reason, stats.requests, stats.retries, stats.repaired,
             stats.passes, stats.seconds,
         )  # fmt: skip
+        if abs(stats.clock_offset) > TOLERANCE_SECONDS:
+            self._log.warning(
+                "Sela: this worker's clock and the server's differ by %.0f s: times go by the server's",
+                stats.clock_offset,
+            )
         if stats.rejected:
             self._log.warning("Sela: %d results have no usable id and are kept as rejects", stats.rejected)
         for remark in self._redaction.remarks() if stats.leads else ():

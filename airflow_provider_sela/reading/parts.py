@@ -78,7 +78,7 @@ class Part:
 class Plan:
     """How a read was begun and split into parts.
 
-    :param started: when its first request was about to be sent.
+    :param started: when its first request was about to be sent, by the server's clock.
     :param page_size: leads per request that were asked for.
     :param asked: digests of what was asked of whom, by what they stand for.
     :param parts: windows of each part.

@@ -23,12 +23,12 @@ from airflow_provider_sela.api.parameters import (
 from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.lineage import table_target
-from airflow_provider_sela.operators.base import SelaReadOperator
+from airflow_provider_sela.operators.base import SelaReadOperator, task_run_of
 from airflow_provider_sela.warehouse.deletes import find_deleted
 from airflow_provider_sela.warehouse.identifiers import table_name
 from airflow_provider_sela.warehouse.landing import check, land, scrubbed
 from airflow_provider_sela.warehouse.registry import engine_for
-from airflow_provider_sela.warehouse.tables import Load, Mode
+from airflow_provider_sela.warehouse.tables import Load, Mode, TaskRun
 
 if TYPE_CHECKING:
     from airflow_provider_sela.api.leads import Lead
@@ -55,23 +55,27 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
     templated.
 
     The XCom is one flat dict, which is logged as well: ``table``, ``verdict``, ``read``, ``new``,
-    ``changed``, ``unchanged``, ``deleted``, ``nulled`` (malformed values, whose raw form is in the column
-    ``extra``), ``rejected``, ``requests``, ``retries``, ``repaired`` (gaps between pages that were read
-    again), ``passes`` (over the whole list) and ``seconds``.
+    ``changed``, ``unchanged``, ``deleted``, ``ahead`` (leads whose rows are stamped later than now: no change
+    reaches them), ``nulled`` (malformed values, whose raw form is in the column ``extra``), ``rejected``,
+    ``requests``, ``retries``, ``repaired`` (gaps between pages that were read again), ``passes`` (over the
+    whole list) and ``seconds``.
 
     :param conn_id: Airflow connection of the database: DuckDB, SQLite, PostgreSQL, MySQL or MariaDB, or any
         other whose hook is a ``DbApiHook``.
     :param table: target, such as ``leads``, ``sales.leads`` or ``sales."Web leads"``.
     :param mode: ``merge`` (default: one row for each lead, only changed ones are touched), ``replace`` (the
-        same, and leads that were not read are removed), ``append`` (one row for each lead and run) or
+        same, and leads that are gone are removed), ``append`` (one row for each lead and load) or
         ``history`` (one row for each version, valid from ``_sela_valid_from`` until ``_sela_valid_to``).
     :param create_table: whether missing tables are created (default).
     :param add_columns: whether missing columns are added (default). Columns of your own are left alone.
     :param deletes: ``ignore`` (default, because a list cannot say that something was deleted) or ``mark``:
         after a read that is proven complete, leads that are gone get ``_sela_deleted_at``, and lose it when
         they return. With filters, or in the modes ``append`` and ``replace``, only ``ignore`` makes sense.
-    :param max_deletes: the load fails, with nothing written, where more leads than this are gone: a number,
-        or a share of the table. Default: 0.1, since more is rather a wrong account than a clean-up.
+        Nothing is marked or removed after a read that leaves a doubt: no proof, or results without a usable
+        id.
+    :param max_deletes: the load fails, with nothing written, where more leads than this would be marked or
+        removed: a number, or a share of the table (of a rerun's own rows in mode ``append``). Default: 0.1,
+        since more is rather a wrong account than a clean-up.
 
     Filters, privacy options and the other parameters: see
     :class:`~airflow_provider_sela.operators.base.SelaReadOperator` and its base.
@@ -140,6 +144,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         with engine:
             check(engine, mode, **allowed)
         with self.snapshot(engine.dialect.encoder()) as snapshot:
+            self._warn_of_doubt(mode, snapshot)
             deleted_ids = self._deleted_ids(engine, mode, snapshot)
             load = self._load(context, snapshot, deleted_ids)
             self._target = table_target(engine, mode.layout, self.conn_id)
@@ -149,6 +154,12 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
             self._target = self._target._replace(rows=counts["new"] + counts["changed"])
         result = {"table": self.table, **counts, "seconds": round(time.monotonic() - clock, 3)}
         self.log.info("Sela: landed %s", " ".join(f"{name}={value}" for name, value in result.items()))
+        if counts["ahead"]:
+            self.log.warning(
+                "Sela: %d leads have rows that are stamped later than now, by a clock that was wrong: changes"
+                " to them are not taken before that time. Set %s of these rows to an earlier one",
+                counts["ahead"], mode.since,
+            )  # fmt: skip
         return result
 
     def check_together(self) -> None:
@@ -164,11 +175,15 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         if any(value is not None and settled(value) for value in self.filters.values()):
             raise SelaRequestError("deletes='mark' needs a read without filters: leave the filters out")
 
+    def _warn_of_doubt(self, mode: Mode, snapshot: LeadSnapshot) -> None:
+        doubt = snapshot.stats.doubt
+        if doubt and mode.removes:
+            self.log.warning("Sela: no row is removed, even if its lead was not read: %s", doubt)
+        elif doubt and self.deletes == "mark":
+            self.log.warning("Sela: no deletes are marked: %s", doubt)
+
     def _deleted_ids(self, engine: Engine, mode: Mode, snapshot: LeadSnapshot) -> list[int]:
-        if self.deletes == "ignore":
-            return []
-        if not snapshot.verdict.proven:
-            self.log.warning("Sela: no deletes are marked: the verdict %s is no proof", snapshot.verdict)
+        if self.deletes == "ignore" or snapshot.stats.doubt:
             return []
         with engine:
             if engine.columns(engine.target) is None:
@@ -183,9 +198,11 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
 
     def _load(self, context: Context, snapshot: LeadSnapshot, deleted_ids: list[int]) -> Load:
         stats = snapshot.stats
+        run_id = str(context.get("run_id") or f"manual__{stats.started.isoformat()}")
         return Load(
-            run_id=str(context.get("run_id") or f"manual__{stats.started.isoformat()}"),
+            task_run_of(context) or TaskRun(run_id, self.dag_id, self.task_id),
             stats=stats,
             reason=snapshot.verdict.reason,
             deleted_ids=deleted_ids,
+            max_deletes=self.max_deletes,
         )

@@ -24,6 +24,22 @@ _BATCH_LEADS = 500
 _LONGEST_ANSWER_LEADS = 1000
 
 
+def refuse_many(deletes: int, total: int, cap: int | float) -> None:
+    """Compare what would go with what may go.
+
+    :param total: leads in the table, of which the deletes are a part.
+    :param cap: a number, or a share of the total.
+    :raises SelaTargetError: more would go.
+    """
+    allowed = math.ceil(total * cap) if isinstance(cap, float) else cap
+    if deletes > allowed:
+        raise SelaTargetError(
+            f"{deletes} of {total} leads in the table are not at Sela any more, max_deletes allows {allowed}:"
+            " nothing was written. Check that the connection is of the right account and the filters are"
+            " those of the table; if the leads were deleted on purpose, raise max_deletes for one run"
+        )
+
+
 def find_deleted(
     engine: Engine,
     mode: Mode,
@@ -35,10 +51,10 @@ def find_deleted(
 ) -> list[int]:
     """Find the ids of leads that are in the target and no longer at Sela.
 
-    To be called with the leads of a proven, unfiltered read only. Each candidate that can be asked for is
-    asked for once more; the answer is checked here, because a server may ignore a filter. ``GET
-    /api/leads/{id}/`` is not used: it is not part of the documented contract, and a 404 from it could mean
-    anything.
+    To be called with the leads of an unfiltered read that leaves no doubt only. Each candidate that can be
+    asked for is asked for once more; the answer is checked here, because a server may ignore a filter.
+    ``GET /api/leads/{id}/`` is not used: it is not part of the documented contract, and a 404 from it could
+    mean anything.
 
     :param engine: connected engine.
     :param spool: leads of the read.
@@ -51,13 +67,7 @@ def find_deleted(
         total += 1
         if lead_id not in spool:
             candidates.append(lead_id)
-    allowed = math.ceil(total * cap) if isinstance(cap, float) else cap
-    if len(candidates) > allowed:
-        raise SelaTargetError(
-            f"{len(candidates)} of {total} leads in the table are no longer at Sela, max_deletes allows"
-            f" {allowed}: nothing was written. Check that the connection is of the right account; if the"
-            " leads were deleted on purpose, raise max_deletes for one run"
-        )
+    refuse_many(len(candidates), total, cap)
     askable = [name for name in _ASKED_BY if name not in hidden]
     known = list(_known(engine, mode, candidates, askable))
     return [lead_id for lead_id, values in known if not _still_there(find_leads, lead_id, values)]

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from airflow_provider_sela.api.leads import content_hash
@@ -79,52 +79,70 @@ def _land(engine: Engine, spool: Spool, load: Load, mode: Mode, schema: Schema) 
     if not engine.transactional_ddl:
         engine.begin()
     written = engine.write(mode, load)
-    marked = engine.mark_deleted(mode, load) if load.deleted_ids else 0
+    marked = engine.mark_deleted(mode, load)
     unchanged = load.stats.leads - written.new - written.changed
-    rows = RowCounts(written.new, written.changed, unchanged, written.deleted + marked)
+    deleted, ahead = written.deleted + marked.deleted, written.ahead + marked.ahead
+    rows = RowCounts(written.new, written.changed, unchanged, deleted, ahead)
     counts = load_counts(load.stats, rows)
-    table = engine.dialect.table
-    engine.insert(table(schema.rejects), REJECTS.fields, _new_rejects(engine, spool, load, schema))
-    engine.insert(table(schema.loads), LOADS.fields, [_loads_row(engine, spool, load, mode, counts)])
+    _keep_rejects(engine, spool, load, schema)
+    _keep_loads(engine, schema, _loads_row(engine, spool, load, mode, counts))
     engine.commit()
     return {"verdict": load.stats.verdict, **counts}
+
+
+def _keep_loads(engine: Engine, schema: Schema, row: list[Any]) -> None:
+    dialect, table = engine.dialect, engine.dialect.table(schema.loads)
+    engine.insert(table, LOADS.fields, [row])
+    own = f"{dialect.column('attempt_id')} = {dialect.placeholder}"
+    kept = engine.fetch_one(f"SELECT COUNT(*) FROM {table} WHERE {own}", row[:1])[0]
+    engine.refuse_loss(1 - kept, 1, table)
 
 
 def _loads_row(
     engine: Engine, spool: Spool, load: Load, mode: Mode, counts: Mapping[str, int | None]
 ) -> list[Any]:
     timestamp, newest = engine.dialect.timestamp, spool.newest
+    task_run = load.task_run
     return [
-        load.run_id,
+        secrets.token_hex(16),
+        load.load_id,
+        task_run.dag_id,
+        task_run.task_id,
+        task_run.run_id,
+        task_run.map_index,
         target_key(engine),
         str(mode),
         load.stats.verdict,
         load.reason or None,
         timestamp(load.started),
-        timestamp(datetime.now(UTC)),
+        timestamp(load.stats.now()),
         None if newest is None else timestamp(newest),
         *counts.values(),
     ]
 
 
-def _new_rejects(engine: Engine, spool: Spool, load: Load, schema: Schema) -> Iterator[list[Any]]:
-    """Rejects that no earlier load has kept."""
+def _keep_rejects(engine: Engine, spool: Spool, load: Load, schema: Schema) -> None:
+    """Keep the rejects that no earlier load has kept."""
     if not spool.rejected:
         return
-    dialect, target = engine.dialect, target_key(engine)
-    known = {
-        digest
-        for (digest,) in engine.select(
-            f"SELECT {dialect.column(HASH)} FROM {dialect.table(schema.rejects)}"
-            f" WHERE {dialect.column('target')} = {dialect.placeholder}",
-            [target],
-        )
-    }
+    dialect, table, target = engine.dialect, engine.dialect.table(schema.rejects), target_key(engine)
+    kept = f"FROM {table} WHERE {dialect.column('target')} = {dialect.placeholder}"
+    known = {digest for (digest,) in engine.select(f"SELECT {dialect.column(HASH)} {kept}", [target])}
+    started = dialect.timestamp(load.started)
+    rows = (
+        [target, digest, load.load_id, load.run_id, started, raw]
+        for digest, raw in _rejects(spool)
+        if digest not in known
+    )
+    sent = engine.insert(table, REJECTS.fields, rows)
+    now = engine.fetch_one(f"SELECT COUNT(*) {kept}", [target])[0]
+    engine.refuse_loss(len(known) + sent - now, sent, table)
+
+
+def _rejects(spool: Spool) -> Iterator[tuple[str, str]]:
     for line in spool.reject_lines():
         raw = line.decode()
-        digest = content_hash({"raw": raw})
-        if digest not in known:
-            yield [target, digest, load.run_id, dialect.timestamp(load.started), raw]
+        yield content_hash({"raw": raw}), raw
 
 
 def _described(error: Exception) -> str:

@@ -118,6 +118,11 @@ class MySQLEngine(StagedEngine):
                 "another load has been writing for ten minutes: run this one again"
             )
 
+    def begin(self) -> None:
+        """End the transaction in which the tables were looked at: it would go on to see what was there
+        before the lock."""
+        self.execute("START TRANSACTION")
+
     def columns(self, table: TableName) -> dict[str, Column] | None:
         """Ask the information schema; column names are compared without case, as the databases do."""
         rows = self.select(

@@ -124,7 +124,8 @@ def _always(layout: Layout) -> set[str]:
     return {
         field.name
         for field in layout.fields
-        if field.name == "id" or (field.name.startswith("_sela_") and field.name not in optional)
+        if field.name in ("id", *layout.key)
+        or (field.name.startswith("_sela_") and field.name not in optional)
     }
 
 

@@ -25,8 +25,8 @@ from tests.support.s3 import S3Store
 from tests.support.tasks import rendered
 
 RESULT = [
-    "path", "verdict", "read", "new", "changed", "unchanged", "deleted", "nulled", "rejected", "requests",
-    "retries", "repaired", "passes", "seconds",
+    "path", "verdict", "read", "new", "changed", "unchanged", "deleted", "ahead", "nulled", "rejected",
+    "requests", "retries", "repaired", "passes", "seconds",
 ]  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def test_a_file_holds_all_leads_and_the_result_says_so(sela: SelaApi, tmp_path: 
     assert result["path"] == path.as_uri()
     assert result["read"] == 250
     assert result["verdict"].startswith(("ATOMIC", "PROVEN"))
-    assert [result[name] for name in ("new", "changed", "unchanged", "deleted")] == [None] * 4
+    assert [result[name] for name in ("new", "changed", "unchanged", "deleted", "ahead")] == [None] * 5
     assert read_jsonl(path.read_bytes()) == sample_leads(250)
     told = manifest(path)
     shared = ("path", "verdict", "read", "nulled", "rejected", "requests", "retries")

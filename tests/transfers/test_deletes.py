@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -77,6 +79,62 @@ def test_each_candidate_is_asked_for_by_what_is_known_of_it(api: SelaApi, wareho
     external_id = "id_in_your_crm_28010"
     load(deletes="mark")
     assert [request.query["external_id"] for request in questions(api)] == [external_id]
+
+
+@pytest.mark.parametrize("arguments", [{"deletes": "mark"}, {"mode": "replace"}, {"mode": "append"}])
+@pytest.mark.parametrize(
+    ("leads", "verdict"), [(100, "ATOMIC"), (250, "CONVERGED(2)")], ids=["in one page", "in several"]
+)
+def test_leads_that_come_without_an_id_are_not_taken_for_gone(
+    warehouse: DuckDB,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    arguments: dict[str, Any],
+    leads: int,
+    verdict: str,
+) -> None:
+    with SelaApi(leads=leads) as api:
+        monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection))
+        load(**arguments)
+        before = warehouse.table()
+        for lead_id in (28_010, 28_011, 28_012):
+            api.leads[lead_id]["id"] = None
+        api.delete(28_020)
+        result = load(**arguments)
+    assert result["verdict"] == verdict
+    assert (result["read"], result["rejected"], result["deleted"]) == (leads - 4, 3, 0)
+    assert warehouse.table() == before
+    logged = caplog.text + "".join(capfd.readouterr())
+    assert re.search(r"no (row is removed|deletes are marked).*3 results have no usable id", logged)
+
+
+@pytest.mark.parametrize("arguments", [{"deletes": "mark"}, {"mode": "replace"}, {"mode": "append"}])
+def test_ids_of_another_kind_empty_no_table(
+    warehouse: DuckDB, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any]
+) -> None:
+    with SelaApi(leads=50) as api:
+        monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection))
+        load(**arguments)
+        before = warehouse.table()
+        for lead in api.leads.values():
+            lead["id"] = str(UUID(int=lead["id"]))
+        result = load(**arguments)
+    assert (result["read"], result["rejected"], result["deleted"]) == (0, 50, 0)
+    assert warehouse.table() == before
+
+
+def test_a_replace_that_would_empty_the_table_fails_and_writes_nothing(
+    api: SelaApi, warehouse: DuckDB
+) -> None:
+    load(mode="replace")
+    before = warehouse.table()
+    for lead_id in list(api.leads):
+        api.delete(lead_id)
+    with pytest.raises(AirflowFailException, match=r"250 of 250 leads .* max_deletes allows 25"):
+        load(mode="replace")
+    assert warehouse.table() == before
+    assert load(mode="replace", max_deletes=250)["deleted"] == 250
 
 
 def test_hidden_fields_are_not_used_to_ask(api: SelaApi, warehouse: DuckDB) -> None:

@@ -32,7 +32,7 @@ def test_leads_land_and_the_counts_are_the_result(
     assert result.pop("requests") == len(api.requests)
     assert result == {
         "table": "leads", "verdict": "PROVEN(id)", "read": 250, "new": 250, "changed": 0, "unchanged": 0,
-        "deleted": 0, "nulled": 5, "rejected": 0, "retries": 0, "repaired": 0, "passes": 1,
+        "deleted": 0, "ahead": 0, "nulled": 5, "rejected": 0, "retries": 0, "repaired": 0, "passes": 1,
     }  # fmt: skip
     assert [row["id"] for row in warehouse.table()] == list(api.leads)
     json.dumps(result)
@@ -44,7 +44,10 @@ def test_the_result_is_logged_in_one_line(
     caplog.set_level(logging.INFO)
     load()
     logged = caplog.text + "".join(capfd.readouterr())
-    assert "landed table=leads verdict=PROVEN(id) read=250 new=250 changed=0 unchanged=0 deleted=0" in logged
+    assert (
+        "landed table=leads verdict=PROVEN(id) read=250 new=250 changed=0 unchanged=0 deleted=0 ahead=0"
+        in logged
+    )
 
 
 def test_the_second_run_finds_nothing_new(warehouse: DuckDB) -> None:
