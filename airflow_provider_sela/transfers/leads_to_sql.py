@@ -12,7 +12,8 @@ from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.lineage import table_target
 from airflow_provider_sela.operators.base import SelaReadOperator
 from airflow_provider_sela.warehouse.deletes import deletes_cap, find_deleted
-from airflow_provider_sela.warehouse.landing import check, land, scrubbed
+from airflow_provider_sela.warehouse.failures import scrubbed
+from airflow_provider_sela.warehouse.landing import check, land
 from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import Load, Mode
 

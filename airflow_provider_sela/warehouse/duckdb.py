@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from airflow_provider_sela.api.leads import Kind
-from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetUnavailableError
+from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
@@ -30,7 +30,7 @@ _IN_USE = ("lock on file", "is already attached")
 
 
 def _is_locked(error: BaseException) -> bool:
-    return isinstance(error, SelaTargetUnavailableError) and any(sign in str(error) for sign in _IN_USE)
+    return any(sign in str(error) for sign in _IN_USE)
 
 
 class DuckDBDialect(Dialect):

@@ -66,6 +66,7 @@ class GenericEngine(Engine):
     """
 
     dialect: SQLAlchemyDialect
+    queued = False
     transactional_ddl = False
 
     def __init__(self, hook: DbApiHook, table: str) -> None:

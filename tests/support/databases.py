@@ -29,6 +29,8 @@ class Database(ABC):
     text, bigint, timestamp, narrow = "text", "bigint", "timestamp with time zone", "integer"
     json_type = "json"
     transactional_ddl = True
+    #: Whether loads wait for each other.
+    queued = True
     #: Whether the engine can ask for the types of columns.
     typed = True
     #: Whether each load takes so long that one example stands for several.
@@ -179,6 +181,7 @@ class OtherPostgres(Postgres):
     name = "generic"
     json_type = "text"
     transactional_ddl = False
+    queued = False
     typed = False
 
     @property
