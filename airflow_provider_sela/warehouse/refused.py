@@ -139,15 +139,21 @@ def refuse(connection: Any, hook: Any = None) -> None:
             )
 
 
+def in_memory(conn_id: str) -> SelaSetupError:
+    """The error of a connection whose database ends with the connection."""
+    return SelaSetupError(
+        f"connection {conn_id!r} names no file, so its tables would vanish with the task: put the path of a"
+        " database file into Host"
+    )
+
+
 def _types(connection: Any) -> set[str]:
-    """Names of the database: the connection type, SQLAlchemy's and JDBC's, and the mark of Airflow's hook."""
-    extra = connection.extra_dejson
-    names = {connection.conn_type, str(extra.get("sqlalchemy_scheme", "")).partition("+")[0]}
+    """Names of the database: the connection type, SQLAlchemy's and JDBC's."""
+    scheme = str(connection.extra_dejson.get("sqlalchemy_scheme", ""))
+    names = {connection.conn_type, scheme.partition("+")[0]}
     protocol, _, rest = (connection.host or "").partition(":")
     if protocol.lower() == "jdbc":
         names.add(rest.partition(":")[0])
-    if extra.get("redshift") or extra.get("redshift-serverless"):
-        names.add("redshift")
     return {str(name).lower().replace("-", "_") for name in names}
 
 

@@ -20,7 +20,6 @@ DISGUISED: dict[str, dict[str, Any]] = {
     "Redshift as PostgreSQL": {
         "conn_type": "postgres", "host": "sales.abc123.eu-west-1.redshift.amazonaws.com",
     },
-    "Redshift by Airflow's own mark": {"conn_type": "postgres", "host": "db", "extra": {"redshift": True}},
     "Redshift by JDBC": {
         "conn_type": "jdbc", "host": "jdbc:redshift://x.abc.eu-west-1.redshift.amazonaws.com:5439/dev",
     },
