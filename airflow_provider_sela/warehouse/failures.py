@@ -19,8 +19,10 @@ _READ_ONLY = frozenset({"SQLITE_READONLY", "25006", "1290", "1792"})
 
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 #: Classes of SQLSTATE that no retry can mend: unsupported features, data, constraints, credentials, catalogs
-#: and schemas that are not there, names, rights and syntax, WITH CHECK OPTION, limits of the database.
+#: and schemas that are not there, names, rights and syntax, WITH CHECK OPTION, limits of the database; and
+#: of 55, what is no table.
 _FINAL_CLASSES = frozenset({"0A", "22", "23", "28", "3D", "3F", "42", "44", "54"})
+_FINAL_STATES = frozenset({"55000"})
 #: The same by the numbers of MySQL and MariaDB, of which some drivers give no SQLSTATE and many have HY000:
 #: rights, databases and tables, columns, values, packets, views, checks, generated columns.
 _FINAL_NUMBERS = frozenset(
@@ -112,7 +114,7 @@ def _is_final(error: BaseException, *, queued: bool) -> bool:
     if number in _FINAL_NUMBERS or _FINAL_LOGIN.search(str(error)):
         return True
     if state:
-        return state[:2] in _FINAL_CLASSES
+        return state[:2] in _FINAL_CLASSES or state in _FINAL_STATES
     if result:
         return str(result).startswith(_FINAL_RESULTS)
     if isinstance(error, _DEFECTS):
