@@ -52,6 +52,8 @@ class Engine(ABC):
     queued: ClassVar[bool] = True
     #: Whether a created table disappears when the transaction is rolled back.
     transactional_ddl: ClassVar[bool] = True
+    #: How a statement is tried that is to change nothing.
+    rehearsed: ClassVar[str] = "{}"
     #: Tables that only this database needs in the schema of the target.
     auxiliary_tables: ClassVar[Mapping[str, Layout]] = {}
 

@@ -11,7 +11,7 @@ from airflow_provider_sela.api.leads import content_hash
 from airflow_provider_sela.metrics import RowCounts, load_counts
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Engine
-from airflow_provider_sela.warehouse.failures import scrubbed
+from airflow_provider_sela.warehouse.failures import quoted, scrubbed
 from airflow_provider_sela.warehouse.schema import Schema, target_key
 from airflow_provider_sela.warehouse.tables import HASH, LOADS, REJECTS, Load, Mode
 
@@ -41,7 +41,7 @@ def land(
 
 def check(engine: Engine, mode: Mode, *, create: bool = True, add: bool = True) -> None:
     """Say before anything is read or written whether the target fits; takes and raises as :func:`land`."""
-    scrubbed(Schema(engine, mode, create=create, add=add).check)
+    quoted(Schema(engine, mode, create=create, add=add).check, "the target cannot be checked")
 
 
 def _land(engine: Engine, spool: Spool, load: Load, mode: Mode, schema: Schema) -> dict[str, Any]:

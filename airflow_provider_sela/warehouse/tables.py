@@ -77,6 +77,11 @@ class Mode(StrEnum):
         return Layout(_LANDED, ("id", RUN_ID) if self is Mode.APPEND else ("id",))
 
     @property
+    def verbs(self) -> str:
+        """The statements that change the table, separated by blanks."""
+        return "INSERT UPDATE DELETE" if self.removes else "INSERT UPDATE"
+
+    @property
     def removes(self) -> bool:
         """Whether rows of leads that were not read go away."""
         return self in (Mode.REPLACE, Mode.APPEND)

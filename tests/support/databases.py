@@ -54,7 +54,8 @@ class Database(ABC):
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         with self.cursor() as cursor:
-            cursor.execute(sql, parameters)
+            # Without parameters a percent sign is one, to every driver.
+            cursor.execute(sql, *([parameters] if parameters else []))
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self.cursor() as cursor:
