@@ -25,8 +25,9 @@ from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.lineage import table_target
 from airflow_provider_sela.operators.base import SelaReadOperator, task_run_of
 from airflow_provider_sela.warehouse.deletes import find_deleted
+from airflow_provider_sela.warehouse.failures import scrubbed
 from airflow_provider_sela.warehouse.identifiers import table_name
-from airflow_provider_sela.warehouse.landing import check, land, scrubbed
+from airflow_provider_sela.warehouse.landing import check, land
 from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import Load, Mode, TaskRun
 
