@@ -133,6 +133,18 @@ def mariadb() -> Iterator[int]:
 
 
 @contextmanager
+def redis() -> Iterator[int]:
+    """Redis in memory, without a password; gives the port."""
+    server, port, user = binary("redis-server", "redis-server"), free_port(), account("redis")
+    command = [server, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
+    with (
+        _folder("redis", user) as folder,
+        _serving([*command, "--dir", str(folder)], user, lambda: _listens(port)),
+    ):
+        yield port
+
+
+@contextmanager
 def snowflake() -> Iterator[tuple[int, Path]]:
     """An emulation of Snowflake over HTTPS; gives the port and the file with its authority's certificate."""
     driver("fakesnow", "airflow.providers.snowflake")
