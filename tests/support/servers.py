@@ -34,7 +34,7 @@ def binary(name: str, package: str) -> str:
         map(str, versions), None
     )
     if found is None:
-        _lacking(f"{name} is not installed: apt-get install {package}")
+        lacking(f"{name} is not installed: apt-get install {package}")
     return found
 
 
@@ -44,17 +44,18 @@ def driver(*modules: str) -> None:
         try:
             import_module(module)
         except ImportError:
-            _lacking(f"{module} is not installed: uv sync --group servers")
+            lacking(f"{module} is not installed: uv sync --group servers")
 
 
 def odbc_driver(name: str, package: str) -> None:
     """An ODBC driver; without it the test is skipped, but never in CI."""
     driver("pyodbc", "airflow.providers.odbc")
     if name not in import_module("pyodbc").drivers():
-        _lacking(f"the ODBC driver {name} is not installed: apt-get install {package}")
+        lacking(f"the ODBC driver {name} is not installed: apt-get install {package}")
 
 
-def _lacking(message: str) -> NoReturn:
+def lacking(message: str) -> NoReturn:
+    """Skip the test, which needs what is not there; in CI, fail."""
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
@@ -129,6 +130,18 @@ def mariadb() -> Iterator[int]:
         text = "--character-set-server=utf8mb4"
         with serving([*command, *loopback, text], user, lambda: _mariadb_answers(port)):
             yield port
+
+
+@contextmanager
+def redis() -> Iterator[int]:
+    """Redis in memory, without a password; gives the port."""
+    server, port, user = binary("redis-server", "redis-server"), free_port(), account("redis")
+    command = [server, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
+    with (
+        _folder("redis", user) as folder,
+        _serving([*command, "--dir", str(folder)], user, lambda: _listens(port)),
+    ):
+        yield port
 
 
 @contextmanager
