@@ -1,7 +1,8 @@
 """Commands: ``airflow sela …`` from Airflow 3.2 on, ``python -m airflow_provider_sela …`` everywhere.
 
 ``check`` says whether a connection works, how its server behaves, and which configuration suits it; ``leads``
-looks one lead up. Results go to standard output, everything else to standard error.
+looks one lead up; ``dbt`` writes a source and a staging model. Results go to standard output, everything else
+to standard error.
 
 Every ``airflow`` command loads the definitions, so they import nothing that it has not loaded already.
 """
@@ -106,6 +107,20 @@ def leads(args: argparse.Namespace) -> NoReturn:
     sys.exit(EXIT_OK if shown else EXIT_REMARKS)
 
 
+def dbt(args: Namespace) -> None:
+    """Run ``dbt``; exits with 2 if no text can be made of what was asked."""
+    from airflow_provider_sela.exceptions import SelaRequestError
+    from airflow_provider_sela.warehouse.dbt import model, sources
+    from airflow_provider_sela.warehouse.tables import Mode
+
+    table = (args.engine, args.table, Mode(args.mode))
+    try:
+        print(sources(*table) if args.file == "sources" else model(*table, args.metadata), end="")
+    except SelaRequestError as error:
+        print(error, file=sys.stderr)
+        sys.exit(EXIT_BROKEN)
+
+
 def _commands() -> list[ActionCommand]:
     from airflow.cli.cli_config import ActionCommand, Arg
 
@@ -145,7 +160,33 @@ def _commands() -> list[ActionCommand]:
                 shown_version,
             ),
         ),
+        _dbt_command(),
     ]
+
+
+def _dbt_command() -> ActionCommand:
+    from airflow.cli.cli_config import ActionCommand, Arg
+
+    engines, modes = ("duckdb", "mysql", "postgres", "snowflake"), ("merge", "replace", "append", "history")
+    key = "Key of metadata that becomes a column, as KEY or KEY:TYPE, with the type text (default), integer,"
+    return ActionCommand(
+        name="dbt",
+        help="Print a source or a staging model for dbt",
+        description="Asks neither Sela nor the database. Exit status: 0 all is well, 2 a name is refused.",
+        func=dbt,
+        args=(
+            Arg(("file",), help="sources.yml, or the model's SQL", choices=["sources", "model"]),
+            Arg(("--engine",), help="Default: duckdb", choices=engines, default="duckdb"),
+            Arg(("--table",), help="As the operator has it; default: leads", default="leads"),
+            Arg(("--mode",), help="That of the loads; default: merge", choices=modes, default="merge"),
+            Arg(
+                ("--metadata",),
+                help=f"{key} number, boolean, timestamp or us_timestamp; may be repeated",
+                action="append",
+                default=[],
+            ),
+        ),
+    )
 
 
 @contextmanager

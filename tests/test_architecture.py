@@ -33,7 +33,7 @@ ALONE = "testing"
 PURE = (
     "api", "snapshot", "exceptions", "privacy", "settings", "http.pacing", "storage.csv_lines",
     "http.environment", "triggers.newest", "triggers.cursor", "triggers.failure_limit",
-    "triggers.list_watch", "triggers.jitter",
+    "triggers.list_watch", "triggers.jitter", "warehouse.dbt", "warehouse.metadata_sql",
 )  # fmt: skip
 
 HEAVY = {"dlt", "pyarrow", "duckdb", "httpx", "openlineage", "pandas", "numpy", "requests", "urllib3"}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sela import metrics
+from airflow_provider_sela.api.leads import Lead, microseconds
 from airflow_provider_sela.api.parameters import unverified_choice
+from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaIncompleteError
 from airflow_provider_sela.http.exchange import Run
 from airflow_provider_sela.http.transport import Transport
@@ -24,6 +28,10 @@ from airflow_provider_sela.storage.spool import Encoder, Spool, raw_line
 
 if TYPE_CHECKING:
     from airflow_provider_sela.reading.parts import Parts
+
+# A lead that was written within so long before a read may have shown only after it had begun.
+_SETTLED = timedelta(seconds=30)
+_IDS_IN_A_REASON = 5
 
 
 class LeadSnapshot:
@@ -166,9 +174,40 @@ class LeadSnapshot:
             )
         self._log.warning("Sela: completeness could not be established%s", self._reason)
 
+    def hold_against(self, known: Sequence[Lead]) -> None:
+        """Hold the verdict against leads that were not read and that Sela gives when it is asked for them.
+
+        Those that existed before the read began refute it, and are taken. It is the one check of a server
+        that counts fewer leads than there are: no rule within a read can find that.
+
+        :raises SelaIncompleteError: the verdict is refuted, and ``on_unverified`` is ``fail``.
+        """
+        before = self.stats.started - _SETTLED
+        missed = [lead for lead in known if _existed(lead, before)]
+        if not missed:
+            return
+        metrics.count("sela.verdict.refuted", self._transport.settings.conn_id)
+        leads = map(RawLead.from_lead, missed)
+        self.spool.add_all(lead.redacted(self._redaction) if self._redaction else lead for lead in leads)
+        ids = ", ".join(str(lead["id"]) for lead in missed[:_IDS_IN_A_REASON])
+        more = " and others" if len(missed) > _IDS_IN_A_REASON else ""
+        reason = f"the verdict {self.verdict} is refuted: leads {ids}{more} were not shown, and answer"
+        self.verdict = Verdict(Strength.UNVERIFIED, passes=self.verdict.passes, reason=reason)
+        self.stats = replace(
+            self.stats, verdict=str(self.verdict), leads=len(self.spool), nulled=self.spool.nulled
+        )
+        self._judge()
+
     @property
     def _reason(self) -> str:
         return f" ({self.verdict.reason})" if self.verdict.reason else ""
+
+
+def _existed(lead: Lead, before: datetime) -> bool:
+    """Whether a lead says that nothing was done to it since."""
+    moment = before.timestamp() * 1e6
+    times = microseconds(lead.get("created_time")), microseconds(lead.get("modified_time"))
+    return all(time is not None and time < moment for time in times)
 
 
 @contextmanager

@@ -24,9 +24,10 @@ from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.lineage import table_target
 from airflow_provider_sela.operators.base import SelaReadOperator, task_run_of
-from airflow_provider_sela.warehouse.deletes import find_deleted
+from airflow_provider_sela.warehouse.deletes import find_missing
+from airflow_provider_sela.warehouse.failures import scrubbed
 from airflow_provider_sela.warehouse.identifiers import table_name
-from airflow_provider_sela.warehouse.landing import check, land, scrubbed
+from airflow_provider_sela.warehouse.landing import check, land
 from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import Load, Mode, TaskRun
 
@@ -73,6 +74,10 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         they return. With filters, or in the modes ``append`` and ``replace``, only ``ignore`` makes sense.
         Nothing is marked or removed after a read that leaves a doubt: no proof, or results without a usable
         id.
+    :param confirm_missing: whether leads of the table that were not read are asked for, up to 100 of them,
+        where nothing is marked. One that existed before the read began, and answers, refutes the verdict: the
+        load fails or warns as ``on_unverified`` says. Default: no, since each costs a request; ``mark`` does
+        the same for all of them.
     :param max_deletes: the load fails, with nothing written, where more leads than this would be marked or
         removed: a number, or a share of the table (of a rerun's own rows in mode ``append``). Default: 0.1,
         since more is rather a wrong account than a clean-up.
@@ -89,6 +94,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         "create_table": boolean,
         "add_columns": boolean,
         "deletes": choice(*get_args(Deletes)),
+        "confirm_missing": boolean,
         "max_deletes": number_or_share,
     }
     template_fields: Sequence[str] = tuple(readers)
@@ -102,6 +108,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         create_table: bool | str = True,
         add_columns: bool | str = True,
         deletes: Deletes | str = "ignore",
+        confirm_missing: bool | str = False,
         max_deletes: int | float | str = 0.1,
         email: str | None = None,
         external_id: str | None = None,
@@ -130,6 +137,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         self.create_table: Any = create_table
         self.add_columns: Any = add_columns
         self.deletes = deletes
+        self.confirm_missing: Any = confirm_missing
         self.max_deletes: Any = max_deletes
         check_settled(self, *(self.readers.keys() - SelaReadOperator.readers.keys()))
         self._check_deletes()
@@ -168,12 +176,13 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         self._check_deletes()
 
     def _check_deletes(self) -> None:
-        if self.deletes != "mark" or mapped(self):
+        wanted = "deletes='mark'" if self.deletes == "mark" else "confirm_missing"
+        if mapped(self) or not (self.deletes == "mark" or self.confirm_missing is True):
             return
         if self.mode in [mode for mode in Mode if mode.removes]:
-            raise SelaRequestError(f"deletes='mark' goes with merge and history, not with mode {self.mode}")
+            raise SelaRequestError(f"{wanted} goes with merge and history, not with mode {self.mode}")
         if any(value is not None and settled(value) for value in self.filters.values()):
-            raise SelaRequestError("deletes='mark' needs a read without filters: leave the filters out")
+            raise SelaRequestError(f"{wanted} needs a read without filters: leave the filters out")
 
     def _warn_of_doubt(self, mode: Mode, snapshot: LeadSnapshot) -> None:
         doubt = snapshot.stats.doubt
@@ -183,14 +192,18 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
             self.log.warning("Sela: no deletes are marked: %s", doubt)
 
     def _deleted_ids(self, engine: Engine, mode: Mode, snapshot: LeadSnapshot) -> list[int]:
-        if self.deletes == "ignore" or snapshot.stats.doubt:
+        """Ids to mark, once the verdict has stood against the leads of the table that were not read."""
+        marks = self.deletes == "mark"
+        if not (marks or self.confirm_missing) or snapshot.stats.doubt:
             return []
         with engine:
             if engine.columns(engine.target) is None:
                 return []
             hidden = {*self.privacy.exclude_fields, *self.privacy.hash_fields}
-            find = partial(find_deleted, cap=self.max_deletes, hidden=hidden)
-            return scrubbed(lambda: find(engine, mode, snapshot.spool, self._find_leads))
+            find = partial(find_missing, cap=self.max_deletes if marks else None, hidden=hidden)
+            missing = scrubbed(lambda: find(engine, mode, snapshot.spool, self._find_leads))
+        snapshot.hold_against(missing.known)
+        return [] if snapshot.stats.doubt else missing.deleted_ids
 
     def _find_leads(self, field: str, value: str) -> Iterable[Lead]:
         question: dict[str, Any] = {field: value}

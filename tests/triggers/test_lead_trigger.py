@@ -60,6 +60,16 @@ async def test_it_waits_until_the_lead_has_one_of_the_statuses(monkeypatch: pyte
         assert (await task)["ids"] == [1]
 
 
+async def test_statuses_that_the_triggerer_rendered_to_a_text_are_read_as_the_list_that_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with SelaApi(leads=[lead(1, external_id="wanted", status="LOST")]) as api:
+        connect(monkeypatch, api)
+        assert (await first_event(waiting(statuses="['CLOSED', 'LOST']")))["ids"] == [1]
+        nothing = await first_event(waiting(statuses="None"))
+    assert (nothing["status"], nothing["error"]) == ("failed", "SelaRequestError")
+
+
 async def test_the_deadline_ends_the_wait_also_while_the_server_is_silent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
