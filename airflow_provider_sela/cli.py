@@ -107,7 +107,7 @@ def leads(args: argparse.Namespace) -> NoReturn:
     sys.exit(EXIT_OK if shown else EXIT_REMARKS)
 
 
-def dbt(args: Namespace) -> None:
+def dbt(args: argparse.Namespace) -> None:
     """Run ``dbt``; exits with 2 if no text can be made of what was asked."""
     from airflow_provider_sela.exceptions import SelaRequestError
     from airflow_provider_sela.warehouse.dbt import model, sources

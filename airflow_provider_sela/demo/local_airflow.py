@@ -126,7 +126,8 @@ class LocalAirflow:
     def _check(self, parts: Sequence[subprocess.Popen[bytes]]) -> None:
         for part in parts:
             if part.poll() is not None:
-                raise self._failure(part.args[3:])
+                command: Any = part.args
+                raise self._failure(command[3:])
 
     def _health(self, url: str) -> str | None:
         """What the server says of the scheduler; None while it does not answer."""

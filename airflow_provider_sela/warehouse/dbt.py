@@ -108,7 +108,8 @@ def sources(engine: str, table: str, mode: Mode) -> str:
     *outer, target = _table(engine, table)
     if not outer and usual is None:
         raise SelaRequestError(f"table is {table!r}: expected is one with its database, such as sales.leads")
-    place = zip(("schema", "database"), reversed(outer or [usual]), strict=False)
+    around = outer or ([] if usual is None else [usual])
+    place = zip(("schema", "database"), reversed(around), strict=False)
     statuses = f"values: [{', '.join(STATUSES)}]"
     freshness = _FRESHNESS.format(filter=_yaml(f"target = {_literal(target)}"))
     tests = "tests"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -61,7 +62,11 @@ def coded(*args: Any, **codes: Any) -> Exception:
     ],
 )
 def test_a_code_says_whether_a_retry_can_help(error: Exception, final: bool) -> None:
-    for run in (lambda: scrubbed(lambda: failing(error)), lambda: quoted(lambda: failing(error), "here")):
+    runs: list[Callable[[], object]] = [
+        lambda: scrubbed(lambda: failing(error)),
+        lambda: quoted(lambda: failing(error), "here"),
+    ]
+    for run in runs:
         with pytest.raises(SelaTargetError) as raised:
             run()
         assert raised.value.retryable is not final
