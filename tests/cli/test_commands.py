@@ -200,7 +200,9 @@ def test_an_extra_that_nothing_reads_is_told_by_check_and_by_one_warning(
     ]
 
 
-@pytest.mark.parametrize("words", [("--version",), ("check", "--version"), ("leads", "--version")])
+@pytest.mark.parametrize(
+    "words", [("--version",), *((name, "--version") for name in ("check", "leads", "dbt"))]
+)
 def test_the_version_is_shown(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as end:
         cli.main(words)
