@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_provider_sela import __version__
 
 if TYPE_CHECKING:
-    from airflow.cli.cli_config import ActionCommand, GroupCommand
+    from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
 
     from airflow_provider_sela.hooks.sela import SelaHook
 
@@ -160,11 +160,11 @@ def _commands() -> list[ActionCommand]:
                 shown_version,
             ),
         ),
-        _dbt_command(),
+        _dbt_command(shown_version),
     ]
 
 
-def _dbt_command() -> ActionCommand:
+def _dbt_command(shown_version: Arg) -> ActionCommand:
     from airflow.cli.cli_config import ActionCommand, Arg
 
     engines, modes = ("duckdb", "mysql", "postgres", "snowflake"), ("merge", "replace", "append", "history")
@@ -185,6 +185,7 @@ def _dbt_command() -> ActionCommand:
                 action="append",
                 default=[],
             ),
+            shown_version,
         ),
     )
 
