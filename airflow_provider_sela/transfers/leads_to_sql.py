@@ -128,7 +128,8 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         self.deletes = deletes
         self.max_deletes: Any = max_deletes
         check_settled(self, *(self.readers.keys() - SelaReadOperator.readers.keys()))
-        self._check_deletes()
+        if not mapped(self):
+            self._check_deletes()
 
     def load(self, context: Context) -> dict[str, Any]:
         """Read, land, and return the counts."""
@@ -157,7 +158,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         self._check_deletes()
 
     def _check_deletes(self) -> None:
-        if self.deletes != "mark" or mapped(self):
+        if self.deletes != "mark":
             return
         if self.mode in [mode for mode in Mode if mode.removes]:
             raise SelaRequestError(f"deletes='mark' goes with merge and history, not with mode {self.mode}")
