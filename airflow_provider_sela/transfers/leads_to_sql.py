@@ -120,9 +120,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
             salt_conn_id=salt_conn_id, keep_metadata=keep_metadata, drop_metadata=drop_metadata,
             sela_conn_id=sela_conn_id, **kwargs,
         )  # fmt: skip
-        self.conn_id = conn_id
-        self.table = table
-        self.mode = mode
+        self.conn_id, self.table, self.mode = conn_id, table, mode
         self.create_table: Any = create_table
         self.add_columns: Any = add_columns
         self.deletes = deletes
