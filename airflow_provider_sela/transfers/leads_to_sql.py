@@ -131,16 +131,15 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
             salt_conn_id=salt_conn_id, keep_metadata=keep_metadata, drop_metadata=drop_metadata,
             sela_conn_id=sela_conn_id, **kwargs,
         )  # fmt: skip
-        self.conn_id = conn_id
-        self.table = table
-        self.mode = mode
+        self.conn_id, self.table, self.mode = conn_id, table, mode
         self.create_table: Any = create_table
         self.add_columns: Any = add_columns
         self.deletes = deletes
         self.confirm_missing: Any = confirm_missing
         self.max_deletes: Any = max_deletes
         check_settled(self, *(self.readers.keys() - SelaReadOperator.readers.keys()))
-        self._check_deletes()
+        if not mapped(self):
+            self._check_deletes()
 
     def load(self, context: Context) -> dict[str, Any]:
         """Read, land, and return the counts."""
@@ -177,7 +176,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
 
     def _check_deletes(self) -> None:
         wanted = "deletes='mark'" if self.deletes == "mark" else "confirm_missing"
-        if mapped(self) or not (self.deletes == "mark" or self.confirm_missing is True):
+        if not (self.deletes == "mark" or self.confirm_missing is True):
             return
         if self.mode in [mode for mode in Mode if mode.removes]:
             raise SelaRequestError(f"{wanted} goes with merge and history, not with mode {self.mode}")
