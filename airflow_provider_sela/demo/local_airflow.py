@@ -124,7 +124,8 @@ class LocalAirflow:
     def _look(self) -> None:
         for part in self._parts:
             if part.poll() is not None:
-                raise self._failure(part.args[3:])
+                command: Any = part.args
+                raise self._failure(command[3:])
         time.sleep(_LOOKS_EVERY)
 
     def _health(self, url: str) -> str | None:
