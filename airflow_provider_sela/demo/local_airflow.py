@@ -27,8 +27,7 @@ _KEPT = (
     "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "PYTHONUSERBASE", "TMPDIR", "TZ",
     "USER",
 )  # fmt: skip
-#: The parts that the UI needs, in Airflow 2 and in 3. Their log servers, which any
-#: machine reaches, are left out.
+#: The parts that the UI needs, in Airflow 2 and in 3, without their log servers, which any machine reaches.
 _PARTS_OF_2 = (("webserver",), ("scheduler", "--skip-serve-logs"), ("triggerer", "--skip-serve-logs"))
 _PARTS_OF_3 = (("api-server",), ("dag-processor",), *_PARTS_OF_2[1:])
 _PORT = 8080
@@ -85,8 +84,8 @@ class LocalAirflow:
 
         :raises DemoError: it failed; with the line of its log that says why.
         """
-        with self._started([words], self._variables) as [process]:
-            if process.wait():
+        with self._running() as parts:
+            if self._start(parts, words, self._variables).wait():
                 raise self._failure(words)
 
     @contextmanager
@@ -101,13 +100,14 @@ class LocalAirflow:
         (self._home / "webserver_config.py").write_text("AUTH_ROLE_PUBLIC = 'Admin'\n")
         variables = {**self._variables, **_ui_variables(port)}
         server, *others = _PARTS_OF_2 if self._is_2 else _PARTS_OF_3
-        with self._started([server], variables) as started:
+        with self._running() as self._parts:
+            self._start(self._parts, server, variables)
             # A task that starts before the server answers fails.
-            self._wait_for(lambda: self._health(url) is not None, started)
-            with self._started(others, variables) as more:
-                self._parts = started + more
-                self._wait_for(lambda: self._health(url) == "healthy", self._parts)
-                yield url
+            self._wait_for(lambda: self._health(url) is not None)
+            for part in others:
+                self._start(self._parts, part, variables)
+            self._wait_for(lambda: self._health(url) == "healthy")
+            yield url
 
     def watch(self) -> NoReturn:
         """Wait while the UI runs.
@@ -115,19 +115,18 @@ class LocalAirflow:
         :raises DemoError: a part of Airflow ended by itself.
         """
         while True:
-            self._check(self._parts)
-            time.sleep(_LOOKS_EVERY)
+            self._look()
 
-    def _wait_for(self, holds: Callable[[], bool], parts: Sequence[subprocess.Popen[bytes]]) -> None:
+    def _wait_for(self, holds: Callable[[], bool]) -> None:
         while not holds():
-            self._check(parts)
-            time.sleep(_LOOKS_EVERY)
+            self._look()
 
-    def _check(self, parts: Sequence[subprocess.Popen[bytes]]) -> None:
-        for part in parts:
+    def _look(self) -> None:
+        for part in self._parts:
             if part.poll() is not None:
                 command: Any = part.args
                 raise self._failure(command[3:])
+        time.sleep(_LOOKS_EVERY)
 
     def _health(self, url: str) -> str | None:
         """What the server says of the scheduler; None while it does not answer."""
@@ -139,27 +138,30 @@ class LocalAirflow:
             return None
 
     @contextmanager
-    def _started(
-        self, commands: Sequence[Sequence[str]], variables: Mapping[str, str]
-    ) -> Iterator[list[subprocess.Popen[bytes]]]:
-        """Commands in sessions of their own: Ctrl-C reaches us, and we end them."""
-        processes: list[subprocess.Popen[bytes]] = []
+    def _running(self) -> Iterator[list[subprocess.Popen[bytes]]]:
+        """Processes that end with the ``with`` block."""
+        parts: list[subprocess.Popen[bytes]] = []
         try:
-            with self._folder.log.open("ab") as log:
-                for words in commands:
-                    process = subprocess.Popen(  # noqa: S603
-                        [sys.executable, "-m", "airflow", *words],
-                        cwd=self._folder.path,
-                        env=variables,
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=log,
-                        start_new_session=True,
-                    )
-                    processes.append(process)
-            yield processes
+            yield parts
         finally:
-            _end(processes)
+            _end(parts)
+
+    def _start(
+        self, parts: list[subprocess.Popen[bytes]], words: Sequence[str], variables: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        """Start a command in a session of its own: Ctrl-C reaches us, and we end the command."""
+        with self._folder.log.open("ab") as log:
+            process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", "airflow", *words],
+                cwd=self._folder.path,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        parts.append(process)
+        return process
 
     def _failure(self, words: Sequence[str]) -> DemoError:
         reason = self._folder.reason()

@@ -53,7 +53,7 @@ def _serve_ui(terminal: Terminal, airflow: LocalAirflow) -> None:
     with ExitStack() as running:
         with terminal.step("Airflow's UI answers"):
             url = running.enter_context(airflow.ui())
-        terminal.say(f"Airflow's UI runs at {url}, for this machine only, until Ctrl-C.")
+        terminal.say(f"Airflow's UI is at {url}, for this machine only, until Ctrl-C.")
         with suppress(KeyboardInterrupt):
             airflow.watch()
         with terminal.step("Airflow has ended"):

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 PROGRAM = Path(sys.executable).with_name("sela-demo")
@@ -35,14 +36,12 @@ def demo(
     )
 
 
-def left_running(folder: Path) -> list[str]:
-    """Commands of processes whose Airflow lives below a folder."""
-    found = []
+def left_running(place: Path) -> dict[int, str]:
+    """Commands, by process, of an Airflow that works in a demo's folder below this one."""
+    found = {}
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            variables = (process / "environ").read_bytes().split(b"\0")
-            if any(value.startswith(f"AIRFLOW_HOME={folder}/".encode()) for value in variables):
-                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-        except OSError:
-            continue
+        # Not by its variables, which a process overwrites that gives itself a title.
+        with suppress(OSError):
+            if place in (process / "cwd").readlink().parents:
+                found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
     return found

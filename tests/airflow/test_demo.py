@@ -58,12 +58,12 @@ def first(place: Path) -> Terminal:
         stopped.read_until("has a database of its own ...")
         while not list(place.glob("**/airflow.db")):
             time.sleep(0.05)
-        assert left_running(place) != []
+        assert left_running(place)
         stopped.press("\x03")
         status = stopped.wait(60)
     assert (status, "Traceback" in stopped.output) == (130, False), stopped.output
     assert stopped.rows[-1].startswith("Stopped; nothing of the demo runs any more")
-    assert left_running(place) == []
+    assert left_running(place) == {}
     with Terminal([PROGRAM], place, environment()) as done:
         assert done.wait() == 0, done.output
     return done
@@ -165,7 +165,7 @@ def test_a_demo_that_is_told_to_end_ends_what_it_started(place: Path) -> None:
             time.sleep(0.05)
         stopped.process.terminate()
         assert stopped.wait(60) == 130
-    assert left_running(place) == []
+    assert left_running(place) == {}
     assert "Traceback" not in stopped.output
 
 
@@ -190,7 +190,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.stdout.count("\n"), done.stderr) == (1, "")
-    assert left_running(tmp_path) == []
+    assert left_running(tmp_path) == {}
 
 
 def refusal(*arguments: str | Path, cwd: Path) -> str:

@@ -82,7 +82,7 @@ class Terminal:
     def rows(self) -> list[str]:
         """The lines of the terminal that the output takes."""
         rows = []
-        for line in self.output.replace("\r\n", "\n").rstrip().split("\n"):
+        for line in self.output.replace("\r\n", "\n").rstrip("\n").split("\n"):
             shown = ""
             for part in line.split("\r"):
                 shown = part + shown[len(part) :]
