@@ -106,9 +106,11 @@ def sources(engine: str, table: str, mode: Mode) -> str:
     """
     fold, usual = ENGINES[engine]
     *outer, target = _table(engine, table)
-    if not outer and usual is None:
-        raise SelaRequestError(f"table is {table!r}: expected is one with its database, such as sales.leads")
-    place = zip(("schema", "database"), reversed(outer or [usual]), strict=False)
+    if not outer:
+        if usual is None:
+            raise SelaRequestError(f"table is {table!r}: expected is one with its database, as sales.leads")
+        outer = [usual]
+    place = zip(("schema", "database"), reversed(outer), strict=False)
     statuses = f"values: [{', '.join(STATUSES)}]"
     freshness = _FRESHNESS.format(filter=_yaml(f"target = {_literal(target)}"))
     tests = "tests"
@@ -171,5 +173,5 @@ def _literal(text: str) -> str:
     return "'{}'".format(text.replace("'", "''"))
 
 
-def _yaml(text: str | None) -> str:
+def _yaml(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)

@@ -77,7 +77,7 @@ def engine_of(database: Database) -> str:
 
 
 def schema_of(database: Database) -> str:
-    return "main" if isinstance(database, DuckDB) else database.schema  # type: ignore[attr-defined, no-any-return]
+    return "main" if isinstance(database, DuckDB) else database.schema  # type: ignore[attr-defined]
 
 
 def staged(database: Database, mode: Mode = Mode.MERGE, metadata: Iterable[str] = ()) -> list[dict[str, Any]]:
