@@ -10,12 +10,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_sela.api.leads import Field, Kind
-from airflow_provider_sela.exceptions import SelaTargetUnavailableError
+from airflow_provider_sela.exceptions import SelaTargetError, of_connection
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
+from airflow_provider_sela.warehouse.failures import quoted
 from airflow_provider_sela.warehouse.identifiers import TableName, table_name
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
+    LOAD_ID,
     RUN_ID,
     SYNCED_AT,
     VALID_TO,
@@ -47,8 +49,12 @@ class Engine(ABC):
     """
 
     dialect: Dialect
+    #: Whether loads into one target wait for each other.
+    queued: ClassVar[bool] = True
     #: Whether a created table disappears when the transaction is rolled back.
     transactional_ddl: ClassVar[bool] = True
+    #: How a statement is tried that is to change nothing.
+    rehearsed: ClassVar[str] = "{}"
     #: Tables that only this database needs in the schema of the target.
     auxiliary_tables: ClassVar[Mapping[str, Layout]] = {}
 
@@ -57,11 +63,12 @@ class Engine(ABC):
         self.target = table_name(table, self.dialect.fold)
 
     def __enter__(self) -> Engine:
-        self.connection: Any = self.open()
+        what = of_connection(self.hook.get_conn_id(), "cannot open the database")
+        self.connection: Any = quoted(self.open, what)
         try:
-            self.cursor: Any = self.connect()
+            self.cursor: Any = quoted(self.connect, what)
         except BaseException:
-            self.connection.close()
+            self._close()
             raise
         return self
 
@@ -69,7 +76,12 @@ class Engine(ABC):
         # With a cursor left in the middle of a statement, SQLite keeps a closed connection and its lock.
         with suppress(Exception):
             self.cursor.close()
-        self.connection.close()
+        self._close()
+
+    def _close(self) -> None:
+        """What was committed is kept and the rest is not, even if the other end is gone already."""
+        with suppress(Exception):
+            self.connection.close()
 
     @abstractmethod
     def columns(self, table: TableName) -> dict[str, Column] | None:
@@ -84,18 +96,8 @@ class Engine(ABC):
         """Make the target what the mode promises; touches only rows that have to change."""
 
     def open(self) -> Any:
-        """Open a fresh connection by the user's hook.
-
-        :raises SelaTargetUnavailableError: the database cannot be reached; its own words are quoted, because
-            no lead has been near it yet.
-        """
-        try:
-            return self.hook.get_conn()
-        except Exception as error:  # noqa: BLE001 (drivers share no base class)
-            reason = f"{type(error).__name__}: {error}".strip()
-        raise SelaTargetUnavailableError(
-            f"connection {self.hook.get_conn_id()!r}: cannot open the database: {reason}"
-        )
+        """Open a fresh connection by the user's hook."""
+        return self.hook.get_conn()
 
     def connect(self) -> Any:
         """Set up the fresh connection; gives the cursor that everything runs on."""
@@ -111,17 +113,27 @@ class Engine(ABC):
     def lock(self) -> None:  # noqa: B027 (some databases have one writer at a time)
         """Wait for other loads into the same target, where the database does not do so by itself."""
 
+    def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
+        """What the catalogue says against a table beyond its columns; nothing where it cannot be asked.
+
+        :param create: whether the table is missing and is to be created.
+        :param alter: whether columns of it are missing and are to be added.
+        """
+        return []
+
     # What follows from it.
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Run one statement."""
         self.cursor.execute(sql, tuple(parameters))
 
-    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]], batch_rows: int = _BATCH_ROWS) -> None:
-        """Run one statement for each row, in batches."""
-        remaining = iter(rows)
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]], batch_rows: int = _BATCH_ROWS) -> int:
+        """Run one statement for each row, in batches; gives how many rows there were."""
+        remaining, sent = iter(rows), 0
         while batch := [tuple(row) for row in islice(remaining, batch_rows)]:
             self.cursor.executemany(sql, batch)
+            sent += len(batch)
+        return sent
 
     def select(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Run one query and stream its rows."""
@@ -141,12 +153,28 @@ class Engine(ABC):
         fields: Sequence[Field],
         rows: Iterable[Sequence[Any]],
         batch_rows: int = _BATCH_ROWS,
-    ) -> None:
-        """Insert rows in batches, in the running transaction.
+    ) -> int:
+        """Insert rows in batches, in the running transaction; gives how many were sent.
 
         :param table: the table as it stands in a statement.
         """
-        self.execute_many(self.dialect.insert(table, fields), rows, batch_rows)
+        return self.execute_many(self.dialect.insert(table, fields), rows, batch_rows)
+
+    def refuse_loss(self, lost: int, sent: int, table: str | None = None) -> None:
+        """Compare what a table was to take with what it then holds.
+
+        Drivers count the rows of a statement in ways of their own, or not at all, and a view may take a row
+        that it does not show: what is there is asked of the table itself.
+
+        :param table: as it stands in a statement; default: the target.
+        :raises SelaTargetError: it lacks some.
+        """
+        if lost > 0:
+            raise SelaTargetError(
+                f"{table or self.dialect.table(self.target)}: the table did not take {lost} of {sent} rows,"
+                " and nothing was written. Look for a policy of row-level security, a trigger, a rule or a"
+                " view that keeps rows from this user without an error"
+            )
 
     def create_table(self, name: TableName, layout: Layout) -> None:
         """Create a table."""
@@ -162,22 +190,31 @@ class Engine(ABC):
         rows = self.select(f"SELECT {self.dialect.column('id')} FROM {target} WHERE {not_deleted}")
         return (row[0] for row in rows)
 
-    def mark_deleted(self, mode: Mode, load: Load) -> int:
-        """Mark leads as deleted, except those that a later load has seen; gives how many were marked."""
-        dialect, marked = self.dialect, 0
+    def mark_deleted(self, mode: Mode, load: Load) -> Counts:
+        """Mark leads as deleted, except those that a later load has seen."""
+        dialect, marked, ahead = self.dialect, 0, 0
         table, synced = dialect.table(self.target), dialect.column(SYNCED_AT)
         started, parameter = dialect.timestamp(load.started), dialect.parameter(Kind.TIMESTAMP)
         stamped = [DELETED_AT, SYNCED_AT, *([VALID_TO] if mode is Mode.HISTORY else [])]
-        sets = [*((name, parameter) for name in stamped), (RUN_ID, dialect.placeholder)]
+        sets = [
+            *((name, parameter) for name in stamped),
+            *((name, dialect.placeholder) for name in (RUN_ID, LOAD_ID)),
+        ]
         remaining = iter(load.deleted_ids)
         while batch := list(islice(remaining, _BATCH_ROWS)):
-            where = (
-                f"{dialect.not_deleted(mode)} AND ({synced} IS NULL OR {synced} <= {parameter})"
-                f" AND {dialect.column('id')} IN ({dialect.placeholders(len(batch))})"
+            theirs = (
+                f"{dialect.not_deleted(mode)} AND {dialect.column('id')} IN"
+                f" ({dialect.placeholders(len(batch))})"
             )
-            marked += self.fetch_one(f"SELECT COUNT(*) FROM {table} WHERE {where}", [started, *batch])[0]
+            where = f"({synced} IS NULL OR {synced} <= {parameter}) AND {theirs}"
+            count, values = f"SELECT COUNT(*) FROM {table} WHERE {where}", [started, *batch]
+            found = self.fetch_one(count, values)[0]
             self.execute(
                 f"UPDATE {table} SET {dialect.assignments(sets)} WHERE {where}",
-                [*[started] * len(stamped), load.run_id, started, *batch],
+                [*[started] * len(stamped), load.run_id, load.load_id, *values],
             )
-        return marked
+            self.refuse_loss(self.fetch_one(count, values)[0], found)
+            marked += found
+            later = f"SELECT COUNT(*) FROM {table} WHERE {synced} > {parameter} AND {theirs}"
+            ahead += self.fetch_one(later, [dialect.timestamp(load.latest), *batch])[0]
+        return Counts(0, 0, marked, ahead)

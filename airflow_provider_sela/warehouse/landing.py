@@ -3,25 +3,17 @@
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from airflow_provider_sela.api.leads import content_hash
-from airflow_provider_sela.exceptions import SelaError, SelaTargetUnavailableError
 from airflow_provider_sela.metrics import RowCounts, load_counts
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Engine
+from airflow_provider_sela.warehouse.failures import quoted, scrubbed
 from airflow_provider_sela.warehouse.schema import Schema, target_key
 from airflow_provider_sela.warehouse.tables import HASH, LOADS, REJECTS, Load, Mode
-
-T = TypeVar("T")
-# An error number, or an SQLSTATE.
-_CODE = re.compile(r"[0-9]{1,6}|[0-9A-Z]{5}")
-# By the codes of SQLite, PostgreSQL and MySQL; DuckDB has none and quotes the operating system.
-_FULL = frozenset({"SQLITE_FULL", "53100", "1021", "1114", "No space left on device"})
-_READ_ONLY = frozenset({"SQLITE_READONLY", "25006", "1290", "1792"})
 
 
 def land(
@@ -43,30 +35,13 @@ def land(
     :raises SelaTargetError: the target does not fit.
     :raises SelaTargetUnavailableError: the database failed.
     """
-    return scrubbed(lambda: _land(engine, spool, load, mode, Schema(engine, mode, create=create, add=add)))
+    schema = Schema(engine, mode, create=create, add=add)
+    return scrubbed(lambda: _land(engine, spool, load, mode, schema), queued=engine.queued)
 
 
 def check(engine: Engine, mode: Mode, *, create: bool = True, add: bool = True) -> None:
     """Say before anything is read or written whether the target fits; takes and raises as :func:`land`."""
-    scrubbed(Schema(engine, mode, create=create, add=add).check)
-
-
-def scrubbed(work: Callable[[], T]) -> T:
-    """Run something that may make a driver fail while it holds leads.
-
-    Drivers quote the row that they refuse. Only the failure's class and code survive, and the failure is
-    raised outside of the handler, so that not even ``__context__`` leads to the original.
-    """
-    try:
-        return work()
-    except SelaError:
-        raise
-    except Exception as error:  # noqa: BLE001 (drivers share no base class)
-        failure = SelaTargetUnavailableError(
-            f"the database failed and nothing was written: {_described(error)}. Its own words may quote leads"
-            " and are left out here; the database's log has them"
-        )
-    raise failure
+    quoted(Schema(engine, mode, create=create, add=add).check, "the target cannot be checked")
 
 
 def _land(engine: Engine, spool: Spool, load: Load, mode: Mode, schema: Schema) -> dict[str, Any]:
@@ -79,70 +54,67 @@ def _land(engine: Engine, spool: Spool, load: Load, mode: Mode, schema: Schema) 
     if not engine.transactional_ddl:
         engine.begin()
     written = engine.write(mode, load)
-    marked = engine.mark_deleted(mode, load) if load.deleted_ids else 0
+    marked = engine.mark_deleted(mode, load)
     unchanged = load.stats.leads - written.new - written.changed
-    rows = RowCounts(written.new, written.changed, unchanged, written.deleted + marked)
+    deleted, ahead = written.deleted + marked.deleted, written.ahead + marked.ahead
+    rows = RowCounts(written.new, written.changed, unchanged, deleted, ahead)
     counts = load_counts(load.stats, rows)
-    table = engine.dialect.table
-    engine.insert(table(schema.rejects), REJECTS.fields, _new_rejects(engine, spool, load, schema))
-    engine.insert(table(schema.loads), LOADS.fields, [_loads_row(engine, spool, load, mode, counts)])
+    _keep_rejects(engine, spool, load, schema)
+    _keep_loads(engine, schema, _loads_row(engine, spool, load, mode, counts))
     engine.commit()
     return {"verdict": load.stats.verdict, **counts}
+
+
+def _keep_loads(engine: Engine, schema: Schema, row: list[Any]) -> None:
+    dialect, table = engine.dialect, engine.dialect.table(schema.loads)
+    engine.insert(table, LOADS.fields, [row])
+    own = f"{dialect.column('attempt_id')} = {dialect.placeholder}"
+    kept = engine.fetch_one(f"SELECT COUNT(*) FROM {table} WHERE {own}", row[:1])[0]
+    engine.refuse_loss(1 - kept, 1, table)
 
 
 def _loads_row(
     engine: Engine, spool: Spool, load: Load, mode: Mode, counts: Mapping[str, int | None]
 ) -> list[Any]:
     timestamp, newest = engine.dialect.timestamp, spool.newest
+    task_run = load.task_run
     return [
-        load.run_id,
+        secrets.token_hex(16),
+        load.load_id,
+        task_run.dag_id,
+        task_run.task_id,
+        task_run.run_id,
+        task_run.map_index,
         target_key(engine),
         str(mode),
         load.stats.verdict,
         load.reason or None,
         timestamp(load.started),
-        timestamp(datetime.now(UTC)),
+        timestamp(load.stats.now()),
         None if newest is None else timestamp(newest),
         *counts.values(),
     ]
 
 
-def _new_rejects(engine: Engine, spool: Spool, load: Load, schema: Schema) -> Iterator[list[Any]]:
-    """Rejects that no earlier load has kept."""
+def _keep_rejects(engine: Engine, spool: Spool, load: Load, schema: Schema) -> None:
+    """Keep the rejects that no earlier load has kept."""
     if not spool.rejected:
         return
-    dialect, target = engine.dialect, target_key(engine)
-    known = {
-        digest
-        for (digest,) in engine.select(
-            f"SELECT {dialect.column(HASH)} FROM {dialect.table(schema.rejects)}"
-            f" WHERE {dialect.column('target')} = {dialect.placeholder}",
-            [target],
-        )
-    }
+    dialect, table, target = engine.dialect, engine.dialect.table(schema.rejects), target_key(engine)
+    kept = f"FROM {table} WHERE {dialect.column('target')} = {dialect.placeholder}"
+    known = {digest for (digest,) in engine.select(f"SELECT {dialect.column(HASH)} {kept}", [target])}
+    started = dialect.timestamp(load.started)
+    rows = (
+        [target, digest, load.load_id, load.run_id, started, raw]
+        for digest, raw in _rejects(spool)
+        if digest not in known
+    )
+    sent = engine.insert(table, REJECTS.fields, rows)
+    now = engine.fetch_one(f"SELECT COUNT(*) {kept}", [target])[0]
+    engine.refuse_loss(len(known) + sent - now, sent, table)
+
+
+def _rejects(spool: Spool) -> Iterator[tuple[str, str]]:
     for line in spool.reject_lines():
         raw = line.decode()
-        digest = content_hash({"raw": raw})
-        if digest not in known:
-            yield [target, digest, load.run_id, dialect.timestamp(load.started), raw]
-
-
-def _described(error: Exception) -> str:
-    kind = f"{type(error).__module__.partition('.')[0]}.{type(error).__name__}"
-    code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-    code = code or getattr(error, "sqlite_errorname", None) or getattr(error, "errno", None)
-    if code is None and error.args and _CODE.fullmatch(str(error.args[0])):
-        code = error.args[0]
-    if code is None and "No space left on device" in str(error):
-        code = "No space left on device"
-    if not isinstance(code, int | str):
-        return kind
-    return f"{kind} ({code}){_remedy(str(code))}"
-
-
-def _remedy(code: str) -> str:
-    if code in _FULL:
-        return ": its disk is full, make room there"
-    if code in _READ_ONLY:
-        return ": it takes no writes, connect to a server and as a user that may write"
-    return ""
+        yield content_hash({"raw": raw}), raw

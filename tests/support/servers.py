@@ -99,10 +99,8 @@ class PostgresServer:
         """Serve, with the data that there is."""
         server = binary("postgres", "postgresql")
         command = [server, "-D", f"{self._folder}/data", "-k", str(self._folder), "-p", str(self.port)]
-        serving = _serving(
-            [*command, "-h", "127.0.0.1", "-F"], self.account, lambda: _postgres_answers(self.port)
-        )
-        self._serving.enter_context(serving)
+        arguments = [*command, "-h", "127.0.0.1", "-F"]
+        self._serving.enter_context(serving(arguments, self.account, lambda: _postgres_answers(self.port)))
 
     def stop(self) -> None:
         """End at once, as in a crash of the server: no client is waited for."""
@@ -128,7 +126,9 @@ def mariadb() -> Iterator[int]:
         _run([*apart, install, "--no-defaults", data, *plain], user)
         command = [*apart, server, "--no-defaults", data, f"--socket={folder}/s", f"--port={port}"]
         loopback = ["--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"]
-        with _serving([*command, *loopback], user, lambda: _mariadb_answers(port)):
+        # As Debian's configuration has it, and MySQL 8 and MariaDB 11.6 without one.
+        text = "--character-set-server=utf8mb4"
+        with serving([*command, *loopback, text], user, lambda: _mariadb_answers(port)):
             yield port
 
 
@@ -155,7 +155,7 @@ def snowflake() -> Iterator[tuple[int, Path]]:
         script = Path(__file__).with_name("snowflake_server.py")
         arguments = map(str, (script, port, *authority.issue("server", name)))
         command = ["env", f"TMPDIR={folder}", sys.executable, *arguments]
-        with _serving(command, None, lambda: _listens(port)):
+        with serving(command, None, lambda: listens(port)):
             yield port, authority.bundle
 
 
@@ -173,7 +173,8 @@ def _run(command: Sequence[str], user: str | None) -> None:
 
 
 @contextmanager
-def _serving(command: Sequence[str], user: str | None, answers: Callable[[], bool]) -> Iterator[None]:
+def serving(command: Sequence[str], user: str | None, answers: Callable[[], bool]) -> Iterator[None]:
+    """A server program, from when it answers to the end of the ``with`` block."""
     server = subprocess.Popen(
         command, user=user, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -194,7 +195,8 @@ def _serving(command: Sequence[str], user: str | None, answers: Callable[[], boo
             server.wait()
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
     with suppress(OSError):
         socket.create_connection(("127.0.0.1", port), 1).close()
         return True
