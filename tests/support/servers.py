@@ -139,7 +139,7 @@ def redis() -> Iterator[int]:
     command = [server, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
     with (
         _folder("redis", user) as folder,
-        _serving([*command, "--dir", str(folder)], user, lambda: _listens(port)),
+        serving([*command, "--dir", str(folder)], user, lambda: listens(port)),
     ):
         yield port
 
