@@ -35,13 +35,18 @@ def get_sela_commands() -> list[GroupCommand]:
     """The group ``sela``, as the provider's metadata offers it to Airflow."""
     from airflow.cli.cli_config import GroupCommand
 
-    return [GroupCommand(name="sela", help="Check a Sela connection, look up leads", subcommands=_commands())]
+    return [
+        GroupCommand(
+            name="sela", help="Check a Sela connection, look up leads, write for dbt", subcommands=_commands()
+        )
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The same commands without Airflow's own."""
     parser = argparse.ArgumentParser(
-        prog="python -m airflow_provider_sela", description="Check a Sela connection, look up leads"
+        prog="python -m airflow_provider_sela",
+        description="Check a Sela connection, look up leads, write for dbt",
     )
     names = parser.add_subparsers(required=True, metavar="COMMAND")
     parser.add_argument("--version", help="Show the version and end", action=_Version)
