@@ -105,6 +105,19 @@ class DuckDBEngine(StagedEngine):
             self.connection.execute(f"SET memory_limit = '{_MEMORY}'")
         return self.connection
 
+    def located(self) -> TableName:
+        """The case in which the table was made: names are compared without it."""
+        rows = self.select(
+            "SELECT DISTINCT table_name FROM duckdb_columns() WHERE lower(table_name) = lower(?)"
+            " AND lower(schema_name) = lower(coalesce(?, current_schema()))"
+            " AND lower(database_name) = lower(coalesce(?, current_database()))",
+            self._named(self.target),
+        )
+        return (*self.target[:-1], next((name for (name,) in rows), self.target[-1]))
+
+    def _named(self, table: TableName) -> list[str | None]:
+        return [table[-1], table[-2] if len(table) > 1 else None, table[-3] if len(table) > 2 else None]
+
     def begin(self) -> None:
         """DuckDB commits each statement unless told otherwise."""
         self.execute("BEGIN TRANSACTION")
@@ -120,7 +133,7 @@ class DuckDBEngine(StagedEngine):
             " FROM duckdb_columns() WHERE lower(table_name) = lower(?)"
             " AND lower(schema_name) = lower(coalesce(?, current_schema()))"
             " AND lower(database_name) = lower(coalesce(?, current_database()))",
-            [table[-1], table[-2] if len(table) > 1 else None, table[-3] if len(table) > 2 else None],
+            self._named(table),
         )
         return {name: Column(*column) for name, *column in rows} or None
 

@@ -110,6 +110,13 @@ class GenericEngine(Engine):
         self.dialect.placeholder = placeholder
         return self.connection.cursor()
 
+    def locate(self) -> None:
+        """Ask for the table by another case: who finds it compares names without."""
+        name = self.target[-1]
+        other = (*self.target[:-1], name.swapcase())
+        found = self.columns(self.target) is not None and self.columns(other) is not None
+        self.key = name.lower() if found else name
+
     def columns(self, table: TableName) -> dict[str, Column] | None:
         """Select nothing and look at its columns; a failure is taken for a missing table."""
         try:

@@ -111,6 +111,18 @@ class MySQLEngine(StagedEngine):
         cursor.execute("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'")
         return cursor
 
+    def located(self) -> TableName:
+        """The name that is stored, where the server compares without case (``lower_case_table_names``)."""
+        (folding,) = self.fetch_one("SELECT @@lower_case_table_names")
+        if not folding:
+            return self.target
+        rows = self.select(
+            "SELECT table_name FROM information_schema.tables"
+            " WHERE table_name = %s AND table_schema = COALESCE(%s, DATABASE())",
+            [self.target[-1], self.target[-2] if len(self.target) > 1 else None],
+        )
+        return (*self.target[:-1], next((name for (name,) in rows), self.target[-1]))
+
     def lock(self) -> None:
         """Let loads write one after another; the lock ends with the connection."""
         if self.fetch_one("SELECT GET_LOCK('airflow_provider_sela', %s)", [_LOCK_WAIT_SECONDS])[0] != 1:

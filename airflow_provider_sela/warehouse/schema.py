@@ -59,7 +59,7 @@ class Schema:
             if existing is None:
                 if not self._create:
                     raise SelaTargetError(
-                        f"there is no table {_spelled(name)}: create it, or set create_table"
+                        f"there is no table {self._spelled(name)}: create it, or set create_table"
                     )
                 if apply:
                     engine.create_table(name, layout)
@@ -76,7 +76,7 @@ class Schema:
             names = ", ".join(field.name for field in missing)
             complaints.append(f"has no column {names}: add what is missing, or set add_columns")
         if complaints:
-            raise SelaTargetError(f"table {_spelled(name)}: {'; '.join(complaints)}")
+            raise SelaTargetError(f"table {self._spelled(name)}: {'; '.join(complaints)}")
         return missing
 
     def _conflicts(self, layout: Layout, existing: dict[str, Column]) -> list[str]:
@@ -87,26 +87,24 @@ class Schema:
             if (column := existing.get(field.name)) and not self._engine.dialect.accepts(field, column)
         ]
 
+    def _spelled(self, name: TableName) -> str:
+        return self._engine.written if name == self._engine.target else ".".join(name)
+
     def _check_mode(self) -> None:
         """A table of one mode is not fit for another, and its columns do not show it."""
         dialect = self._engine.dialect
         rows = self._engine.select(
             f"SELECT DISTINCT {dialect.column('mode')} FROM {dialect.table(self.loads)}"
             f" WHERE {dialect.column('target')} = {dialect.placeholder}",
-            [target_key(self._engine)],
+            [self._engine.key],
         )
         shape = self._mode.layout
         for (mode,) in list(rows):
             if Mode(mode).layout != shape:
                 raise SelaTargetError(
-                    f"table {_spelled(self._engine.target)} was loaded in mode {mode}, whose rows mean"
+                    f"table {self._spelled(self._engine.target)} was loaded in mode {mode}, whose rows mean"
                     f" something else: give mode {self._mode} a table of its own"
                 )
-
-
-def target_key(engine: Engine) -> str:
-    """The target as it stands in the tables beside it."""
-    return engine.target[-1]
 
 
 def _unfillable(layout: Layout, existing: dict[str, Column]) -> list[str]:
@@ -127,7 +125,3 @@ def _always(layout: Layout) -> set[str]:
         if field.name in ("id", *layout.key)
         or (field.name.startswith("_sela_") and field.name not in optional)
     }
-
-
-def _spelled(name: TableName) -> str:
-    return ".".join(name)

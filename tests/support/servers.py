@@ -116,8 +116,8 @@ def postgres() -> Iterator[int]:
 
 
 @contextmanager
-def mariadb() -> Iterator[int]:
-    """MariaDB with user ``root`` without a password; gives the port."""
+def mariadb(*options: str) -> Iterator[int]:
+    """MariaDB with user ``root`` without a password, started with some options; gives the port."""
     install, server = binary("mariadb-install-db", "mariadb-server"), binary("mariadbd", "mariadb-server")
     user, port = account("mysql"), free_port()
     with _folder("my", user) as folder:
@@ -127,7 +127,7 @@ def mariadb() -> Iterator[int]:
         _run([*apart, install, "--no-defaults", data, *plain], user)
         command = [*apart, server, "--no-defaults", data, f"--socket={folder}/s", f"--port={port}"]
         loopback = ["--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"]
-        with _serving([*command, *loopback], user, lambda: _mariadb_answers(port)):
+        with _serving([*command, *loopback, *options], user, lambda: _mariadb_answers(port)):
             yield port
 
 
