@@ -20,7 +20,7 @@ from packaging.version import Version
 
 from airflow_provider_sela.api.leads import LEAD_FIELDS, lead_row
 from airflow_provider_sela.exceptions import SelaIncompleteError, SelaSetupError
-from airflow_provider_sela.testing import SelaApi, sample_lead
+from airflow_provider_sela.testing import SelaApi, sample_lead, sample_leads
 from tests.conftest import REPOSITORY
 from tests.support.errors import chain
 from tests.support.nasty import CASES
@@ -206,6 +206,15 @@ def test_no_leads_make_an_empty_table(serve: Serve, target: Target) -> None:
     target.load()
     assert target.rows("SELECT COUNT(*) FROM leads") == [(0,)]
     assert target.rows("SELECT verdict, read FROM _sela_loads") == [("ATOMIC", 0)]
+
+
+def test_renamed_fields_are_told_in_the_books(serve: Serve, target: Target) -> None:
+    lead: Any = dict(sample_leads(1)[0])
+    lead["reengagement_count"] = lead.pop("reengagements_count")
+    serve([lead])
+    target.load()
+    told = target.rows("SELECT missing_fields, unknown_fields FROM _sela_loads")
+    assert told == [("reengagements_count", "reengagement_count")]
 
 
 class Restless(SelaApi):

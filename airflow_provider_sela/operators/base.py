@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, Context
 from airflow_provider_sela import metrics
 from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.assets import describe_outlets
+from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.hooks.privacy_options import privacy_of
 from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.lineage import Target, operator_lineage
@@ -23,8 +25,12 @@ from airflow_provider_sela.warehouse.tables import TaskRun
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
+    from airflow_provider_sela.metrics import ReadStats
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.reading.parts import Parts
+
+
+ON_SCHEMA_CHANGE = ("warn", "fail", "ignore")
 
 
 class TaskKilledError(BaseException):
@@ -159,21 +165,42 @@ class SelaReadOperator(SelaBaseOperator):
         Filters, privacy options and connection must be those of the other tasks; ``page_size`` is taken from
         them (templated).
 
+    :param on_schema_change: what to do when no lead has a documented field any more, or leads have fields
+        that are not documented: ``warn`` (default), ``fail``, before anything is written, or ``ignore``. Such
+        fields are looked for where leads become columns (templated).
+
     The other parameters: see :class:`SelaBaseOperator`.
     """
 
-    template_fields: Sequence[str] = (*SelaBaseOperator.template_fields, "on_unverified", "parts")
+    template_fields: Sequence[str] = (
+        *SelaBaseOperator.template_fields,
+        "on_unverified",
+        "parts",
+        "on_schema_change",
+    )
     # What this run has done so far, for lineage and asset events.
     _read: LeadSnapshot | None = None
     _target: Target | None = None
 
-    def __init__(self, *, on_unverified: str = "fail", parts: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        on_unverified: str = "fail",
+        parts: Any = None,
+        on_schema_change: str = "warn",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.on_unverified = on_unverified
         self.parts = parts
+        self.on_schema_change = on_schema_change
 
-    def snapshot(self, encoder: Encoder = raw_line) -> LeadSnapshot:
-        """The verified read of this task's leads; a context manager."""
+    @contextmanager
+    def snapshot(self, encoder: Encoder = raw_line) -> Iterator[LeadSnapshot]:
+        """The verified read of this task's leads."""
+        if self.on_schema_change not in ON_SCHEMA_CHANGE:
+            allowed = ", ".join(ON_SCHEMA_CHANGE)
+            raise SelaRequestError(f"on_schema_change is {self.on_schema_change!r}: allowed are {allowed}")
         self._read = open_snapshot(
             self.hook,
             lead_filters(**self.filters),
@@ -183,7 +210,28 @@ class SelaReadOperator(SelaBaseOperator):
             encoder=encoder,
             parts=self.shared_parts,
         )
-        return self._read
+        with self._read as snapshot:
+            self._judge_fields(snapshot.stats)
+            yield snapshot
+
+    def _judge_fields(self, stats: ReadStats) -> None:
+        told = [
+            f"{what}: {', '.join(names)}"
+            for what, names in (
+                ("no lead has", stats.missing_fields),
+                ("not documented are", stats.unknown_fields),
+            )
+            if names
+        ]
+        if not told or self.on_schema_change == "ignore":
+            return
+        change = f"the fields of leads are not those that are documented; {'; '.join(told)}"
+        if self.on_schema_change == "fail":
+            raise SelaRequestError(
+                f"{change}. Nothing was written. If the new fields will do, set on_schema_change='warn':"
+                " columns of missing fields are NULL, and extra holds fields that are not documented"
+            )
+        self.log.warning("Sela: %s", change)
 
     @cached_property
     def shared_parts(self) -> Parts | None:

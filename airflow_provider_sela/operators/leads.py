@@ -55,7 +55,8 @@ class SelaLeadsOperator(SelaReadOperator):
 
     The XCom with ``path`` is a dictionary: ``path``, ``verdict``, ``read``, ``nulled``, ``rejected``,
     ``requests``, ``retries``, ``repaired``, ``passes``, ``seconds``, and ``new``, ``changed``, ``unchanged``,
-    ``deleted`` and ``ahead``, which are None because a file is replaced and not compared.
+    ``deleted`` and ``ahead``, which are None because a file is replaced and not compared. With columns it
+    has ``missing_fields`` (documented ones that no lead has any more) and ``unknown_fields`` too.
 
     :param path: an ``ObjectStoragePath``, its URL or a local path (templated); default None: XCom.
     :param conn_id: Airflow connection of the storage (templated); default: the one in ``path``, if any.
@@ -113,6 +114,8 @@ class SelaLeadsOperator(SelaReadOperator):
             self._target = file_target(file.url, file.columns)
             counts = load_counts(stats, RowCounts())
             result: dict[str, Any] = {"path": file.url, "verdict": stats.verdict, **counts}
+            if file.columns:
+                result |= stats.fields()
             facts = {name: value for name, value in result.items() if value is not None}
             facts |= {"proven": snapshot.verdict.proven, "started": stats.started.isoformat()}
             file.publish(snapshot.spool, {**facts, "run_id": context.get("run_id")})

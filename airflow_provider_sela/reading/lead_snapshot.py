@@ -109,11 +109,17 @@ class LeadSnapshot:
             passes=self._reading.passes,
             seconds=clock.elapsed(),
             started=self._parts.plan.started if self._parts else clock.started,
+            missing_fields=self._missing_fields(),
+            unknown_fields=self.spool.fields.unknown,
             clock_offset=clock.offset,
         )
         self._count()
         self._log_outcome()
         self._judge()
+
+    def _missing_fields(self) -> list[str]:
+        excluded = () if self._redact is None else self._redact.exclude
+        return [name for name in self.spool.fields.missing if name not in excluded]
 
     def _resume(self) -> tuple[list[Window], int]:
         """Take what other tasks have read; returns what is then out, and the tick at which to go on."""

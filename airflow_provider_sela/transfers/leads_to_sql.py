@@ -36,7 +36,8 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
     ``changed``, ``unchanged``, ``deleted``, ``ahead`` (leads whose rows are stamped later than now: no change
     reaches them), ``nulled`` (malformed values, whose raw form is in the column ``extra``), ``rejected``,
     ``requests``, ``retries``, ``repaired`` (gaps between pages that were read again), ``passes`` (over the
-    whole list) and ``seconds``.
+    whole list), ``missing_fields`` (documented ones that no lead has any more), ``unknown_fields`` (that are
+    not documented) and ``seconds``.
 
     :param conn_id: Airflow connection of the database: DuckDB, SQLite, PostgreSQL, MySQL or MariaDB, or any
         other whose hook is a ``DbApiHook``.
@@ -109,7 +110,8 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
                 counts = land(engine, snapshot.spool, load, mode, **allowed)
         if self._target is not None:
             self._target = self._target._replace(rows=counts["new"] + counts["changed"])
-        result = {"table": self.table, **counts, "seconds": round(time.monotonic() - clock, 3)}
+        seconds = round(time.monotonic() - clock, 3)
+        result = {"table": self.table, **counts, **snapshot.stats.fields(), "seconds": seconds}
         self.log.info("Sela: landed %s", " ".join(f"{name}={value}" for name, value in result.items()))
         if counts["ahead"]:
             self.log.warning(

@@ -116,6 +116,7 @@ def _loads_row(
         str(mode),
         load.stats.verdict,
         load.reason or None,
+        *(", ".join(names) or None for names in load.stats.fields().values()),
         timestamp(load.started),
         timestamp(load.stats.now()),
         None if newest is None else timestamp(newest),
