@@ -26,6 +26,7 @@ METRICS = {
     "sela.verdict.proven": ("counter", "verified reads with this verdict"),
     "sela.verdict.converged": ("counter", "verified reads with this verdict"),
     "sela.verdict.unverified": ("counter", "verified reads with this verdict"),
+    "sela.verdict.refuted": ("counter", "verdicts that a lead refuted which was not shown and answers"),
 }
 
 

@@ -54,7 +54,7 @@ def waiting(path: Path) -> None:
 
 def scale_out(path: Path) -> None:
     """How fast a slow server is read, by how the reading is spread."""
-    rows = table("scale-out.md", "", "connections")
+    rows = table("parts.md", "", "connections")
     figure, (axes,) = _figure(1)
     axes.barh(
         [row[0].replace("`", "") for row in rows][::-1],

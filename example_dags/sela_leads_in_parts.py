@@ -1,7 +1,7 @@
 """Land a long list of leads hourly, read by several workers at once: one plans, many read, one lands.
 
 For lists that one task reads too slowly with as many connections as Sela allows; the verdict, the table and
-the modes are the same. See docs/scale-out.md.
+the modes are the same. See docs/parts.md.
 
 Connections: ``sela_default`` (type Sela), ``duckdb_default`` (type DuckDB, Host = path of the database file).
 Folder: set ``path`` to one that all workers share, such as ``s3://my_aws@my-bucket/sela_parts``.

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context
 
 from airflow_provider_sela import metrics
-from airflow_provider_sela.api.request import lead_filters
+from airflow_provider_sela.api.parameters import (
+    OnUnverified,
+    Reader,
+    check_settled,
+    choice,
+    mapped,
+    optional,
+    plain_data,
+    read_parameters,
+    text,
+    unverified_choice,
+    whole_number,
+)
+from airflow_provider_sela.api.request import FILTERS, lead_filters
 from airflow_provider_sela.assets import describe_outlets
 from airflow_provider_sela.exceptions import SelaRequestError
-from airflow_provider_sela.hooks.privacy_options import privacy_of
+from airflow_provider_sela.hooks.privacy_options import PRIVACY_OPTIONS, check_privacy, privacy_of
 from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.lineage import Target, operator_lineage
 from airflow_provider_sela.privacy import Privacy
@@ -30,7 +43,7 @@ if TYPE_CHECKING:
     from airflow_provider_sela.reading.parts import Parts
 
 
-ON_SCHEMA_CHANGE = ("warn", "fail", "ignore")
+OnSchemaChange = Literal["warn", "fail", "ignore"]
 
 
 class TaskKilledError(BaseException):
@@ -45,9 +58,10 @@ class SelaBaseOperator(BaseOperator):
     :param phone_number: read only leads with this phone number, E.164 such as ``+18042221111`` (templated).
     :param user: read only leads of this user, an integer (templated).
     :param page_size: leads per request; default: the connection's. The server may return fewer (templated).
-    :param exclude_fields: fields that are not written; ``extra`` stands for all that are not documented
-        (templated, as are all that follow).
-    :param hash_fields: text fields of which a salted hash is written.
+    :param exclude_fields: fields that are not written; ``extra`` stands for all that are not documented,
+        ``extra.score`` for one of them (templated, as are all that follow).
+    :param hash_fields: text fields of which a salted hash is written. ``metadata`` often repeats them: see
+        the next two.
     :param salt_conn_id: connection whose Password is the salt; needed with ``hash_fields``.
     :param keep_metadata: the only keys of ``metadata`` that are written; default: all.
     :param drop_metadata: keys of ``metadata`` that are not written.
@@ -56,19 +70,14 @@ class SelaBaseOperator(BaseOperator):
 
     _loading = False
 
-    template_fields: Sequence[str] = (
-        "email",
-        "external_id",
-        "phone_number",
-        "user",
-        "page_size",
-        "exclude_fields",
-        "hash_fields",
-        "salt_conn_id",
-        "keep_metadata",
-        "drop_metadata",
-        "sela_conn_id",
-    )
+    #: How each templated parameter is read, by its name.
+    readers: Mapping[str, Reader] = {
+        **{name: optional(reader) for name, reader in FILTERS.items()},
+        "page_size": optional(whole_number),
+        **PRIVACY_OPTIONS,
+        "sela_conn_id": text,
+    }
+    template_fields: Sequence[str] = tuple(readers)
 
     def __init__(
         self,
@@ -77,7 +86,7 @@ class SelaBaseOperator(BaseOperator):
         external_id: str | None = None,
         phone_number: str | None = None,
         user: int | str | None = None,
-        page_size: int | None = None,
+        page_size: int | str | None = None,
         exclude_fields: Collection[str] = (),
         hash_fields: Collection[str] = (),
         salt_conn_id: str | None = None,
@@ -98,6 +107,9 @@ class SelaBaseOperator(BaseOperator):
         self.keep_metadata = keep_metadata
         self.drop_metadata = drop_metadata
         self.sela_conn_id = sela_conn_id
+        check_settled(self, *SelaBaseOperator.readers)
+        if not mapped(self):
+            check_privacy(**self._privacy_options)
 
     @cached_property
     def hook(self) -> SelaHook:
@@ -107,28 +119,23 @@ class SelaBaseOperator(BaseOperator):
     @property
     def filters(self) -> dict[str, Any]:
         """The filters as the hook's methods take them."""
-        return {
-            "email": self.email,
-            "external_id": self.external_id,
-            "phone_number": self.phone_number,
-            "user": self.user,
-        }
+        return {name: getattr(self, name) for name in FILTERS}
 
     @cached_property
     def privacy(self) -> Privacy:
         """What of a lead must not be written."""
-        return privacy_of(
-            exclude_fields=self.exclude_fields,
-            hash_fields=self.hash_fields,
-            salt_conn_id=self.salt_conn_id,
-            keep_metadata=self.keep_metadata,
-            drop_metadata=self.drop_metadata,
-        )
+        return privacy_of(**self._privacy_options)
+
+    @property
+    def _privacy_options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in PRIVACY_OPTIONS}
 
     def execute(self, context: Context) -> Any:
         """Run the task; failures that no retry can mend fail it at once."""
         clock = time.monotonic()
         with failing_fast():
+            read_parameters(self)
+            self.check_together()
             try:
                 self._loading = True
                 result = self.load(context)
@@ -137,6 +144,10 @@ class SelaBaseOperator(BaseOperator):
                 self.hook.close()
         self.after_load(context, result, time.monotonic() - clock)
         return result
+
+    def check_together(self) -> None:
+        """Refuse parameters that contradict each other, before anybody is asked for anything."""
+        check_privacy(**self._privacy_options)
 
     def on_kill(self) -> None:
         """End at once: what was begun is undone on the way out.
@@ -164,7 +175,6 @@ class SelaReadOperator(SelaBaseOperator):
         :class:`~airflow_provider_sela.operators.parts.SelaReadPartOperator`. Default: this task reads all.
         Filters, privacy options and connection must be those of the other tasks; ``page_size`` is taken from
         them (templated).
-
     :param on_schema_change: what to do when no lead has a documented field any more, or leads have fields
         that are not documented: ``warn`` (default), ``fail``, before anything is written, or ``ignore``. Such
         fields are looked for where leads become columns (templated).
@@ -172,12 +182,13 @@ class SelaReadOperator(SelaBaseOperator):
     The other parameters: see :class:`SelaBaseOperator`.
     """
 
-    template_fields: Sequence[str] = (
-        *SelaBaseOperator.template_fields,
-        "on_unverified",
-        "parts",
-        "on_schema_change",
-    )
+    readers: Mapping[str, Reader] = {
+        **SelaBaseOperator.readers,
+        "on_unverified": unverified_choice,
+        "on_schema_change": choice(*get_args(OnSchemaChange)),
+        "parts": plain_data,
+    }
+    template_fields: Sequence[str] = tuple(readers)
     # What this run has done so far, for lineage and asset events.
     _read: LeadSnapshot | None = None
     _target: Target | None = None
@@ -185,22 +196,20 @@ class SelaReadOperator(SelaBaseOperator):
     def __init__(
         self,
         *,
-        on_unverified: str = "fail",
+        on_unverified: OnUnverified | str = "fail",
+        on_schema_change: OnSchemaChange | str = "warn",
         parts: Any = None,
-        on_schema_change: str = "warn",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.on_unverified = on_unverified
         self.parts = parts
         self.on_schema_change = on_schema_change
+        check_settled(self, "on_unverified", "on_schema_change", "parts")
 
     @contextmanager
     def snapshot(self, encoder: Encoder = raw_line) -> Iterator[LeadSnapshot]:
         """The verified read of this task's leads."""
-        if self.on_schema_change not in ON_SCHEMA_CHANGE:
-            allowed = ", ".join(ON_SCHEMA_CHANGE)
-            raise SelaRequestError(f"on_schema_change is {self.on_schema_change!r}: allowed are {allowed}")
         self._read = open_snapshot(
             self.hook,
             lead_filters(**self.filters),

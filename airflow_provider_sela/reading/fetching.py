@@ -112,7 +112,7 @@ class Fetchers:
             while (window := self._next(job)) is not None:
                 started, asked = next(self._clock), self._server_clock.elapsed()
                 page = self._read(window)
-                self._server_clock.heard(page and page.date, asked)
+                self._server_clock.heard(None if page is None else page.date, asked)
                 self._deliver(job, Reply.from_page(window, page, self._redact), started)
         except CalledOffError:
             pass

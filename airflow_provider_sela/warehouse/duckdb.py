@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from airflow_provider_sela.api.leads import Kind
-from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetUnavailableError
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
+from airflow_provider_sela.warehouse.refused import in_memory
 from airflow_provider_sela.warehouse.staged import StagedEngine
 from airflow_provider_sela.warehouse.tables import STAGED, Column
 
@@ -28,9 +28,15 @@ _LOCK_WAIT_SECONDS = 60.0
 # Another process has the file; another thread of this process is just closing it.
 _IN_USE = ("lock on file", "is already attached")
 
+#: A relation in DuckDB's catalogue; names are compared without case.
+_NAMED = (
+    "lower({}_name) = lower(?) AND lower(schema_name) = lower(coalesce(?, current_schema()))"
+    " AND lower(database_name) = lower(coalesce(?, current_database()))"
+)
+
 
 def _is_locked(error: BaseException) -> bool:
-    return isinstance(error, SelaTargetUnavailableError) and any(sign in str(error) for sign in _IN_USE)
+    return any(sign in str(error) for sign in _IN_USE)
 
 
 class DuckDBDialect(Dialect):
@@ -96,11 +102,8 @@ class DuckDBEngine(StagedEngine):
         """Bound the memory. The connection itself is the cursor: ``cursor()`` would be a second connection
         with a transaction of its own."""
         hook = cast("DuckDBHook", self.hook)
-        if hook.get_database() == ":memory:":
-            raise SelaSetupError(
-                "the DuckDB connection names no file, so its tables would vanish with the task:"
-                " put the path of a database file into Host"
-            )
+        self._refuse_memory()
+        self._qualify()
         if not hook.memory_limit and "memory_limit" not in hook.settings:
             self.connection.execute(f"SET memory_limit = '{_MEMORY}'")
         return self.connection
@@ -108,15 +111,35 @@ class DuckDBEngine(StagedEngine):
     def located(self) -> TableName:
         """The case in which the table was made: names are compared without it."""
         rows = self.select(
-            "SELECT DISTINCT table_name FROM duckdb_columns() WHERE lower(table_name) = lower(?)"
-            " AND lower(schema_name) = lower(coalesce(?, current_schema()))"
-            " AND lower(database_name) = lower(coalesce(?, current_database()))",
+            f"SELECT DISTINCT table_name FROM duckdb_columns() WHERE {_NAMED.format('table')}",
             self._named(self.target),
         )
         return (*self.target[:-1], next((name for (name,) in rows), self.target[-1]))
 
-    def _named(self, table: TableName) -> list[str | None]:
-        return [table[-1], table[-2] if len(table) > 1 else None, table[-3] if len(table) > 2 else None]
+    def _refuse_memory(self) -> None:
+        """However it is spelled, a database in memory ends with the connection."""
+        kept = "SELECT path IS NOT NULL OR type <> 'duckdb' FROM duckdb_databases()"
+        found = self.connection.execute(f"{kept} WHERE database_name = current_database()").fetchall()
+        if found == [(False,)]:
+            raise in_memory(self.hook.get_conn_id())
+
+    def _qualify(self) -> None:
+        """Say which database a schema is in: in a file ``sales.duckdb``, DuckDB would read ``sales.leads`` as
+        a table of the database ``sales``, unless a schema is called so too, when it would not read it."""
+        if len(self.target) != 2:
+            return
+        schema, table = self.target
+        databases = self.connection.execute(
+            "SELECT current_database(), bool_or(database_name = current_database()) FROM duckdb_schemas()"
+            " WHERE lower(schema_name) = lower(?)",
+            [schema],
+        ).fetchall()
+        others = "SELECT database_name FROM duckdb_databases() WHERE lower(database_name) = lower(?)"
+        [(current, has_schema)] = databases
+        if not has_schema and self.connection.execute(others, [schema]).fetchall():
+            self.target = (schema, "main", table)
+        else:
+            self.target = (current, schema, table)
 
     def begin(self) -> None:
         """DuckDB commits each statement unless told otherwise."""
@@ -126,13 +149,29 @@ class DuckDBEngine(StagedEngine):
         """Commit on the connection that everything ran on."""
         self.execute("COMMIT")
 
+    def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
+        """Views, and schemas that are not there."""
+        if create:
+            (known,) = self.fetch_one(
+                "SELECT count(*) FROM duckdb_schemas()"
+                " WHERE lower(schema_name) = lower(coalesce(?, current_schema()))"
+                " AND lower(database_name) = lower(coalesce(?, current_database()))",
+                self._named(table)[1:],
+            )
+            return [] if known else [f"there is no schema {table[-2]}: create it"]
+        (views,) = self.fetch_one(
+            f"SELECT count(*) FROM duckdb_views() WHERE {_NAMED.format('view')}", self._named(table)
+        )
+        return ["is a view: leads need a table"] if views else []
+
+    def _named(self, table: TableName) -> list[str | None]:
+        return [table[-1], table[-2] if len(table) > 1 else None, table[-3] if len(table) > 2 else None]
+
     def columns(self, table: TableName) -> dict[str, Column] | None:
         """Ask DuckDB's catalogue; names are compared without case."""
         rows = self.select(
             "SELECT lower(column_name), lower(data_type), is_nullable, column_default IS NOT NULL"
-            " FROM duckdb_columns() WHERE lower(table_name) = lower(?)"
-            " AND lower(schema_name) = lower(coalesce(?, current_schema()))"
-            " AND lower(database_name) = lower(coalesce(?, current_database()))",
+            f" FROM duckdb_columns() WHERE {_NAMED.format('table')}",
             self._named(table),
         )
         return {name: Column(*column) for name, *column in rows} or None

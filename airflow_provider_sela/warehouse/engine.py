@@ -10,9 +10,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_sela.api.leads import Field, Kind
-from airflow_provider_sela.exceptions import SelaTargetError, SelaTargetUnavailableError
+from airflow_provider_sela.exceptions import SelaTargetError, of_connection
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
+from airflow_provider_sela.warehouse.failures import quoted
 from airflow_provider_sela.warehouse.identifiers import TableName, table_name
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
@@ -50,8 +51,12 @@ class Engine(ABC):
     """
 
     dialect: Dialect
+    #: Whether loads into one target wait for each other.
+    queued: ClassVar[bool] = True
     #: Whether a created table disappears when the transaction is rolled back.
     transactional_ddl: ClassVar[bool] = True
+    #: How a statement is tried that is to change nothing.
+    rehearsed: ClassVar[str] = "{}"
     #: Tables that only this database needs in the schema of the target.
     auxiliary_tables: ClassVar[Mapping[str, Layout]] = {}
 
@@ -62,12 +67,13 @@ class Engine(ABC):
         self.key = self.target[-1]
 
     def __enter__(self) -> Engine:
-        self.connection: Any = self.open()
+        what = of_connection(self.hook.get_conn_id(), "cannot open the database")
+        self.connection: Any = quoted(self.open, what)
         try:
-            self.cursor: Any = self.connect()
-            self.locate()
+            self.cursor: Any = quoted(self.connect, what)
+            quoted(self.locate, what)
         except BaseException:
-            self.connection.close()
+            self._close()
             raise
         return self
 
@@ -75,7 +81,12 @@ class Engine(ABC):
         # With a cursor left in the middle of a statement, SQLite keeps a closed connection and its lock.
         with suppress(Exception):
             self.cursor.close()
-        self.connection.close()
+        self._close()
+
+    def _close(self) -> None:
+        """What was committed is kept and the rest is not, even if the other end is gone already."""
+        with suppress(Exception):
+            self.connection.close()
 
     @abstractmethod
     def columns(self, table: TableName) -> dict[str, Column] | None:
@@ -90,18 +101,8 @@ class Engine(ABC):
         """Make the target what the mode promises; touches only rows that have to change."""
 
     def open(self) -> Any:
-        """Open a fresh connection by the user's hook.
-
-        :raises SelaTargetUnavailableError: the database cannot be reached; its own words are quoted, because
-            no lead has been near it yet.
-        """
-        try:
-            return self.hook.get_conn()
-        except Exception as error:  # noqa: BLE001 (drivers share no base class)
-            reason = f"{type(error).__name__}: {error}".strip()
-        raise SelaTargetUnavailableError(
-            f"connection {self.hook.get_conn_id()!r}: cannot open the database: {reason}"
-        )
+        """Open a fresh connection by the user's hook."""
+        return self.hook.get_conn()
 
     def connect(self) -> Any:
         """Set up the fresh connection; gives the cursor that everything runs on."""
@@ -116,6 +117,10 @@ class Engine(ABC):
         """The target by the name that the database uses, or would use if it made the table."""
         return self.target
 
+    def spelled(self, name: TableName) -> str:
+        """A table as the user knows it."""
+        return self.written if name == self.target else ".".join(name)
+
     def begin(self) -> None:  # noqa: B027 (most drivers begin by themselves)
         """Start the transaction; the default is a driver that starts one by itself."""
 
@@ -125,6 +130,14 @@ class Engine(ABC):
 
     def lock(self) -> None:  # noqa: B027 (some databases have one writer at a time)
         """Wait for other loads into the same target, where the database does not do so by itself."""
+
+    def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
+        """What the catalogue says against a table beyond its columns; nothing where it cannot be asked.
+
+        :param create: whether the table is missing and is to be created.
+        :param alter: whether columns of it are missing and are to be added.
+        """
+        return []
 
     # What follows from it.
 

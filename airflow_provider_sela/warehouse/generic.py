@@ -14,12 +14,15 @@ from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.deletes import refuse_many
 from airflow_provider_sela.warehouse.engine import Engine
-from airflow_provider_sela.warehouse.identifiers import TableName
+from airflow_provider_sela.warehouse.identifiers import TableName, beside
+from airflow_provider_sela.warehouse.rehearsal import prove_rollback
 from airflow_provider_sela.warehouse.sqlalchemy_dialect import SQLAlchemyDialect
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
     HASH,
     LOAD_ID,
+    LOADS,
+    LOADS_TABLE,
     RUN_ID,
     STAGED,
     SYNCED_AT,
@@ -89,6 +92,7 @@ class GenericEngine(Engine):
     """
 
     dialect: SQLAlchemyDialect
+    queued = False
     transactional_ddl = False
 
     def __init__(self, hook: DbApiHook, table: str) -> None:
@@ -97,8 +101,7 @@ class GenericEngine(Engine):
 
     def connect(self) -> Any:
         """Take the transaction, and ask the driver how it marks parameters (PEP 249), or else the hook."""
-        if self.hook.supports_autocommit:
-            self.hook.set_autocommit(self.connection, False)
+        self._leave_autocommit()
         driver = sys.modules.get(type(self.connection).__module__.partition(".")[0])
         style = getattr(driver, "paramstyle", None)
         placeholder = self.hook.placeholder if style is None else _PLACEHOLDERS.get(style)
@@ -116,6 +119,21 @@ class GenericEngine(Engine):
         other = (*self.target[:-1], name.swapcase())
         found = self.columns(self.target) is not None and self.columns(other) is not None
         self.key = name.lower() if found else name
+
+    def _leave_autocommit(self) -> None:
+        if self.hook.supports_autocommit:
+            self.hook.set_autocommit(self.connection, False)
+        if self.hook.get_autocommit(self.connection) or getattr(self.connection, "autocommit", None) is True:
+            raise SelaSetupError(
+                f"connection {self.hook.get_conn_id()!r} stays in autocommit, so a load could not be all or"
+                " nothing: use a database with transactions, or take autocommit out of the connection"
+            )
+
+    def begin(self) -> None:
+        """See that what is rolled back is gone, once the tables are there. Then end the transaction in which
+        they were looked at: it may not see what came since."""
+        prove_rollback(self, beside(self.target, self.dialect.fold(LOADS_TABLE)), LOADS)
+        self.connection.rollback()
 
     def columns(self, table: TableName) -> dict[str, Column] | None:
         """Select nothing and look at its columns; a failure is taken for a missing table."""
@@ -139,10 +157,6 @@ class GenericEngine(Engine):
     def stage(self, spool: Spool) -> None:
         """The spool itself is the staging table."""
         self._spool = spool
-
-    def begin(self) -> None:
-        """End the transaction in which the tables were looked at: it may not see what came since."""
-        self.connection.rollback()
 
     def write(self, mode: Mode, load: Load) -> Counts:
         """Compare, then update, insert and delete by key, and compare again."""

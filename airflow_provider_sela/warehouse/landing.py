@@ -3,25 +3,17 @@
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from airflow_provider_sela.api.leads import content_hash
-from airflow_provider_sela.exceptions import SelaError, SelaTargetUnavailableError
 from airflow_provider_sela.metrics import RowCounts, load_counts
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Engine
+from airflow_provider_sela.warehouse.failures import quoted, scrubbed
 from airflow_provider_sela.warehouse.schema import Schema
 from airflow_provider_sela.warehouse.tables import HASH, LOADS, REJECTS, Load, Mode
-
-T = TypeVar("T")
-# An error number, or an SQLSTATE.
-_CODE = re.compile(r"[0-9]{1,6}|[0-9A-Z]{5}")
-# By the codes of SQLite, PostgreSQL and MySQL; DuckDB has none and quotes the operating system.
-_FULL = frozenset({"SQLITE_FULL", "53100", "1021", "1114", "No space left on device"})
-_READ_ONLY = frozenset({"SQLITE_READONLY", "25006", "1290", "1792"})
 
 
 def land(
@@ -43,30 +35,13 @@ def land(
     :raises SelaTargetError: the target does not fit.
     :raises SelaTargetUnavailableError: the database failed.
     """
-    return scrubbed(lambda: _land(engine, spool, load, mode, Schema(engine, mode, create=create, add=add)))
+    schema = Schema(engine, mode, create=create, add=add)
+    return scrubbed(lambda: _land(engine, spool, load, mode, schema), queued=engine.queued)
 
 
 def check(engine: Engine, mode: Mode, *, create: bool = True, add: bool = True) -> None:
     """Say before anything is read or written whether the target fits; takes and raises as :func:`land`."""
-    scrubbed(Schema(engine, mode, create=create, add=add).check)
-
-
-def scrubbed(work: Callable[[], T]) -> T:
-    """Run something that may make a driver fail while it holds leads.
-
-    Drivers quote the row that they refuse. Only the failure's class and code survive, and the failure is
-    raised outside of the handler, so that not even ``__context__`` leads to the original.
-    """
-    try:
-        return work()
-    except SelaError:
-        raise
-    except Exception as error:  # noqa: BLE001 (drivers share no base class)
-        failure = SelaTargetUnavailableError(
-            f"the database failed and nothing was written: {_described(error)}. Its own words may quote leads"
-            " and are left out here; the database's log has them"
-        )
-    raise failure
+    quoted(Schema(engine, mode, create=create, add=add).check, "the target cannot be checked")
 
 
 def _land(engine: Engine, spool: Spool, load: Load, mode: Mode, schema: Schema) -> dict[str, Any]:
@@ -146,24 +121,3 @@ def _rejects(spool: Spool) -> Iterator[tuple[str, str]]:
     for line in spool.reject_lines():
         raw = line.decode()
         yield content_hash({"raw": raw}), raw
-
-
-def _described(error: Exception) -> str:
-    kind = f"{type(error).__module__.partition('.')[0]}.{type(error).__name__}"
-    code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-    code = code or getattr(error, "sqlite_errorname", None) or getattr(error, "errno", None)
-    if code is None and error.args and _CODE.fullmatch(str(error.args[0])):
-        code = error.args[0]
-    if code is None and "No space left on device" in str(error):
-        code = "No space left on device"
-    if not isinstance(code, int | str):
-        return kind
-    return f"{kind} ({code}){_remedy(str(code))}"
-
-
-def _remedy(code: str) -> str:
-    if code in _FULL:
-        return ": its disk is full, make room there"
-    if code in _READ_ONLY:
-        return ": it takes no writes, connect to a server and as a user that may write"
-    return ""

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_sela.api.leads import EXTRA, Field, Kind, Row, canonical_json
-from airflow_provider_sela.exceptions import SelaTargetUnavailableError
+from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetUnavailableError, of_connection
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
@@ -27,6 +28,18 @@ _LOCK_WAIT_SECONDS = 600
 # The smallest default of max_allowed_packet in use is 16 MB, and quoting makes lines longer.
 _STATEMENT_BYTES = 4_000_000
 _STATEMENT_ROWS = 1000
+
+
+#: A table in the information schema.
+_NAMED = "table_name = %s AND table_schema = COALESCE(%s, DATABASE())"
+_GRANT = re.compile(r"GRANT (?P<rights>.+?) ON (?P<database>\*|`[^`]+`)\.(?P<table>\*|`[^`]+`) TO ")
+_ALL = "ALL PRIVILEGES"
+# Of a role, which MySQL lists by its name alone.
+_UNKNOWN = "what a role may"
+# Without NO_AUTO_VALUE_ON_ZERO a lead with id 0 would get the next number of an AUTO_INCREMENT column.
+_SQL_MODE = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO"
+# Unicode without gaps; columns without an encoding are no text.
+_ENCODINGS = ("utf8mb4", "utf16", "utf16le", "utf32", "gb18030")
 
 
 class MySQLDialect(Dialect):
@@ -50,8 +63,8 @@ class MySQLDialect(Dialect):
     short_text = "VARCHAR(250)"
     placeholder = "%s"
     quote_mark = "`"
-    # Text is compared exactly, as everywhere else.
-    table_options = " DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+    # Text is compared exactly, as everywhere else. A server's default engine may know no transactions.
+    table_options = " ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 
     def parameter(self, kind: Kind) -> str:
         """Both drivers join rows into one INSERT only where parameters stand bare."""
@@ -107,8 +120,14 @@ class MySQLEngine(StagedEngine):
             self.connection.set_charset_collation("utf8mb4", "utf8mb4_bin")
         else:
             self.connection.set_character_set("utf8mb4", "utf8mb4_bin")
-        cursor = self.connection.cursor()
-        cursor.execute("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'")
+        cursor = self._plain_cursor()
+        cursor.execute(f"SET SESSION sql_mode = '{_SQL_MODE}', sql_safe_updates = 0")
+        cursor.execute("SHOW VARIABLES LIKE 'enforce_storage_engine'")
+        if any(engine and engine.lower() != "innodb" for _, engine in cursor.fetchall()):
+            message = (
+                "the server's enforce_storage_engine allows no table of InnoDB, the engine with transactions"
+            )
+            raise SelaSetupError(of_connection(self.hook.get_conn_id(), message))
         return cursor
 
     def located(self) -> TableName:
@@ -117,11 +136,21 @@ class MySQLEngine(StagedEngine):
         if not folding:
             return self.target
         rows = self.select(
-            "SELECT table_name FROM information_schema.tables"
-            " WHERE table_name = %s AND table_schema = COALESCE(%s, DATABASE())",
-            [self.target[-1], self.target[-2] if len(self.target) > 1 else None],
+            f"SELECT table_name FROM information_schema.tables WHERE {_NAMED}", self._named(self.target)
         )
         return (*self.target[:-1], next((name for (name,) in rows), self.target[-1]))
+
+    def _plain_cursor(self) -> Any:
+        """A cursor that fetches at once, into tuples, whatever the connection's Extra says."""
+        if hasattr(self.connection, "cursorclass"):
+            from MySQLdb.cursors import Cursor
+
+            return self.connection.cursor(Cursor)
+        return self.connection.cursor()
+
+    def begin(self) -> None:
+        """Begin, whatever autocommit is, and see what other loads have committed while this one waited."""
+        self.execute("START TRANSACTION")
 
     def lock(self) -> None:
         """Let loads write one after another; the lock ends with the connection."""
@@ -130,26 +159,80 @@ class MySQLEngine(StagedEngine):
                 "another load has been writing for ten minutes: run this one again"
             )
 
-    def begin(self) -> None:
-        """End the transaction in which the tables were looked at: it would go on to see what was there
-        before the lock."""
-        self.execute("START TRANSACTION")
-
     def columns(self, table: TableName) -> dict[str, Column] | None:
         """Ask the information schema; column names are compared without case, as the databases do."""
         rows = self.select(
             "SELECT LOWER(column_name), LOWER(column_type), is_nullable = 'YES',"
-            " column_default IS NOT NULL OR extra <> ''"
-            " FROM information_schema.columns"
-            " WHERE table_name = %s AND table_schema = COALESCE(%s, DATABASE())",
-            [table[-1], table[-2] if len(table) > 1 else None],
+            " column_default IS NOT NULL OR extra <> '', LOWER(character_set_name), LOWER(extra)"
+            f" FROM information_schema.columns WHERE {_NAMED}",
+            self._named(table),
         )
-        return {name: Column(kind, bool(null), bool(filled)) for name, kind, null, filled in rows} or None
+        return {
+            name: Column(_whole_type(kind, encoding, extra), bool(null), bool(filled))
+            for name, kind, null, filled, encoding, extra in rows
+        } or None
+
+    def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
+        """Views, engines without transactions, databases that are not there, and rights that are lacking."""
+        if create and (missing := self._missing_database(table)):
+            return [missing]
+        kinds = self.select(
+            "SELECT table_type, t.engine, COALESCE(e.transactions, 'NO') FROM information_schema.tables t"
+            f" LEFT JOIN information_schema.engines e ON e.engine = t.engine WHERE {_NAMED}",
+            self._named(table),
+        )
+        found = [
+            f"is a {kind.lower()}: leads need a table"
+            if engine is None
+            else f"is of the engine {engine}, which takes nothing back: ALTER TABLE … ENGINE=InnoDB"
+            for kind, engine, transactions in list(kinds)
+            if transactions != "YES"
+        ]
+        needed = {"CREATE TEMPORARY TABLES": True, "CREATE": create, "ALTER": alter}
+        granted = self._granted(table)
+        if not granted & {_ALL, _UNKNOWN}:
+            lacking = [right for right, wanted in needed.items() if wanted and right not in granted]
+            found += [f"the user lacks the right {right}: GRANT it" for right in lacking]
+        return found
+
+    def _missing_database(self, table: TableName) -> str | None:
+        schema = self._named(table)[1]
+        (name,) = self.fetch_one("SELECT COALESCE(%s, DATABASE())", [schema])
+        if name is None:
+            return "the connection names no database: write database.table, or put it into Schema"
+        counted = "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = %s"
+        (known,) = self.fetch_one(counted, [name])
+        return None if known else f"there is no database {name} that the user may see: create it, or GRANT"
+
+    def _granted(self, table: TableName) -> set[str]:
+        """Rights of the user on a table that may not be there."""
+        granted: set[str] = set()
+        schema = self._named(table)[1]
+        for (grant,) in list(self.select("SHOW GRANTS")):
+            match = _GRANT.match(grant)
+            if not match:
+                granted.add(_UNKNOWN)
+                continue
+            # In a grant, the name of a database is a pattern of LIKE.
+            pattern = "%" if match["database"] == "*" else match["database"].strip("`")
+            here = self.fetch_one("SELECT COALESCE(%s, DATABASE()) LIKE %s", [schema, pattern])[0]
+            if here and match["table"].strip("`") in ("*", table[-1]):
+                granted.update(match["rights"].split(", "))
+        return granted
+
+    def _named(self, table: TableName) -> list[str | None]:
+        return [table[-1], table[-2] if len(table) > 1 else None]
 
     def fill(self, spool: Spool) -> None:
         """Insert many rows with each statement, but not more than a packet takes."""
         rows = max(1, min(_STATEMENT_ROWS, _STATEMENT_BYTES // max(1, spool.longest)))
         self.insert(self.staging, STAGED, self.rows(spool), rows)
+
+
+def _whole_type(kind: str, encoding: str | None, extra: str) -> str:
+    """A type with what keeps a value out: an encoding with gaps, an expression that fills the column."""
+    gaps = "" if encoding in (None, *_ENCODINGS) else f" character set {encoding}"
+    return f"{kind}{gaps}{' generated always' if extra.startswith(('stored', 'virtual')) else ''}"
 
 
 def _naive(timestamp: str | None) -> str | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from airflow_provider_sela.api.leads import Kind
+from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError
 from airflow_provider_sela.storage.csv_lines import escaped, needs_no_escape
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
@@ -20,6 +22,13 @@ COPY_OPTIONS = r"FORMAT csv, NULL 'null', ESCAPE E'\\', ENCODING 'UTF8'"
 _BLOCK_BYTES = 2**18
 # "Sela" in ASCII. One lock for all loads into a database: it is held for the writing, not for the reading.
 _LOCK_KEY = 0x53656C61
+
+
+_SERVER = re.compile(r"PostgreSQL (\d+)")
+_OLDEST_VERSION = 12
+#: Encodings that hold every text; SQL_ASCII is none and takes the bytes as they come.
+_ENCODINGS = ("UTF8", "SQL_ASCII")
+_RELATIONS = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence"}
 
 
 class PostgresDialect(Dialect):
@@ -62,6 +71,53 @@ class PostgresEngine(StagedEngine):
     # Where a pooler hands the session to somebody else, the table must not outlive the transaction.
     staging_options = " ON COMMIT DROP"
 
+    def connect(self) -> Any:
+        """Take the transaction, speak UTF-8, get rows as tuples, whatever the connection and the role say.
+
+        Then ask what no table can help: the server, its encoding, and the right to the staging table.
+        """
+        self.connection.autocommit = False
+        cursor = self._plain_cursor()
+        # Types are compared by their names, which would stand in quotes.
+        cursor.execute("SET LOCAL quote_all_identifiers = off")
+        cursor.execute(
+            "SELECT version(), current_setting('server_encoding'),"
+            " has_database_privilege(current_database(), 'TEMPORARY')"
+        )
+        server, encoding, may_stage = cursor.fetchall()[0]
+        self._check_server(server)
+        if encoding not in _ENCODINGS:
+            raise SelaTargetError(
+                f"the database is encoded in {encoding}, which cannot hold every text: take one in UTF8"
+            )
+        if not may_stage:
+            raise SelaTargetError("the role may make no temporary tables here: GRANT TEMPORARY ON DATABASE")
+        return cursor
+
+    def _plain_cursor(self) -> Any:
+        if hasattr(self.connection, "prepare_threshold"):
+            from psycopg.rows import tuple_row
+
+            # A statement that was prepared lives in the session, which a pooler hands to somebody else.
+            self.connection.prepare_threshold = None
+            cursor = self.connection.cursor(row_factory=tuple_row)
+            cursor.execute("SET LOCAL client_encoding TO 'UTF8'")
+            return cursor
+        from psycopg2.extensions import cursor as plain
+
+        self.connection.set_client_encoding("UTF8")
+        return self.connection.cursor(cursor_factory=plain)
+
+    def _check_server(self, version: str) -> None:
+        """Others speak PostgreSQL's protocol without its keys, locks or temporary tables."""
+        number = _SERVER.match(version)
+        if number is None or int(number[1]) < _OLDEST_VERSION or "Redshift" in version:
+            raise SelaSetupError(
+                f"connection {self.hook.get_conn_id()!r} is to a server that calls itself {version[:40]!r}:"
+                f" leads need PostgreSQL {_OLDEST_VERSION} or newer. For another database write Parquet files"
+                " with SelaLeadsOperator, or use sela_leads() of airflow_provider_sela.dlt"
+            )
+
     def located(self) -> TableName:
         """The schema in which the search path leads to the table, or in which it would be made: the tables
         beside it belong there, and nowhere else."""
@@ -78,10 +134,45 @@ class PostgresEngine(StagedEngine):
         """Let loads write one after another; readers and other writers go on."""
         self.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_KEY])
 
+    def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
+        """Views and the like, schemas that are not there, and rights that the role lacks."""
+        if create:
+            return self._objections_to_creating(table)
+        rows = self.select(
+            "SELECT relkind::text, pg_has_role(relowner, 'USAGE'),"
+            " EXISTS (SELECT FROM pg_rewrite WHERE ev_class = pg_class.oid AND is_instead)"
+            " FROM pg_class WHERE oid = to_regclass(%s)",
+            [self.dialect.table(table)],
+        )
+        found = []
+        for kind, owned, instead in list(rows):
+            if kind not in ("r", "p"):
+                found.append(f"is {_RELATIONS.get(kind, 'no table')}: leads need a table")
+            elif instead:
+                found.append("has a rule that does something else instead: DROP RULE")
+            if alter and not owned:
+                found.append("lacks columns, and only its owner may add them")
+        return found
+
+    def _objections_to_creating(self, table: TableName) -> list[str]:
+        schema = table[-2] if len(table) > 1 else None
+        rows = self.select(
+            "SELECT nspname::text, has_schema_privilege(oid, 'CREATE') FROM pg_namespace"
+            " WHERE nspname = COALESCE(%s, current_schema())",
+            [schema],
+        )
+        for name, allowed in list(rows):
+            return [] if allowed else [f"the role may create nothing in schema {name}: GRANT CREATE"]
+        if schema is None:
+            return ["search_path names no schema that is there: write schema.table, or set it"]
+        return [f"there is no schema {schema}: create it"]
+
     def columns(self, table: TableName) -> dict[str, Column] | None:
         """Ask the catalogue, which follows the search path as statements do."""
         rows = self.select(
-            "SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull,"
+            "SELECT attname, format_type(atttypid, atttypmod)"
+            " || CASE WHEN attidentity = 'a' OR attgenerated <> '' THEN ' generated always' ELSE '' END,"
+            " NOT attnotnull,"
             " atthasdef OR attidentity <> '' OR attgenerated <> ''"
             " FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
             [self.dialect.table(table)],

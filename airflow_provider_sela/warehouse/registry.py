@@ -9,15 +9,25 @@ from airflow.providers.common.compat.sdk import AirflowException, BaseHook
 
 from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.warehouse.engine import Engine
+from airflow_provider_sela.warehouse.refused import refuse
 
-# By connection type: module, class, and what to install for it.
-_GENERIC = ("generic", "GenericEngine", "the Airflow provider of that type")
+#: By the class of the hook, because connection types are many: module and class of the engine.
 _ENGINES = {
-    "duckdb": ("duckdb", "DuckDBEngine", "airflow-provider-sela[duckdb]"),
-    "mysql": ("mysql", "MySQLEngine", "airflow-provider-sela[mysql]"),
-    "postgres": ("postgres", "PostgresEngine", "airflow-provider-sela[postgres]"),
-    "snowflake": ("snowflake", "SnowflakeEngine", "airflow-provider-sela[snowflake]"),
-    "sqlite": ("sqlite", "SQLiteEngine", "apache-airflow-providers-sqlite"),
+    "airflow.providers.duckdb.hooks.duckdb.DuckDBHook": ("duckdb", "DuckDBEngine"),
+    "airflow.providers.microsoft.mssql.hooks.mssql.MsSqlHook": ("mssql", "SQLServerEngine"),
+    "airflow.providers.mysql.hooks.mysql.MySqlHook": ("mysql", "MySQLEngine"),
+    "airflow.providers.postgres.hooks.postgres.PostgresHook": ("postgres", "PostgresEngine"),
+    "airflow.providers.snowflake.hooks.snowflake.SnowflakeHook": ("snowflake", "SnowflakeEngine"),
+    "airflow.providers.sqlite.hooks.sqlite.SqliteHook": ("sqlite", "SQLiteEngine"),
+}
+_ANY = ("generic", "GenericEngine")
+#: What to install for a connection type.
+_PACKAGES = {
+    "duckdb": "airflow-provider-sela[duckdb]",
+    "mysql": "airflow-provider-sela[mysql]",
+    "postgres": "airflow-provider-sela[postgres]",
+    "snowflake": "airflow-provider-sela[snowflake]",
+    "sqlite": "apache-airflow-providers-sqlite",
 }
 
 
@@ -26,25 +36,30 @@ def engine_for(conn_id: str, table: str) -> Engine:
 
     :param conn_id: connection of the database that the user has.
     :param table: target table, see :func:`~.identifiers.table_name`.
-    :raises SelaSetupError: no SQL database, or its provider or driver is not installed.
+    :raises SelaSetupError: no SQL database, one that cannot keep the promises, or its provider or driver is
+        not installed.
     :raises SelaRequestError: ``table`` is not a table name.
     """
     connection = BaseHook.get_connection(conn_id)
-    conn_type = connection.conn_type or ""
-    module, name, package = _ENGINES.get(conn_type, _GENERIC)
-    hook = _hook(connection, conn_id, conn_type, package)
+    refuse(connection)
+    hook = _hook(connection, conn_id)
+    refuse(connection, hook)
+    classes = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(hook).__mro__)
+    module, name = next((_ENGINES[kind] for kind in classes if kind in _ENGINES), _ANY)
     engine: Engine = getattr(import_module(f"{__package__}.{module}"), name)(hook, table)
     return engine
 
 
-def _hook(connection: Any, conn_id: str, conn_type: str, package: str) -> Any:
+def _hook(connection: Any, conn_id: str) -> Any:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
+    conn_type = connection.conn_type or ""
     try:
         hook = connection.get_hook()
     except (ImportError, AirflowException):
         hook = None
     if hook is None:
+        package = _PACKAGES.get(conn_type, "the Airflow provider of that type")
         raise SelaSetupError(
             f"connection {conn_id!r} is of type {conn_type!r}, whose provider or driver is not installed"
             f" here: pip install '{package}'"

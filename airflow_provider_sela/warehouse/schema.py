@@ -3,10 +3,13 @@
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from airflow_provider_sela.api.leads import Field
 from airflow_provider_sela.exceptions import SelaTargetError
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.identifiers import TableName, beside
+from airflow_provider_sela.warehouse.rehearsal import rehearse
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
     LOADS,
@@ -41,26 +44,37 @@ class Schema:
             remedy.
         """
         existing = self._run(apply=False)
+        for name, layout in self._tables():
+            if columns := existing[name]:
+                verbs = self._mode.verbs if name == self._engine.target else "INSERT"
+                rehearse(self._engine, name, layout, columns, verbs)
         if existing[self.loads] and existing[self._engine.target]:
             self._check_mode()
 
     def apply(self) -> None:
-        """Create tables and columns that are missing; raises as :meth:`check`."""
-        self._run(apply=True)
+        """Create tables and columns that are missing; raises as :meth:`check`.
+
+        What was made is looked at as if somebody else had made it: a server may have made something else.
+        """
+        found = self._run(apply=True)
+        if any(
+            field.name not in (found[name] or ()) for name, layout in self._tables() for field in layout[0]
+        ):
+            Schema(self._engine, self._mode, create=False, add=False)._run(apply=False)
+
+    def _tables(self) -> Iterator[tuple[TableName, Layout]]:
+        engine = self._engine
+        yield from [(engine.target, self._mode.layout), (self.loads, LOADS), (self.rejects, REJECTS)]
+        for auxiliary, layout in engine.auxiliary_tables.items():
+            yield beside(engine.target, engine.dialect.fold(auxiliary)), layout
 
     def _run(self, *, apply: bool) -> dict[TableName, dict[str, Column] | None]:
         engine = self._engine
-        tables = [(engine.target, self._mode.layout), (self.loads, LOADS), (self.rejects, REJECTS)]
-        for auxiliary, layout in engine.auxiliary_tables.items():
-            tables.append((beside(engine.target, engine.dialect.fold(auxiliary)), layout))
-        found = {name: engine.columns(name) for name, _ in tables}
-        for name, layout in tables:
+        found = {name: engine.columns(name) for name, _ in self._tables()}
+        for name, layout in self._tables():
             existing = found[name]
             if existing is None:
-                if not self._create:
-                    raise SelaTargetError(
-                        f"there is no table {self._spelled(name)}: create it, or set create_table"
-                    )
+                self._check_creation(name)
                 if apply:
                     engine.create_table(name, layout)
                 continue
@@ -69,14 +83,27 @@ class Schema:
                     engine.add_column(name, field)
         return found
 
+    def _check_creation(self, name: TableName) -> None:
+        if not self._create:
+            raise SelaTargetError(
+                f"there is no table {self._engine.spelled(name)}: create it, or set create_table"
+            )
+        if objections := self._engine.objections(name, create=True, alter=False):
+            spelled = self._engine.spelled(name)
+            raise SelaTargetError(f"table {spelled} cannot be created: {'; '.join(objections)}")
+
     def _missing(self, name: TableName, layout: Layout, existing: dict[str, Column]) -> list[Field]:
-        complaints = [*self._conflicts(layout, existing), *_unfillable(layout, existing)]
         missing = [field for field in layout.fields if field.name not in existing]
+        complaints = [
+            *self._engine.objections(name, create=False, alter=bool(missing)),
+            *self._conflicts(layout, existing),
+            *_unfillable(layout, existing),
+        ]
         if missing and not self._add:
             names = ", ".join(field.name for field in missing)
             complaints.append(f"has no column {names}: add what is missing, or set add_columns")
         if complaints:
-            raise SelaTargetError(f"table {self._spelled(name)}: {'; '.join(complaints)}")
+            raise SelaTargetError(f"table {self._engine.spelled(name)}: {'; '.join(complaints)}")
         return missing
 
     def _conflicts(self, layout: Layout, existing: dict[str, Column]) -> list[str]:
@@ -86,9 +113,6 @@ class Schema:
             for field in layout.fields
             if (column := existing.get(field.name)) and not self._engine.dialect.accepts(field, column)
         ]
-
-    def _spelled(self, name: TableName) -> str:
-        return self._engine.written if name == self._engine.target else ".".join(name)
 
     def _check_mode(self) -> None:
         """A table of one mode is not fit for another, and its columns do not show it."""
@@ -102,7 +126,7 @@ class Schema:
         for (mode,) in list(rows):
             if Mode(mode).layout != shape:
                 raise SelaTargetError(
-                    f"table {self._spelled(self._engine.target)} was loaded in mode {mode}, whose rows mean"
+                    f"table {self._engine.written} was loaded in mode {mode}, whose rows mean"
                     f" something else: give mode {self._mode} a table of its own"
                 )
 

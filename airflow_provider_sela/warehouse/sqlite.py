@@ -3,6 +3,7 @@
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -10,9 +11,11 @@ from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
+from airflow_provider_sela.warehouse.refused import in_memory
 from airflow_provider_sela.warehouse.staged import StagedEngine
 from airflow_provider_sela.warehouse.tables import STAGED, Column
 
+_LENGTH = re.compile(r" *\([^)]*\)")
 # Another load has the lock from staging to commit, not while it reads.
 _LOCK_WAIT_MILLISECONDS = 60_000
 
@@ -41,9 +44,15 @@ class SQLiteEngine(StagedEngine):
 
     dialect = SQLiteDialect()
     staging = "temp._sela_staging"
+    # Run, they would wait for the lock of another load.
+    rehearsed = "EXPLAIN {}"
 
     def connect(self) -> Any:
         """Take the transaction from Python's driver, which would commit before DDL."""
+        # However it is spelled, a database in memory or in a file without a name ends with the connection.
+        files = {name: file for _, name, file in self.connection.execute("PRAGMA database_list")}
+        if not files["main"]:
+            raise in_memory(self.hook.get_conn_id())
         self.connection.isolation_level = None
         self.connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_MILLISECONDS}")
         return self.connection.cursor()
@@ -66,14 +75,26 @@ class SQLiteEngine(StagedEngine):
         """Commit what :meth:`begin` began."""
         self.execute("COMMIT")
 
+    def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
+        """A view takes no rows; a virtual table knows neither keys nor the transaction for certain."""
+        schema = self.dialect.quote(table[-2] if len(table) > 1 else "main")
+        found = self.select(
+            f"SELECT CASE WHEN type = 'view' THEN 'a view' ELSE 'a virtual table' END"
+            f" FROM {schema}.sqlite_master"
+            " WHERE lower(name) = lower(?) AND (type = 'view' OR sql LIKE 'CREATE VIRTUAL%')",
+            [table[-1]],
+        )
+        return [f"is {kind}: leads need a table" for (kind,) in found]
+
     def columns(self, table: TableName) -> dict[str, Column] | None:
         """Ask the pragma; a length such as in ``VARCHAR(20)`` means nothing to SQLite."""
         rows = self.select(
-            'SELECT lower(name), lower(type), NOT "notnull", dflt_value IS NOT NULL'
-            " FROM pragma_table_info(?, ?)",
+            "SELECT lower(name), lower(type) || CASE hidden WHEN 0 THEN '' ELSE ' generated always' END,"
+            ' NOT "notnull", dflt_value IS NOT NULL OR hidden > 0'
+            " FROM pragma_table_xinfo(?, ?)",
             [table[-1], table[-2] if len(table) > 1 else "main"],
         )
-        return {name: Column(kind.partition("(")[0].strip(), *rest) for name, kind, *rest in rows} or None
+        return {name: Column(_LENGTH.sub("", kind), *rest) for name, kind, *rest in rows} or None
 
     def fill(self, spool: Spool) -> None:
         """Insert row by row, without a round trip to anywhere."""

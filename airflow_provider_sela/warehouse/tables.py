@@ -100,6 +100,11 @@ class Mode(StrEnum):
         return VALID_FROM if self is Mode.HISTORY else SYNCED_AT
 
     @property
+    def verbs(self) -> str:
+        """The statements that change the table, separated by blanks."""
+        return "INSERT UPDATE DELETE" if self.removes else "INSERT UPDATE"
+
+    @property
     def removes(self) -> bool:
         """Whether rows of leads that are not there any more go away."""
         return self in (Mode.REPLACE, Mode.APPEND)

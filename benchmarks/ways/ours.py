@@ -158,7 +158,7 @@ def come_up(conn_id: str | None) -> None:
     from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
     from airflow.providers.common.compat.sdk import BaseHook
 
-    for module in ("hooks.sela", "hooks.snapshot", "operators.leads", "transfers.leads_to_sql"):
+    for module in ("hooks.sela", "reading.lead_snapshot", "operators.leads", "transfers.leads_to_sql"):
         import_module(f"airflow_provider_sela.{module}")
     get_hook_lineage_collector()
     BaseHook.get_connection("sela_default")

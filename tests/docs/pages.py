@@ -11,12 +11,10 @@ from tests.conftest import REPOSITORY
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 _FENCE = re.compile(
-    r"(?P<mark><!-- [^\n]* -->\n\n?)?^(?P<indent> *)(?P<ticks>```+)(?P<language>\w*)[^\n]*\n"
+    r"^(?P<indent> *)(?P<ticks>```+)(?P<language>\w*)[^\n]*\n"
     r"(?P<code>.*?)^ *(?P=ticks)$",
     re.MULTILINE | re.DOTALL,
 )
-#: Stands before a block that cannot run by itself.
-COMPILED_ONLY = "<!-- compiled only -->"
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,6 @@ class Block:
     line: int
     language: str
     code: str
-    mark: str
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(REPOSITORY)}:{self.line}"
@@ -40,7 +37,7 @@ def blocks(page: Path, *languages: str) -> Iterator[Block]:
         if found["language"] in languages:
             code = re.sub(rf"^{found['indent']}", "", found["code"], flags=re.MULTILINE)
             line = text.count("\n", 0, found.start("ticks")) + 1
-            yield Block(page, line, found["language"], code, (found["mark"] or "").strip())
+            yield Block(page, line, found["language"], code)
 
 
 def prose(page: Path) -> str:

@@ -1,11 +1,8 @@
-"""What stands in a block of code on a page works: Python runs, shell commands exist."""
+"""What stands in a block of code on a page works when it is pasted: Python runs, shell commands exist."""
 
 from __future__ import annotations
 
-import ast
-import asyncio
 import importlib.util
-import inspect
 import json
 import re
 import shlex
@@ -13,19 +10,26 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_sela.testing import SelaApi
+from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 from tests.conftest import REPOSITORY
-from tests.docs.pages import COMPILED_ONLY, PAGES, Block, blocks, prose
+from tests.docs.pages import PAGES, Block, blocks, prose
 
-PYTHON = [page for page in PAGES if any(blocks(page, "python"))]
+#: Run elsewhere, each page as a whole: what stands on them builds on what stands above.
+FOLLOWED = [REPOSITORY / "docs" / name for name in ("index.md", "testing.md")]
+PYTHON = [block for page in PAGES if page not in FOLLOWED for block in blocks(page, "python")]
+_TASK = re.compile(r'(?:task_id="|^    def )(\w+)', re.MULTILINE)
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 INSTALLERS = {"pip", "uv", "uvx"}
+#: Of the shell itself.
+BUILT_IN = {".", "export"}
+#: What a page is about and the package does not bring: run in tests/warehouse/test_dbt.py.
+ELSEWHERE = {"dbt"}
 BIN = str(Path(sys.executable).parent)
 
 
@@ -33,53 +37,34 @@ def name(page: Path) -> str:
     return str(page.relative_to(REPOSITORY))
 
 
-def sketched(block: Block) -> bool:
-    """Whether arguments are left out, as in ``SelaLeadSensor(..., soft_fail=True)``."""
-    calls = [node for node in ast.walk(ast.parse(block.code)) if isinstance(node, ast.Call)]
-    return any(isinstance(part, ast.Constant) and part.value is ... for call in calls for part in call.args)
-
-
-def words() -> dict[str, Any]:
-    """What a page need not import again and again."""
-    import pendulum
-    from airflow.providers.common.compat.sdk import DAG
-
-    from airflow_provider_sela.hooks.sela import SelaHook
-    from airflow_provider_sela.operators.leads import SelaLeadsOperator
-    from airflow_provider_sela.retry import SelaRetryPolicy
-    from airflow_provider_sela.sensors.leads import SelaLeadSensor
-    from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
-    from airflow_provider_sela.triggers.leads import SelaLeadsEventTrigger
-
-    known = [DAG, SelaHook, SelaLeadsOperator, SelaLeadsToSqlOperator, SelaLeadSensor, SelaLeadsEventTrigger]
-    found = {one.__name__: one for one in [*known, SelaRetryPolicy, timedelta]}
-    sdk = pytest.importorskip("airflow.sdk", reason="pages speak of Airflow 3")
-    return found | {"pendulum": pendulum, "Asset": sdk.Asset, "AssetWatcher": sdk.AssetWatcher}
-
-
 @pytest.mark.airflow
-@pytest.mark.parametrize("page", PYTHON, ids=name)
-def test_python_on_a_page_runs_block_after_block(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("block", PYTHON, ids=str)
+def test_python_on_a_page_runs_as_it_is_pasted(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each inside a DAG, so that a snippet of an operator builds the task that it shows."""
+    """Each alone, and so with all that it imports; one with a DAG as a file in the folder of DAGs."""
+    pytest.importorskip("airflow.sdk", reason="pages speak of Airflow 3")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AIRFLOW_CONN_DUCKDB_DEFAULT", json.dumps({"conn_type": "duckdb", "host": "x.duckdb"}))
-    namespace = {**words(), "__name__": "a_page"}
     with SelaApi(leads=30) as api:
         monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection))
-        for block in blocks(page, "python"):
-            code = compile(block.code, str(block), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-            if block.mark == COMPILED_ONLY or sketched(block):
-                continue
-            with namespace["DAG"]("a_page", schedule=None) as around:
-                result = eval(code, namespace)  # noqa: S307 (our own pages)
-                if inspect.iscoroutine(result):
-                    asyncio.run(result)
-            dags = [around, *(one for one in namespace.values() if isinstance(one, namespace["DAG"]))]
-            built = {task.task_id for dag in dags for task in dag.tasks}
-            shown = set(re.findall(r'^    task_id="([\w.]+)"', block.code, re.MULTILINE))
-            assert shown <= built, str(block)
+        if "with DAG(" in block.code:
+            dags = found(block.code, tmp_path)
+            assert {task.task_id for dag in dags for task in dag.tasks} == set(_TASK.findall(block.code))
+            landing = [dag for dag in dags for task in dag.tasks if isinstance(task, SelaLeadsToSqlOperator)]
+            assert all(dag.max_active_runs == 1 for dag in landing)
+        else:
+            exec(compile(block.code, str(block), "exec"), {"__name__": "pasted"})  # noqa: S102 (our own pages)
+
+
+def found(code: str, folder: Path) -> list[Any]:
+    """DAGs that Airflow finds in a file."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    (folder / "pasted.py").write_text(code)
+    bag = DagBag(str(folder))
+    assert not bag.import_errors
+    return list(bag.dags.values())
 
 
 def lines(code: str) -> Iterator[str]:
@@ -101,7 +86,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
             for line in lines(block.code):
                 for command in re.split(r"&&|\|\|", line.removeprefix("$ ")):
                     parts = shlex.split(command, comments=True)
-                    if parts:
+                    if parts and parts[0] not in BUILT_IN:
                         yield str(block), parts
         for found in re.findall(r"`((?:airflow|uv|python -m|\.ci/run)(?: [^`…]+)?)`", prose(page)):
             for command in found.split("&&"):
@@ -123,9 +108,9 @@ def test_a_command_on_a_page_exists(place: str, command: list[str]) -> None:
         brought |= {re.split(r"[<>=\[]", text)[0] for text in needs}
         brought |= {command[at + 1] for at, word in enumerate(command) if word == "--with"}
         command = without_options(command[2:])
-    program, *arguments = command
+    program, *arguments = command[: command.index(">")] if ">" in command else command
     if program == "airflow":
-        if arguments == ["sela"]:
+        if arguments in (["sela"], ["sela", "dbt"]):
             arguments.append("--help")
         if arguments:
             parsed(arguments)
@@ -143,7 +128,7 @@ def test_a_command_on_a_page_exists(place: str, command: list[str]) -> None:
     elif "/" in program:
         assert (REPOSITORY / program).is_file(), place
     else:
-        assert shutil.which(program, path=BIN) or program in brought, place
+        assert shutil.which(program, path=BIN) or program in brought | ELSEWHERE, place
         for path in arguments:
             assert not path.startswith("tests/") or (REPOSITORY / path).exists(), place
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_sela import exceptions
+from airflow_provider_sela.api.leads import LEAD_FIELDS
 from airflow_provider_sela.api.request import DEFAULT_HOST
 from airflow_provider_sela.exceptions import SelaError
 from airflow_provider_sela.settings import EXTRA_FIELDS
-from airflow_provider_sela.warehouse.tables import Mode
 from tests.conftest import REPOSITORY
 from tests.docs.pages import table
 
@@ -25,26 +25,28 @@ def word(cell: str) -> str:
     return cell.partition("`")[2].partition("`")[0]
 
 
-@pytest.mark.parametrize("page", [README, DOCS / "connection.md"], ids=lambda page: page.name)
-def test_a_page_lists_each_extra_of_the_connection_with_its_default(page: Path) -> None:
-    rows = table(page, "field", "meaning", "default")
+def test_the_page_of_the_connection_lists_each_extra_with_its_default() -> None:
+    rows = table(DOCS / "connection.md", "field", "meaning", "default")
     told = {word(row["field"]): row["default"] for row in rows if row["field"].startswith("extra")}
     assert list(told) == [item.name for item in EXTRA_FIELDS]
     for item in EXTRA_FIELDS:
         number = re.fullmatch(r"[\d.]+", told[item.name])
         assert (float(number[0]) if number else None) == item.default, item.name
-    [host] = [row for row in rows if row["field"] == "Host"]
+
+
+@pytest.mark.parametrize("page", [README, DOCS / "connection.md"], ids=lambda page: page.name)
+def test_a_page_says_what_the_host_is_by_default(page: Path) -> None:
+    [host] = [row for row in table(page, "field", "meaning", "default") if row["field"] == "Host"]
     assert word(host["default"]) == DEFAULT_HOST
 
 
-def test_the_readme_lists_every_column_of_the_table() -> None:
-    text = README.read_text().partition("### The table")[2].partition("\n## ")[0]
-    told = re.findall(r"`(\w+)`", text.partition("Beside it")[0])
-    assert told == [field.name for field in Mode.MERGE.layout.fields]
+def test_the_page_on_tables_lists_every_field_of_a_lead() -> None:
+    text = (DOCS / "landing.md").read_text().partition("The columns are the fields of the API")[2]
+    assert re.findall(r"`(\w+)`", text.partition(". Each has")[0]) == [field.name for field in LEAD_FIELDS]
 
 
-def test_operations_says_of_each_error_what_to_do_and_whether_airflow_retries() -> None:
-    rows = table(DOCS / "operations.md", "error", "means", "cure")
+def test_when_things_fail_says_of_each_error_what_to_do_and_whether_airflow_retries() -> None:
+    rows = table(DOCS / "failures.md", "error", "means", "cure")
     told = {word(row["error"]): row["Airflow retries"] for row in rows}
     classes = [
         one for _, one in inspect.getmembers(exceptions, inspect.isclass) if issubclass(one, SelaError)

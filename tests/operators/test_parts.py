@@ -19,7 +19,8 @@ from airflow_provider_sela.operators.parts import SelaPlanPartsOperator, SelaRea
 from airflow_provider_sela.testing import SelaApi, sample_leads
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 from tests.operators.spread import Spread
-from tests.snapshot.drifting import HONEST, DriftingList, Habits
+from tests.snapshot.drifting import DriftingList, Habits
+from tests.snapshot.rows import HONEST
 from tests.storage.landing import manifest
 from tests.storage.reading import sha256
 from tests.support.databases import DuckDB

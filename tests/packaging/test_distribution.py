@@ -18,6 +18,7 @@ import pytest
 from airflow_provider_sela import __version__
 from tests.conftest import REPOSITORY
 
+_LINK = re.compile(r"(!?)\[[^\]]*\]\(([^)\s]+)\)")
 pytestmark = pytest.mark.skipif(shutil.which("uv") is None, reason="uv builds the package")
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 
@@ -84,6 +85,8 @@ def test_the_metadata_is_what_the_ecosystem_expects(metadata: Message) -> None:
     assert metadata["Version"] == __version__
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["Summary"]
+    assert metadata["Maintainer"]
     assert metadata["Description-Content-Type"] == "text/markdown"
     classifiers = set(metadata.get_all("Classifier", []))
     assert {
@@ -92,6 +95,24 @@ def test_the_metadata_is_what_the_ecosystem_expects(metadata: Message) -> None:
         "Typing :: Typed",
     } <= classifiers
     assert set(metadata.get_all("Provides-Extra", [])) == PROJECT["optional-dependencies"].keys()
+
+
+def test_an_index_leads_to_documentation_source_changelog_and_issues(metadata: Message) -> None:
+    urls = dict(text.split(", ") for text in metadata.get_all("Project-URL", []))
+    assert urls.keys() == {"Documentation", "Source", "Changelog", "Issues", "Sela"}
+    assert urls["Changelog"].startswith(urls["Source"])
+    assert urls["Issues"].startswith(urls["Source"])
+
+
+def test_links_of_the_readme_hold_where_there_is_no_checkout(metadata: Message) -> None:
+    """Each file that the README leads to is led to in the repository; pictures as they are."""
+    source = f"{PROJECT['urls']['Source']}/"
+    here = _LINK.findall((REPOSITORY / "README.md").read_text())
+    told = _LINK.findall(str(metadata.get_payload()))
+    assert len(told) == len(here) > 20
+    for (picture, there), (_, link) in zip(told, here, strict=True):
+        place = link if ":" in link else f"{source}{'raw' if picture else 'blob'}/main/{link}"
+        assert there == place
 
 
 def test_every_supported_python_has_its_classifier_and_its_leg(metadata: Message) -> None:

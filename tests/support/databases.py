@@ -29,6 +29,8 @@ class Database(ABC):
     text, bigint, timestamp, narrow = "text", "bigint", "timestamp with time zone", "integer"
     json_type = "json"
     transactional_ddl = True
+    #: Whether loads wait for each other.
+    queued = True
     #: Whether the engine can ask for the types of columns.
     typed = True
     #: Whether each load takes so long that one example stands for several.
@@ -52,7 +54,8 @@ class Database(ABC):
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         with self.cursor() as cursor:
-            cursor.execute(sql, parameters)
+            # Without parameters a percent sign is one, to every driver.
+            cursor.execute(sql, *([parameters] if parameters else []))
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self.cursor() as cursor:
@@ -179,6 +182,7 @@ class OtherPostgres(Postgres):
     name = "generic"
     json_type = "text"
     transactional_ddl = False
+    queued = False
     typed = False
 
     @property

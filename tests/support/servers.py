@@ -34,7 +34,7 @@ def binary(name: str, package: str) -> str:
         map(str, versions), None
     )
     if found is None:
-        _lacking(f"{name} is not installed: apt-get install {package}")
+        lacking(f"{name} is not installed: apt-get install {package}")
     return found
 
 
@@ -44,17 +44,18 @@ def driver(*modules: str) -> None:
         try:
             import_module(module)
         except ImportError:
-            _lacking(f"{module} is not installed: uv sync --group servers")
+            lacking(f"{module} is not installed: uv sync --group servers")
 
 
 def odbc_driver(name: str, package: str) -> None:
     """An ODBC driver; without it the test is skipped, but never in CI."""
     driver("pyodbc", "airflow.providers.odbc")
     if name not in import_module("pyodbc").drivers():
-        _lacking(f"the ODBC driver {name} is not installed: apt-get install {package}")
+        lacking(f"the ODBC driver {name} is not installed: apt-get install {package}")
 
 
-def _lacking(message: str) -> NoReturn:
+def lacking(message: str) -> NoReturn:
+    """Skip the test, which needs what is not there; in CI, fail."""
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
@@ -98,10 +99,8 @@ class PostgresServer:
         """Serve, with the data that there is."""
         server = binary("postgres", "postgresql")
         command = [server, "-D", f"{self._folder}/data", "-k", str(self._folder), "-p", str(self.port)]
-        serving = _serving(
-            [*command, "-h", "127.0.0.1", "-F"], self.account, lambda: _postgres_answers(self.port)
-        )
-        self._serving.enter_context(serving)
+        arguments = [*command, "-h", "127.0.0.1", "-F"]
+        self._serving.enter_context(serving(arguments, self.account, lambda: _postgres_answers(self.port)))
 
     def stop(self) -> None:
         """End at once, as in a crash of the server: no client is waited for."""
@@ -127,8 +126,22 @@ def mariadb(*options: str) -> Iterator[int]:
         _run([*apart, install, "--no-defaults", data, *plain], user)
         command = [*apart, server, "--no-defaults", data, f"--socket={folder}/s", f"--port={port}"]
         loopback = ["--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"]
-        with _serving([*command, *loopback, *options], user, lambda: _mariadb_answers(port)):
+        # As Debian's configuration has it, and MySQL 8 and MariaDB 11.6 without one.
+        text = "--character-set-server=utf8mb4"
+        with serving([*command, *loopback, text, *options], user, lambda: _mariadb_answers(port)):
             yield port
+
+
+@contextmanager
+def redis() -> Iterator[int]:
+    """Redis in memory, without a password; gives the port."""
+    server, port, user = binary("redis-server", "redis-server"), free_port(), account("redis")
+    command = [server, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
+    with (
+        _folder("redis", user) as folder,
+        serving([*command, "--dir", str(folder)], user, lambda: listens(port)),
+    ):
+        yield port
 
 
 @contextmanager
@@ -142,7 +155,7 @@ def snowflake() -> Iterator[tuple[int, Path]]:
         script = Path(__file__).with_name("snowflake_server.py")
         arguments = map(str, (script, port, *authority.issue("server", name)))
         command = ["env", f"TMPDIR={folder}", sys.executable, *arguments]
-        with _serving(command, None, lambda: _listens(port)):
+        with serving(command, None, lambda: listens(port)):
             yield port, authority.bundle
 
 
@@ -160,7 +173,8 @@ def _run(command: Sequence[str], user: str | None) -> None:
 
 
 @contextmanager
-def _serving(command: Sequence[str], user: str | None, answers: Callable[[], bool]) -> Iterator[None]:
+def serving(command: Sequence[str], user: str | None, answers: Callable[[], bool]) -> Iterator[None]:
+    """A server program, from when it answers to the end of the ``with`` block."""
     server = subprocess.Popen(
         command, user=user, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -181,7 +195,8 @@ def _serving(command: Sequence[str], user: str | None, answers: Callable[[], boo
             server.wait()
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
     with suppress(OSError):
         socket.create_connection(("127.0.0.1", port), 1).close()
         return True

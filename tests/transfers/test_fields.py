@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, Asset
 
+from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.testing import SelaApi
 from tests.support.databases import DuckDB
@@ -74,9 +75,7 @@ def test_a_change_of_fields_can_be_ignored_and_is_still_recorded(
 
 
 def test_anything_else_is_refused_before_the_first_request(api: SelaApi, warehouse: DuckDB) -> None:
-    with pytest.raises(
-        AirflowFailException, match="on_schema_change is 'stop': allowed are warn, fail, igno"
-    ):
+    with pytest.raises(SelaRequestError, match="on_schema_change is 'stop': allowed are warn, fail and ign"):
         load(on_schema_change="stop")
     assert api.requests == []
 

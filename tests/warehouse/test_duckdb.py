@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_sela.exceptions import SelaTargetError
+from airflow_provider_sela.testing import sample_leads
+from airflow_provider_sela.warehouse.landing import check
 from airflow_provider_sela.warehouse.registry import engine_for
+from airflow_provider_sela.warehouse.tables import Mode
 from tests.support.databases import DuckDB
+from tests.support.loads import load_leads
 
 
 @pytest.mark.parametrize(
@@ -27,3 +32,45 @@ def test_memory_is_bounded_to_256_mb_unless_the_connection_says_otherwise(
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
     with engine_for("warehouse", "leads") as engine:
         assert engine.fetch_one("SELECT current_setting('memory_limit')") == (limit,)
+
+
+def test_a_schema_that_is_called_like_the_file_is_a_schema(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB calls a database like its file, and would read ``sales.leads`` as the table ``leads`` of it."""
+    database = DuckDB(tmp_path)
+    database.path = tmp_path / "sales.duckdb"
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database.connection))
+    database.run("CREATE SCHEMA sales")
+    for _ in range(3):
+        load_leads(sample_leads(3), table="sales.leads")
+    assert database.rows("SELECT COUNT(*) FROM sales.sales.leads") == [(3,)]
+    assert database.rows("SELECT COUNT(*) FROM sales.sales._sela_loads") == [(3,)]
+
+
+def test_a_table_of_the_database_that_is_called_like_the_file_is_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = DuckDB(tmp_path)
+    database.path = tmp_path / "sales.duckdb"
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database.connection))
+    for _ in range(3):
+        load_leads(sample_leads(3), table="sales.leads")
+    assert database.rows("SELECT COUNT(*) FROM sales.main.leads") == [(3,)]
+    assert database.rows("SELECT COUNT(*) FROM main._sela_loads") == [(3,)]
+
+
+def test_a_file_that_is_opened_for_reading_only_is_told_before_the_first_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = DuckDB(tmp_path)
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database.connection))
+    load_leads(sample_leads(3))
+    connection = {**database.connection, "extra": {"read_only": True}}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+    with (
+        engine_for("warehouse", "leads") as engine,
+        pytest.raises(SelaTargetError, match="read-only") as told,
+    ):
+        check(engine, Mode.MERGE)
+    assert not told.value.retryable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -11,7 +12,7 @@ from airflow_provider_sela.exceptions import SelaTargetUnavailableError
 from airflow_provider_sela.testing import sample_leads
 from airflow_provider_sela.warehouse.tables import Mode
 from tests.support.databases import Database
-from tests.support.loads import load_leads
+from tests.support.loads import lead, load_leads
 
 
 @pytest.mark.server
@@ -45,3 +46,44 @@ def test_a_server_that_demands_primary_keys_gets_them(database: Database, mode: 
         load_leads(sample_leads(3), mode=mode, rejects=["no lead"])
     assert len(database.table("_sela_loads", "started")) == 2
     assert len(database.table("_sela_rejects", "raw")) == 1
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_lead_with_the_id_0_keeps_it_in_a_column_that_counts(database: Database, mode: Mode) -> None:
+    """To MySQL a zero asks for the next number, unless it is told otherwise."""
+    database.run("CREATE TABLE leads (id BIGINT NOT NULL AUTO_INCREMENT, KEY (id))")
+    for _ in range(2):
+        load_leads([lead(0), lead(7)], mode=mode)
+    assert [row["id"] for row in database.table()] == [0, 7]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("cursor", ["SSCursor", "DictCursor", "SSDictCursor"])
+def test_a_connection_that_asks_for_other_rows_lands_all_the_same(
+    database: Database, cursor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = {**database.connection, "extra": {**database.connection["extra"], "cursor": cursor}}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+    for mode in Mode:
+        assert load_leads(sample_leads(30), table=f"leads_{mode}", mode=mode)["new"] == 30
+        assert load_leads(sample_leads(30), table=f"leads_{mode}", mode=mode)["unchanged"] == 30
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+def test_a_server_that_refuses_updates_without_a_key_takes_a_load(database: Database) -> None:
+    """``sql_safe_updates``, which some hosts switch on, refuses what names no key."""
+    database.run("SET GLOBAL sql_safe_updates = 1")
+    try:
+        load_leads(sample_leads(30))
+        assert (
+            load_leads([{**item, "status": "LOST"} for item in sample_leads(29)], mode=Mode.REPLACE)[
+                "deleted"
+            ]
+            == 1
+        )
+    finally:
+        database.run("SET GLOBAL sql_safe_updates = 0")

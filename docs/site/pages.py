@@ -10,20 +10,25 @@ import os.path
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 _LINK = re.compile(r"(\]\()([^)\s#:]+)(#[^)\s]*)?\)")
+#: The page of a source file. Code has many words, so the site's search would give it before any explanation.
+_SHOWN = """\
+---
+search:
+  exclude: true
+---
 
+# {target}
 
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Leave out of the navigation what is not written yet."""
-    config.nav = list(_written(config.nav or [], Path(config.docs_dir)))
-    return config
+````{language}
+{content}````
+"""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -42,7 +47,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             if target.suffix == ".md":
                 waiting.append((target, content))
             else:
-                content = f"# {target}\n\n````{target.suffix[1:] or 'text'}\n{content}````\n"
+                content = _SHOWN.format(target=target, language=target.suffix[1:] or "text", content=content)
             shown = File.generated(config, _uri(target), content=content, inclusion=InclusionLevel.NOT_IN_NAV)
             files.append(shown)
     return files
@@ -60,16 +65,6 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"{found[1]}{path}{found[3] or ''})"
 
     return _LINK.sub(link, markdown)
-
-
-def _written(items: list[Any], docs: Path) -> Iterator[Any]:
-    for item in items:
-        [(title, inside)] = item.items()
-        if isinstance(inside, list):
-            if kept := list(_written(inside, docs)):
-                yield {title: kept}
-        elif (docs / inside).exists():
-            yield item
 
 
 def _targets(place: PurePosixPath, text: str) -> Iterator[PurePosixPath]:
