@@ -33,6 +33,8 @@ _TABLES = {LEADS_TABLE, REJECTS_TABLE, LOADS_TABLE}
 LOADS = (
     Field("verdict", Kind.TEXT),
     Field("reason", Kind.TEXT),
+    Field("missing_fields", Kind.TEXT),
+    Field("unknown_fields", Kind.TEXT),
     Field("started", Kind.TIMESTAMP),
     Field("finished", Kind.TIMESTAMP),
     Field("watermark", Kind.TIMESTAMP),
@@ -230,6 +232,7 @@ def _load(snapshot: LeadSnapshot) -> dict[str, Any]:
     return {
         "verdict": stats.verdict,
         "reason": snapshot.verdict.reason or None,
+        **{name: ", ".join(told) or None for name, told in stats.fields().items()},
         "started": stats.started,
         "finished": stats.now(),
         "watermark": snapshot.spool.newest,

@@ -113,6 +113,13 @@ class GenericEngine(Engine):
         self.dialect.placeholder = placeholder
         return self.connection.cursor()
 
+    def locate(self) -> None:
+        """Ask for the table by another case: who finds it compares names without."""
+        name = self.target[-1]
+        other = (*self.target[:-1], name.swapcase())
+        found = self.columns(self.target) is not None and self.columns(other) is not None
+        self.key = name.lower() if found else name
+
     def _leave_autocommit(self) -> None:
         if self.hook.supports_autocommit:
             self.hook.set_autocommit(self.connection, False)

@@ -115,8 +115,8 @@ def postgres() -> Iterator[int]:
 
 
 @contextmanager
-def mariadb() -> Iterator[int]:
-    """MariaDB with user ``root`` without a password; gives the port."""
+def mariadb(*options: str) -> Iterator[int]:
+    """MariaDB with user ``root`` without a password, started with some options; gives the port."""
     install, server = binary("mariadb-install-db", "mariadb-server"), binary("mariadbd", "mariadb-server")
     user, port = account("mysql"), free_port()
     with _folder("my", user) as folder:
@@ -128,7 +128,7 @@ def mariadb() -> Iterator[int]:
         loopback = ["--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"]
         # As Debian's configuration has it, and MySQL 8 and MariaDB 11.6 without one.
         text = "--character-set-server=utf8mb4"
-        with serving([*command, *loopback, text], user, lambda: _mariadb_answers(port)):
+        with serving([*command, *loopback, text, *options], user, lambda: _mariadb_answers(port)):
             yield port
 
 
