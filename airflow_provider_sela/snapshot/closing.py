@@ -117,9 +117,11 @@ class Closing:
         self._settle(len(proof.gaps))
         if proof.repairable:
             return self._ask(self._repairs(proof), proof.flaw, proof)
+        newest, oldest = self._ends(proof.order)
+        if proof.covered and not self._guarded(proof):
+            return self._ask([oldest], proof.flaw, proof)
         if proof.floor is None or proof.covered:
             return self._give_up(proof.flaw)
-        newest, oldest = self._ends(proof.order)
         if not proof.last or proof.gaps or not proof.order.descending:
             return self._ask([newest], proof.flaw, proof)
         return self._ask([oldest], proof.flaw, proof)
