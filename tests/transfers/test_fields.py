@@ -29,7 +29,7 @@ WARNING = (
 def rename(api: SelaApi) -> None:
     for lead in api.leads.values():
         for old, new in RENAMED.items():
-            lead[new] = lead.pop(old)  # type: ignore[misc, literal-required]
+            lead[new] = lead.pop(old)
 
 
 @pytest.fixture
