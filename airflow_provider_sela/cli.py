@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_provider_sela import __version__
 
 if TYPE_CHECKING:
-    from airflow.cli.cli_config import ActionCommand, GroupCommand
+    from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
 
     from airflow_provider_sela.hooks.sela import SelaHook
 
@@ -35,13 +35,18 @@ def get_sela_commands() -> list[GroupCommand]:
     """The group ``sela``, as the provider's metadata offers it to Airflow."""
     from airflow.cli.cli_config import GroupCommand
 
-    return [GroupCommand(name="sela", help="Check a Sela connection, look up leads", subcommands=_commands())]
+    return [
+        GroupCommand(
+            name="sela", help="Check a Sela connection, look up leads, write for dbt", subcommands=_commands()
+        )
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The same commands without Airflow's own."""
     parser = argparse.ArgumentParser(
-        prog="python -m airflow_provider_sela", description="Check a Sela connection, look up leads"
+        prog="python -m airflow_provider_sela",
+        description="Check a Sela connection, look up leads, write for dbt",
     )
     names = parser.add_subparsers(required=True, metavar="COMMAND")
     parser.add_argument("--version", help="Show the version and end", action=_Version)
@@ -160,11 +165,11 @@ def _commands() -> list[ActionCommand]:
                 shown_version,
             ),
         ),
-        _dbt_command(),
+        _dbt_command(shown_version),
     ]
 
 
-def _dbt_command() -> ActionCommand:
+def _dbt_command(shown_version: Arg) -> ActionCommand:
     from airflow.cli.cli_config import ActionCommand, Arg
 
     engines, modes = ("duckdb", "mysql", "postgres", "snowflake"), ("merge", "replace", "append", "history")
@@ -185,6 +190,7 @@ def _dbt_command() -> ActionCommand:
                 action="append",
                 default=[],
             ),
+            shown_version,
         ),
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from itertools import islice
 from threading import Lock
@@ -33,6 +33,8 @@ _TABLES = {LEADS_TABLE, REJECTS_TABLE, LOADS_TABLE}
 LOADS = (
     Field("verdict", Kind.TEXT),
     Field("reason", Kind.TEXT),
+    Field("missing_fields", Kind.TEXT),
+    Field("unknown_fields", Kind.TEXT),
     Field("started", Kind.TIMESTAMP),
     Field("finished", Kind.TIMESTAMP),
     Field("watermark", Kind.TIMESTAMP),
@@ -111,27 +113,26 @@ def sela_leads(
     }
     check_privacy(**options)
 
-    @contextmanager
-    def read() -> Iterator[LeadSnapshot]:
-        hook = SelaHook(sela_conn_id)
-        with (
-            closing(hook),
-            open_snapshot(
-                hook,
-                filters,
-                page_size=page_size,
-                on_unverified=on_unverified,
-                privacy=privacy_of(**options),
-                encoder=row_line,
-            ) as snapshot,
-        ):
-            yield snapshot
+    given = {"page_size": page_size, "on_unverified": on_unverified}
+    shared = _SharedRead(lambda: _read(sela_conn_id, filters, options, **given))
 
     @dlt.source(name="sela")  # type: ignore[untyped-decorator]
     def sela() -> list[DltResource]:
-        return _resources(_SharedRead(read))
+        return _resources(shared)
 
     return sela()
+
+
+@contextmanager
+def _read(
+    conn_id: str, filters: Mapping[str, str], options: Mapping[str, Any], **given: Any
+) -> Iterator[LeadSnapshot]:
+    """The verified read; the salt of the privacy options is asked for when it begins."""
+    with (
+        closing(SelaHook(conn_id)) as hook,
+        open_snapshot(hook, filters, privacy=privacy_of(**options), encoder=row_line, **given) as snapshot,
+    ):
+        yield snapshot
 
 
 class _SharedRead:
@@ -231,6 +232,7 @@ def _load(snapshot: LeadSnapshot) -> dict[str, Any]:
     return {
         "verdict": stats.verdict,
         "reason": snapshot.verdict.reason or None,
+        **{name: ", ".join(told) or None for name, told in stats.fields().items()},
         "started": stats.started,
         "finished": stats.now(),
         "watermark": snapshot.spool.newest,

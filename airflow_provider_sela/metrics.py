@@ -7,7 +7,7 @@ on them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -45,6 +45,8 @@ class ReadStats:
     :param seconds: duration, in the task that ended it.
     :param started: when the first request was about to be sent, in whichever task, by the server's clock: it
         is the one that all workers share.
+    :param missing_fields: documented fields that no lead has any more, but for those that are excluded.
+    :param unknown_fields: fields that came and are not documented.
     :param clock_offset: seconds that this clock is ahead of the worker's, as far as can be told.
     """
 
@@ -58,6 +60,8 @@ class ReadStats:
     passes: int = 1
     seconds: float = 0.0
     started: datetime
+    missing_fields: Sequence[str] = ()
+    unknown_fields: Sequence[str] = ()
     clock_offset: float = 0.0
 
     def now(self) -> datetime:
@@ -71,6 +75,10 @@ class ReadStats:
             return f"{self.rejected} results have no usable id"
         proven = self.verdict.startswith(("ATOMIC", "PROVEN"))
         return "" if proven else f"the verdict {self.verdict} is no proof"
+
+    def fields(self) -> dict[str, list[str]]:
+        """What is told of the names of fields, by the names that results and tables of loads give it."""
+        return {"missing_fields": list(self.missing_fields), "unknown_fields": list(self.unknown_fields)}
 
     def counts(self) -> dict[str, int]:
         """The counts by the names that results, tables of loads and lineage give them, in their order."""

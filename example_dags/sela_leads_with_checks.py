@@ -1,8 +1,8 @@
 """Land every lead hourly, then check columns of the table: what follows in the DAG waits for the checks.
 
 A load that may lack leads fails and lands nothing, so no check is needed for that. These are of the values:
-each ``id`` is there once, a time that came malformed is told (it is NULL, and ``extra`` has its raw form),
-and so are many new words for ``status``. The load is committed when they run.
+each ``id`` is there once, a time that came malformed is told (it is NULL, and ``extra`` has its raw form), so
+are many new words for ``status``. The load is committed when they run.
 
 Connections: ``sela_default`` (type Sela), ``duckdb_default`` (type DuckDB, Host = path of the database file).
 """

@@ -209,6 +209,15 @@ def test_no_leads_make_an_empty_table(serve: Serve, target: Target) -> None:
     assert target.rows("SELECT verdict, read FROM _sela_loads") == [("ATOMIC", 0)]
 
 
+def test_renamed_fields_are_told_in_the_books(serve: Serve, target: Target) -> None:
+    lead: Any = dict(sample_leads(1)[0])
+    lead["reengagement_count"] = lead.pop("reengagements_count")
+    serve([lead])
+    target.load()
+    told = target.rows("SELECT missing_fields, unknown_fields FROM _sela_loads")
+    assert told == [("reengagements_count", "reengagement_count")]
+
+
 class Restless(SelaApi):
     """Shows only leads that no answer has shown before, in no order, so that no two passes agree."""
 

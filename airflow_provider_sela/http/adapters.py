@@ -97,8 +97,10 @@ class SelaAdapter(HTTPAdapter):
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         place, pool = super().build_connection_pool_key_attributes(request, verify, cert)
-        if place["scheme"] == "https" and _is_default(verify, cert):
-            pool["ssl_context"] = self._context()
+        if _is_default(verify, cert):
+            # Some versions put in one of their own, also where http goes to a proxy that speaks https.
+            pool.pop("ssl_context", None)
+            pool |= {"ssl_context": self._context()} if place["scheme"] == "https" else {}
         return place, pool
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context
 
@@ -14,6 +15,7 @@ from airflow_provider_sela.api.parameters import (
     OnUnverified,
     Reader,
     check_settled,
+    choice,
     mapped,
     optional,
     plain_data,
@@ -24,6 +26,7 @@ from airflow_provider_sela.api.parameters import (
 )
 from airflow_provider_sela.api.request import FILTERS, lead_filters
 from airflow_provider_sela.assets import describe_outlets
+from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.hooks.privacy_options import PRIVACY_OPTIONS, check_privacy, privacy_of
 from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.lineage import Target, operator_lineage
@@ -35,8 +38,12 @@ from airflow_provider_sela.warehouse.tables import TaskRun
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
+    from airflow_provider_sela.metrics import ReadStats
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.reading.parts import Parts
+
+
+OnSchemaChange = Literal["warn", "fail", "ignore"]
 
 
 class TaskKilledError(BaseException):
@@ -168,6 +175,9 @@ class SelaReadOperator(SelaBaseOperator):
         :class:`~airflow_provider_sela.operators.parts.SelaReadPartOperator`. Default: this task reads all.
         Filters, privacy options and connection must be those of the other tasks; ``page_size`` is taken from
         them (templated).
+    :param on_schema_change: what to do when no lead has a documented field any more, or leads have fields
+        that are not documented: ``warn`` (default), ``fail``, before anything is written, or ``ignore``. Such
+        fields are looked for where leads become columns (templated).
 
     The other parameters: see :class:`SelaBaseOperator`.
     """
@@ -175,6 +185,7 @@ class SelaReadOperator(SelaBaseOperator):
     readers: Mapping[str, Reader] = {
         **SelaBaseOperator.readers,
         "on_unverified": unverified_choice,
+        "on_schema_change": choice(*get_args(OnSchemaChange)),
         "parts": plain_data,
     }
     template_fields: Sequence[str] = tuple(readers)
@@ -183,15 +194,22 @@ class SelaReadOperator(SelaBaseOperator):
     _target: Target | None = None
 
     def __init__(
-        self, *, on_unverified: OnUnverified | str = "fail", parts: Any = None, **kwargs: Any
+        self,
+        *,
+        on_unverified: OnUnverified | str = "fail",
+        on_schema_change: OnSchemaChange | str = "warn",
+        parts: Any = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.on_unverified = on_unverified
         self.parts = parts
-        check_settled(self, "on_unverified", "parts")
+        self.on_schema_change = on_schema_change
+        check_settled(self, "on_unverified", "on_schema_change", "parts")
 
-    def snapshot(self, encoder: Encoder = raw_line) -> LeadSnapshot:
-        """The verified read of this task's leads; a context manager."""
+    @contextmanager
+    def snapshot(self, encoder: Encoder = raw_line) -> Iterator[LeadSnapshot]:
+        """The verified read of this task's leads."""
         self._read = open_snapshot(
             self.hook,
             lead_filters(**self.filters),
@@ -201,7 +219,28 @@ class SelaReadOperator(SelaBaseOperator):
             encoder=encoder,
             parts=self.shared_parts,
         )
-        return self._read
+        with self._read as snapshot:
+            self._judge_fields(snapshot.stats)
+            yield snapshot
+
+    def _judge_fields(self, stats: ReadStats) -> None:
+        told = [
+            f"{what}: {', '.join(names)}"
+            for what, names in (
+                ("no lead has", stats.missing_fields),
+                ("not documented are", stats.unknown_fields),
+            )
+            if names
+        ]
+        if not told or self.on_schema_change == "ignore":
+            return
+        change = f"the fields of leads are not those that are documented; {'; '.join(told)}"
+        if self.on_schema_change == "fail":
+            raise SelaRequestError(
+                f"{change}. Nothing was written. If the new fields will do, set on_schema_change='warn':"
+                " columns of missing fields are NULL, and extra holds fields that are not documented"
+            )
+        self.log.warning("Sela: %s", change)
 
     @cached_property
     def shared_parts(self) -> Parts | None:

@@ -23,7 +23,7 @@ from airflow_provider_sela.exceptions import SelaLimitError
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.lineage import file_target
 from airflow_provider_sela.metrics import RowCounts, load_counts
-from airflow_provider_sela.operators.base import SelaReadOperator, attempt_of
+from airflow_provider_sela.operators.base import OnSchemaChange, SelaReadOperator, attempt_of
 from airflow_provider_sela.storage.paths import file_path
 from airflow_provider_sela.storage.spool import Line, lead_line
 
@@ -64,7 +64,8 @@ class SelaLeadsOperator(SelaReadOperator):
 
     The XCom with ``path`` is a dictionary: ``path``, ``verdict``, ``read``, ``nulled``, ``rejected``,
     ``requests``, ``retries``, ``repaired``, ``passes``, ``seconds``, and ``new``, ``changed``, ``unchanged``,
-    ``deleted`` and ``ahead``, which are None because a file is replaced and not compared.
+    ``deleted`` and ``ahead``, which are None because a file is replaced and not compared. With columns it
+    has ``missing_fields`` (documented ones that no lead has any more) and ``unknown_fields`` too.
 
     :param path: an ``ObjectStoragePath``, its URL or a local path (templated); default None: XCom.
     :param conn_id: Airflow connection of the storage (templated); default: the one in ``path``, if any.
@@ -97,6 +98,7 @@ class SelaLeadsOperator(SelaReadOperator):
         page_size: int | str | None = None,
         parts: Any = None,
         on_unverified: OnUnverified | str = "fail",
+        on_schema_change: OnSchemaChange | str = "warn",
         exclude_fields: Collection[str] = (),
         hash_fields: Collection[str] = (),
         salt_conn_id: str | None = None,
@@ -107,7 +109,8 @@ class SelaLeadsOperator(SelaReadOperator):
     ) -> None:
         super().__init__(
             email=email, external_id=external_id, phone_number=phone_number, user=user, page_size=page_size,
-            parts=parts, on_unverified=on_unverified, exclude_fields=exclude_fields, hash_fields=hash_fields,
+            parts=parts, on_unverified=on_unverified, on_schema_change=on_schema_change,
+            exclude_fields=exclude_fields, hash_fields=hash_fields,
             salt_conn_id=salt_conn_id, keep_metadata=keep_metadata, drop_metadata=drop_metadata,
             sela_conn_id=sela_conn_id, **kwargs,
         )  # fmt: skip
@@ -142,6 +145,8 @@ class SelaLeadsOperator(SelaReadOperator):
             self._target = file_target(file.url, file.columns)
             counts = load_counts(stats, RowCounts())
             result: dict[str, Any] = {"path": file.url, "verdict": stats.verdict, **counts}
+            if file.columns:
+                result |= stats.fields()
             facts = {name: value for name, value in result.items() if value is not None}
             facts |= {"proven": snapshot.verdict.proven, "started": stats.started.isoformat()}
             file.publish(snapshot.spool, {**facts, "run_id": context.get("run_id")})

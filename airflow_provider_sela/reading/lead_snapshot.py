@@ -67,6 +67,7 @@ class LeadSnapshot:
         self._on_unverified = unverified_choice("on_unverified", on_unverified)
         self._encoder = encoder
         self._redaction = Redaction(privacy or Privacy())
+        self._excluded = privacy.exclude_fields if privacy else ()
         self._log = log
         self._parts = parts
         self._page_size = parts.plan.page_size if parts else page_size
@@ -112,11 +113,16 @@ class LeadSnapshot:
             passes=self._reading.passes,
             seconds=clock.elapsed(),
             started=self._parts.plan.started if self._parts else clock.started,
+            missing_fields=self._missing_fields(),
+            unknown_fields=self.spool.fields.unknown,
             clock_offset=clock.offset,
         )
         self._count()
         self._log_outcome()
         self._judge()
+
+    def _missing_fields(self) -> list[str]:
+        return [name for name in self.spool.fields.missing if name not in self._excluded]
 
     def _resume(self) -> tuple[list[Window], int]:
         """Take what other tasks have read; returns what is then out, and the tick at which to go on."""

@@ -29,8 +29,8 @@ from airflow_provider_sela.snapshot.windows import Window
 UNSORTED = "the list is not sorted by id, created_time or modified_time"
 INDISTINCT = "the leads show no id or time by which an order could be told"
 
-_MORE = 2
-"""Rounds of requests for more lateness, once there is a proof for less."""
+_MORE = 4
+"""Requests for more lateness, once there is a proof for less."""
 _PATIENCE = 6
 """Times that a question is asked whose answer changes nothing: without a write the next says the same."""
 _STUBBORN = 8
@@ -87,8 +87,8 @@ class Closing:
             return self._ask([self._ends(unguarded.order)[1]], "the ends of the list could not be read last")
         better = self._attempts.for_more(self._in_hand) if self._more else None
         windows = self._mend(better) if better is not None else []
-        if windows:
-            self._more -= 1
+        if 0 < len(windows) <= self._more:
+            self._more -= len(windows)
             return windows
         self._settle(0)
         self.proofs, self.flaw = self._in_hand, ""
@@ -117,9 +117,11 @@ class Closing:
         self._settle(len(proof.gaps))
         if proof.repairable:
             return self._ask(self._repairs(proof), proof.flaw, proof)
+        newest, oldest = self._ends(proof.order)
+        if proof.covered and not self._guarded(proof):
+            return self._ask([oldest], proof.flaw, proof)
         if proof.floor is None or proof.covered:
             return self._give_up(proof.flaw)
-        newest, oldest = self._ends(proof.order)
         if not proof.last or proof.gaps or not proof.order.descending:
             return self._ask([newest], proof.flaw, proof)
         return self._ask([oldest], proof.flaw, proof)

@@ -156,15 +156,16 @@ class LeadFile:
 
 def row_line(lead: RawLead) -> Line:
     """The typed row of a lead: a JSON array with a value for each of :data:`COLUMNS`."""
-    values, nulled = lead.row()
+    values, nulled, unknown = lead.row()
     row = [values[column.name] for column in COLUMNS]
-    return Line(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode(), nulled)
+    return Line(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode(), nulled, unknown)
 
 
 def delimited_line(lead: RawLead) -> Line:
     """The same row for :func:`_table`, which reads it without a single object of Python's."""
-    values, nulled = lead.row()
-    return Line(content_json(values)[1:-1] if needs_no_escape(values) else escaped(values), nulled)
+    values, nulled, unknown = lead.row()
+    line = content_json(values)[1:-1] if needs_no_escape(values) else escaped(values)
+    return Line(line, nulled, unknown)
 
 
 def _fill_lines(lines: Iterator[bytes], sink: io.BufferedIOBase) -> None:

@@ -23,7 +23,7 @@ from airflow_provider_sela.api.parameters import (
 from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.lineage import table_target
-from airflow_provider_sela.operators.base import SelaReadOperator, task_run_of
+from airflow_provider_sela.operators.base import OnSchemaChange, SelaReadOperator, task_run_of
 from airflow_provider_sela.warehouse.deletes import find_missing
 from airflow_provider_sela.warehouse.failures import scrubbed
 from airflow_provider_sela.warehouse.identifiers import table_name
@@ -59,7 +59,8 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
     ``changed``, ``unchanged``, ``deleted``, ``ahead`` (leads whose rows are stamped later than now: no change
     reaches them), ``nulled`` (malformed values, whose raw form is in the column ``extra``), ``rejected``,
     ``requests``, ``retries``, ``repaired`` (gaps between pages that were read again), ``passes`` (over the
-    whole list) and ``seconds``.
+    whole list), ``missing_fields`` (documented ones that no lead has any more), ``unknown_fields`` (that are
+    not documented) and ``seconds``.
 
     :param conn_id: Airflow connection of the database: DuckDB, SQLite, PostgreSQL, MySQL or MariaDB, or any
         other whose hook is a ``DbApiHook``.
@@ -117,6 +118,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         page_size: int | str | None = None,
         parts: Any = None,
         on_unverified: OnUnverified | str = "fail",
+        on_schema_change: OnSchemaChange | str = "warn",
         exclude_fields: Collection[str] = (),
         hash_fields: Collection[str] = (),
         salt_conn_id: str | None = None,
@@ -127,20 +129,20 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
     ) -> None:
         super().__init__(
             email=email, external_id=external_id, phone_number=phone_number, user=user, page_size=page_size,
-            parts=parts, on_unverified=on_unverified, exclude_fields=exclude_fields, hash_fields=hash_fields,
+            parts=parts, on_unverified=on_unverified, on_schema_change=on_schema_change,
+            exclude_fields=exclude_fields, hash_fields=hash_fields,
             salt_conn_id=salt_conn_id, keep_metadata=keep_metadata, drop_metadata=drop_metadata,
             sela_conn_id=sela_conn_id, **kwargs,
         )  # fmt: skip
-        self.conn_id = conn_id
-        self.table = table
-        self.mode = mode
+        self.conn_id, self.table, self.mode = conn_id, table, mode
         self.create_table: Any = create_table
         self.add_columns: Any = add_columns
         self.deletes = deletes
         self.confirm_missing: Any = confirm_missing
         self.max_deletes: Any = max_deletes
         check_settled(self, *(self.readers.keys() - SelaReadOperator.readers.keys()))
-        self._check_deletes()
+        if not mapped(self):
+            self._check_deletes()
 
     def load(self, context: Context) -> dict[str, Any]:
         """Read, land, and return the counts."""
@@ -160,7 +162,8 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
                 counts = land(engine, snapshot.spool, load, mode, **allowed)
         if self._target is not None:
             self._target = self._target._replace(rows=counts["new"] + counts["changed"])
-        result = {"table": self.table, **counts, "seconds": round(time.monotonic() - clock, 3)}
+        seconds = round(time.monotonic() - clock, 3)
+        result = {"table": self.table, **counts, **snapshot.stats.fields(), "seconds": seconds}
         self.log.info("Sela: landed %s", " ".join(f"{name}={value}" for name, value in result.items()))
         if counts["ahead"]:
             self.log.warning(
@@ -177,7 +180,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
 
     def _check_deletes(self) -> None:
         wanted = "deletes='mark'" if self.deletes == "mark" else "confirm_missing"
-        if mapped(self) or not (self.deletes == "mark" or self.confirm_missing is True):
+        if not (self.deletes == "mark" or self.confirm_missing is True):
             return
         if self.mode in [mode for mode in Mode if mode.removes]:
             raise SelaRequestError(f"{wanted} goes with merge and history, not with mode {self.mode}")

@@ -11,7 +11,7 @@ from airflow_provider_sela.api.leads import LEAD_FIELDS
 from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.warehouse.identifiers import TableName, table_name
 from airflow_provider_sela.warehouse.metadata_sql import metadata_columns, slug
-from airflow_provider_sela.warehouse.tables import DELETED_AT, LOADS_TABLE, RUN_ID, SYNCED_AT, VALID_TO, Mode
+from airflow_provider_sela.warehouse.tables import DELETED_AT, LOAD_ID, LOADS_TABLE, SYNCED_AT, VALID_TO, Mode
 
 #: By engine: what it makes of a name without quotes, and the schema of a table that is named without one.
 ENGINES: Mapping[str, tuple[Callable[[str], str], str | None]] = {
@@ -33,7 +33,7 @@ _DO_NOT_CONTACT = ("sms_dnc", "call_dnc")
 _CURRENT = {
     Mode.MERGE: f"{DELETED_AT} is null",
     Mode.REPLACE: f"{DELETED_AT} is null",
-    Mode.APPEND: f"{RUN_ID} = (\n        select run_id from {{loads}} where target = {{target}}"
+    Mode.APPEND: f"{LOAD_ID} = (\n        select load_id from {{loads}} where target = {{target}}"
     " order by started desc limit 1\n    )",
     Mode.HISTORY: f"{VALID_TO} is null",
 }
@@ -106,10 +106,11 @@ def sources(engine: str, table: str, mode: Mode) -> str:
     """
     fold, usual = ENGINES[engine]
     *outer, target = _table(engine, table)
-    if not outer and usual is None:
-        raise SelaRequestError(f"table is {table!r}: expected is one with its database, such as sales.leads")
-    around = outer or ([] if usual is None else [usual])
-    place = zip(("schema", "database"), reversed(around), strict=False)
+    if not outer:
+        if usual is None:
+            raise SelaRequestError(f"table is {table!r}: expected is one with its database, as sales.leads")
+        outer = [usual]
+    place = zip(("schema", "database"), reversed(outer), strict=False)
     statuses = f"values: [{', '.join(STATUSES)}]"
     freshness = _FRESHNESS.format(filter=_yaml(f"target = {_literal(target)}"))
     tests = "tests"
@@ -172,5 +173,5 @@ def _literal(text: str) -> str:
     return "'{}'".format(text.replace("'", "''"))
 
 
-def _yaml(text: str | None) -> str:
+def _yaml(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)

@@ -46,6 +46,8 @@ class Engine(ABC):
 
     :param hook: hook of the user's connection.
     :param table: target as the user wrote it, see :func:`~.identifiers.table_name`.
+    :ivar target: the same by the name that the database uses, once it is connected.
+    :ivar key: what stands for the target in the tables beside it: the same however the user spells it.
     """
 
     dialect: Dialect
@@ -60,13 +62,16 @@ class Engine(ABC):
 
     def __init__(self, hook: DbApiHook, table: str) -> None:
         self.hook = hook
+        self.written = table
         self.target = table_name(table, self.dialect.fold)
+        self.key = self.target[-1]
 
     def __enter__(self) -> Engine:
         what = of_connection(self.hook.get_conn_id(), "cannot open the database")
         self.connection: Any = quoted(self.open, what)
         try:
             self.cursor: Any = quoted(self.connect, what)
+            quoted(self.locate, what)
         except BaseException:
             self._close()
             raise
@@ -102,6 +107,19 @@ class Engine(ABC):
     def connect(self) -> Any:
         """Set up the fresh connection; gives the cursor that everything runs on."""
         return self.connection.cursor()
+
+    def locate(self) -> None:
+        """Learn the name that the database uses for the target, where it may be another than the user's."""
+        self.target = self.located()
+        self.key = self.target[-1]
+
+    def located(self) -> TableName:
+        """The target by the name that the database uses, or would use if it made the table."""
+        return self.target
+
+    def spelled(self, name: TableName) -> str:
+        """A table as the user knows it."""
+        return self.written if name == self.target else ".".join(name)
 
     def begin(self) -> None:  # noqa: B027 (most drivers begin by themselves)
         """Start the transaction; the default is a driver that starts one by itself."""
@@ -171,9 +189,9 @@ class Engine(ABC):
         """
         if lost > 0:
             raise SelaTargetError(
-                f"{table or self.dialect.table(self.target)}: the table did not take {lost} of {sent} rows,"
-                " and nothing was written. Look for a policy of row-level security, a trigger, a rule or a"
-                " view that keeps rows from this user without an error"
+                f"table {table or self.written}: the table did not take {lost} of {sent} rows, and nothing"
+                " was written. Look for a policy of row-level security, a trigger, a rule or a view that"
+                " keeps rows from this user without an error"
             )
 
     def create_table(self, name: TableName, layout: Layout) -> None:

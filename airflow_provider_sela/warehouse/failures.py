@@ -20,9 +20,9 @@ _READ_ONLY = frozenset({"SQLITE_READONLY", "25006", "1290", "1792"})
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 #: Classes of SQLSTATE that no retry can mend: unsupported features, data, constraints, credentials, catalogs
 #: and schemas that are not there, names, rights and syntax, WITH CHECK OPTION, limits of the database; and
-#: of 55, what is no table.
+#: of others, what is no table and what is not supported.
 _FINAL_CLASSES = frozenset({"0A", "22", "23", "28", "3D", "3F", "42", "44", "54"})
-_FINAL_STATES = frozenset({"55000"})
+_FINAL_STATES = frozenset({"55000", "HYC00"})
 #: The same by the numbers of MySQL and MariaDB, of which some drivers give no SQLSTATE and many have HY000:
 #: rights, databases and tables, columns, values, packets, views, checks, generated columns.
 _FINAL_NUMBERS = frozenset(
@@ -82,7 +82,9 @@ def quoted(work: Callable[[], T], what: str) -> T:
         raise
     except Exception as error:  # noqa: BLE001 (drivers share no base class)
         kind = SelaTargetError if _is_final(error, queued=True) else SelaTargetUnavailableError
-        failure = kind(f"{what}: {_described(error)}: {' '.join(str(error).split())}")
+        # Java's have their stack behind them.
+        words = " ".join(str(error).partition("\n\tat ")[0].split())
+        failure = kind(f"{what}: {_described(error)}: {words}")
     raise failure
 
 
@@ -123,7 +125,9 @@ def _is_final(error: BaseException, *, queued: bool) -> bool:
 
 
 def _described(error: BaseException) -> str:
-    kind = f"{type(error).__module__.partition('.')[0]}.{type(error).__name__}"
+    # The name of a Java exception is a whole one.
+    name = type(error).__name__
+    kind = name if "." in name else f"{type(error).__module__.partition('.')[0]}.{name}"
     code = sqlstate(error) or getattr(error, "sqlite_errorname", None) or _number(error)
     if code is None and _NO_SPACE in str(error):
         code = _NO_SPACE

@@ -95,8 +95,8 @@ class GenericEngine(Engine):
     queued = False
     transactional_ddl = False
 
-    def __init__(self, hook: DbApiHook, table: str) -> None:
-        self.dialect = SQLAlchemyDialect(hook)
+    def __init__(self, hook: DbApiHook, table: str, dialect: SQLAlchemyDialect | None = None) -> None:
+        self.dialect = dialect or SQLAlchemyDialect(hook)
         super().__init__(hook, table)
 
     def connect(self) -> Any:
@@ -112,6 +112,13 @@ class GenericEngine(Engine):
             )
         self.dialect.placeholder = placeholder
         return self.connection.cursor()
+
+    def locate(self) -> None:
+        """Ask for the table by another case: who finds it compares names without."""
+        name = self.target[-1]
+        other = (*self.target[:-1], name.swapcase())
+        found = self.columns(self.target) is not None and self.columns(other) is not None
+        self.key = name.lower() if found else name
 
     def _leave_autocommit(self) -> None:
         if self.hook.supports_autocommit:
@@ -264,9 +271,8 @@ class GenericEngine(Engine):
 
 
 def _aware(value: Any) -> datetime | None:
-    """A timestamp as drivers give it: with or without a zone, or as text."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    if not isinstance(value, datetime):
+    """A timestamp as drivers give it: with or without a zone, as text, or as an object of Java's."""
+    if value is None:
         return None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

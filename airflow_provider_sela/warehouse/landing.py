@@ -12,7 +12,7 @@ from airflow_provider_sela.metrics import RowCounts, load_counts
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.failures import quoted, scrubbed
-from airflow_provider_sela.warehouse.schema import Schema, target_key
+from airflow_provider_sela.warehouse.schema import Schema
 from airflow_provider_sela.warehouse.tables import HASH, LOADS, REJECTS, Load, Mode
 
 
@@ -51,6 +51,8 @@ def _land(engine: Engine, spool: Spool, load: Load, mode: Mode, schema: Schema) 
     engine.stage(spool)
     engine.lock()
     schema.apply()
+    # What was made may have got another name than it was given.
+    engine.locate()
     if not engine.transactional_ddl:
         engine.begin()
     written = engine.write(mode, load)
@@ -85,10 +87,11 @@ def _loads_row(
         task_run.task_id,
         task_run.run_id,
         task_run.map_index,
-        target_key(engine),
+        engine.key,
         str(mode),
         load.stats.verdict,
         load.reason or None,
+        *(", ".join(names) or None for names in load.stats.fields().values()),
         timestamp(load.started),
         timestamp(load.stats.now()),
         None if newest is None else timestamp(newest),
@@ -100,7 +103,7 @@ def _keep_rejects(engine: Engine, spool: Spool, load: Load, schema: Schema) -> N
     """Keep the rejects that no earlier load has kept."""
     if not spool.rejected:
         return
-    dialect, table, target = engine.dialect, engine.dialect.table(schema.rejects), target_key(engine)
+    dialect, table, target = engine.dialect, engine.dialect.table(schema.rejects), engine.key
     kept = f"FROM {table} WHERE {dialect.column('target')} = {dialect.placeholder}"
     known = {digest for (digest,) in engine.select(f"SELECT {dialect.column(HASH)} {kept}", [target])}
     started = dialect.timestamp(load.started)

@@ -14,6 +14,7 @@ from airflow_provider_sela.warehouse.refused import refuse
 #: By the class of the hook, because connection types are many: module and class of the engine.
 _ENGINES = {
     "airflow.providers.duckdb.hooks.duckdb.DuckDBHook": ("duckdb", "DuckDBEngine"),
+    "airflow.providers.jdbc.hooks.jdbc.JdbcHook": ("jdbc", "JdbcEngine"),
     "airflow.providers.microsoft.mssql.hooks.mssql.MsSqlHook": ("mssql", "SQLServerEngine"),
     "airflow.providers.mysql.hooks.mysql.MySqlHook": ("mysql", "MySQLEngine"),
     "airflow.providers.postgres.hooks.postgres.PostgresHook": ("postgres", "PostgresEngine"),

@@ -124,6 +124,8 @@ LOADS = Layout(
         Field("mode", Kind.TEXT),
         Field("verdict", Kind.TEXT),
         Field("reason", Kind.TEXT),
+        Field("missing_fields", Kind.TEXT),
+        Field("unknown_fields", Kind.TEXT),
         Field("started", Kind.TIMESTAMP),
         Field("finished", Kind.TIMESTAMP),
         Field("watermark", Kind.TIMESTAMP),

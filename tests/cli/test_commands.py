@@ -20,7 +20,6 @@ import pytest
 from airflow_provider_sela import __version__, cli
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.testing import SelaApi, sample_leads
-from tests.testing import drf_app
 from tests.triggers.waits import Shuffled, Substring, Unfiltered, connect, lead
 
 PERSONAL = {
@@ -56,6 +55,9 @@ def sample_server(leads: int) -> Iterator[dict[str, Any]]:
 @contextmanager
 def django_server(leads: int) -> Iterator[dict[str, Any]]:
     """A Django REST Framework that lets five requests a second through; gives the connection."""
+    pytest.importorskip("rest_framework", reason="in the development environment alone")
+    from tests.testing import drf_app
+
     drf_app.create_database()
     with drf_app.holding(sample_leads(leads)), drf_app.throttled("5/sec"), drf_app.served() as url:
         yield {"conn_type": "sela", "host": url, "password": drf_app.TOKEN, "extra": {"page_size": 50}}
@@ -198,7 +200,9 @@ def test_an_extra_that_nothing_reads_is_told_by_check_and_by_one_warning(
     ]
 
 
-@pytest.mark.parametrize("words", [("--version",), ("check", "--version"), ("leads", "--version")])
+@pytest.mark.parametrize(
+    "words", [("--version",), *((name, "--version") for name in ("check", "leads", "dbt"))]
+)
 def test_the_version_is_shown(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as end:
         cli.main(words)

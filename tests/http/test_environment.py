@@ -7,6 +7,7 @@ import ssl
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,7 @@ def test_the_credentials_of_a_proxy_may_hold_any_character(read: Read, environme
         assert read(server).count == 1
 
 
+@pytest.mark.skipif(version("httpx") == "0.27.0", reason="trusts no https proxy but by the usual authorities")
 @pytest.mark.parametrize("tls", [False, True], ids=["http server", "https server"])
 def test_a_proxy_that_speaks_https_is_trusted_as_servers_are(
     read: Read, environment: SetEnvironment, authority: Authority, tls: bool

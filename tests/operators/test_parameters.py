@@ -137,6 +137,20 @@ def test_a_mapped_task_is_checked_in_its_run_and_fails_without_a_retry(
     assert api.requests == []
 
 
+def test_a_mapped_task_is_checked_in_its_run_for_what_contradicts_each_other(api: SelaApi, hook: Any) -> None:
+    with DAG("mapped", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+        mapped = SelaLeadsToSqlOperator.partial(
+            task_id="land", conn_id="warehouse", deletes="mark"
+        ).expand_kwargs([{"table": "leads", "mode": "append"}])
+    with pytest.raises(AirflowFailException, match="goes with merge and history, not with mode append"):
+        mapped.unmap({"table": "leads", "mode": "append"}).execute({})
+    with DAG("mapped", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+        mapped = SelaLeadsOperator.partial(task_id="read").expand(hash_fields=[["email"]])
+    with pytest.raises(AirflowFailException, match="hash_fields needs a salt"):
+        mapped.unmap({"hash_fields": ["email"]}).execute({})
+    assert api.requests == []
+
+
 def test_a_mapped_sensor_fails_without_a_retry_too(api: SelaApi, hook: Any) -> None:
     with DAG("mapped", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
         mapped = SelaLeadSensor.partial(task_id="wait").expand(external_id=["", "a"])

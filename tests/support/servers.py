@@ -115,8 +115,8 @@ def postgres() -> Iterator[int]:
 
 
 @contextmanager
-def mariadb() -> Iterator[int]:
-    """MariaDB with user ``root`` without a password; gives the port."""
+def mariadb(*options: str) -> Iterator[int]:
+    """MariaDB with user ``root`` without a password, started with some options; gives the port."""
     install, server = binary("mariadb-install-db", "mariadb-server"), binary("mariadbd", "mariadb-server")
     user, port = account("mysql"), free_port()
     with _folder("my", user) as folder:
@@ -128,7 +128,7 @@ def mariadb() -> Iterator[int]:
         loopback = ["--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"]
         # As Debian's configuration has it, and MySQL 8 and MariaDB 11.6 without one.
         text = "--character-set-server=utf8mb4"
-        with serving([*command, *loopback, text], user, lambda: _mariadb_answers(port)):
+        with serving([*command, *loopback, text, *options], user, lambda: _mariadb_answers(port)):
             yield port
 
 
@@ -142,6 +142,39 @@ def redis() -> Iterator[int]:
         serving([*command, "--dir", str(folder)], user, lambda: listens(port)),
     ):
         yield port
+
+
+@contextmanager
+def h2() -> Iterator[int]:
+    """H2, which makes the databases that are asked for; gives the port."""
+    port = free_port()
+    with _java("h2.jar", "libh2-java", "org.h2.tools.Server", port, "-tcp -tcpPort {port} -ifNotExists"):
+        yield port
+
+
+@contextmanager
+def hsqldb() -> Iterator[int]:
+    """HSQLDB, which makes the databases that are asked for; gives the port."""
+    port = free_port()
+    # Each test has a database of its own.
+    options = "--port {port} --address 127.0.0.1 --remote_open true --maxdatabases 1000 --silent true"
+    with _java("hsqldb.jar", "libhsqldb-java", "org.hsqldb.server.Server", port, options):
+        yield port
+
+
+@contextmanager
+def _java(jar: str, package: str, program: str, port: int, options: str) -> Iterator[None]:
+    driver("jaydebeapi", "airflow.providers.jdbc")
+    java, path = binary("java", "openjdk-17-jre-headless"), Path("/usr/share/java", jar)
+    if not path.exists():
+        lacking(f"{jar} is not installed: apt-get install {package}")
+    # A small heap and one collector thread: the tests share the machine.
+    command = [java, "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", str(path), program]
+    with _folder("java", None) as folder:
+        arguments = [f"-Duser.home={folder}", f"-Djava.io.tmpdir={folder}"]
+        command[1:1] = arguments
+        with serving([*command, *options.format(port=port).split()], None, lambda: listens(port)):
+            yield
 
 
 @contextmanager

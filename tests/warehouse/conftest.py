@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from tests.support import servers
-from tests.support.databases import Database, DuckDB, MariaDB, OtherPostgres, Postgres, Snowflake, SQLite
+from tests.support.databases import (
+    H2,
+    HSQLDB,
+    Database,
+    DuckDB,
+    MariaDB,
+    OtherPostgres,
+    Postgres,
+    Snowflake,
+    SQLite,
+)
 
 CONN_ID = "warehouse"
 _SERIAL = count()
@@ -28,6 +38,18 @@ def mariadb_port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
+def h2_port() -> Iterator[int]:
+    with servers.h2() as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
+def hsqldb_port() -> Iterator[int]:
+    with servers.hsqldb() as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
 def snowflake_server() -> Iterator[tuple[int, Path]]:
     with servers.snowflake() as server:
         yield server
@@ -41,18 +63,25 @@ def snowflake_server() -> Iterator[tuple[int, Path]]:
         pytest.param("mariadb", marks=pytest.mark.server),
         pytest.param("snowflake", marks=pytest.mark.server),
         pytest.param("generic", marks=pytest.mark.server),
+        pytest.param("h2", marks=pytest.mark.server),
+        pytest.param("hsqldb", marks=pytest.mark.server),
     ]
 )
-def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Database]:
     """An empty database of each engine, behind a real Airflow connection."""
     made = make(request, tmp_path)
     monkeypatch.setenv("AIRFLOW__PROVIDERS_ODBC__ALLOW_DRIVER_IN_EXTRA", "True")
+    for name in ("PATH", "CLASS"):
+        monkeypatch.setenv(f"AIRFLOW__PROVIDERS_JDBC__ALLOW_DRIVER_{name}_IN_EXTRA", "True")
     monkeypatch.setenv(f"AIRFLOW_CONN_{CONN_ID.upper()}", json.dumps(made.connection))
     if isinstance(made, Snowflake):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(made.authority))
         # Which cloud a worker runs in is asked for at each login, for a second where there is none.
         monkeypatch.setenv("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true")
-    return made
+    yield made
+    made.drop()
 
 
 def make(request: pytest.FixtureRequest, folder: Path) -> Database:
@@ -68,6 +97,10 @@ def make(request: pytest.FixtureRequest, folder: Path) -> Database:
         case "generic":
             servers.odbc_driver("PostgreSQL Unicode", "odbc-postgresql")
             return OtherPostgres(request.getfixturevalue("postgres_port"), schema)
+        case "h2":
+            return H2(request.getfixturevalue("h2_port"), schema)
+        case "hsqldb":
+            return HSQLDB(request.getfixturevalue("hsqldb_port"), schema)
         case "snowflake":
             port, authority = request.getfixturevalue("snowflake_server")
             return Snowflake(port, authority, schema)

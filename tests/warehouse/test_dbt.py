@@ -292,7 +292,9 @@ def test_dbt_builds_the_model_tests_the_source_and_tells_when_it_is_stale(
     database.run("INSERT INTO worse SELECT * FROM leads WHERE id = 28000")
     database.run("UPDATE worse SET status = 'UNHEARD_OF' WHERE id = 28001")
     database.run("CREATE TABLE old AS SELECT * FROM _sela_loads")
-    database.run("UPDATE old SET target = 'worse', started = started - INTERVAL '5 hours'")
+    database.run(
+        "UPDATE old SET attempt_id = 'another', target = 'worse', started = started - INTERVAL '5 hours'"
+    )
     database.run("INSERT INTO _sela_loads SELECT * FROM old")
     good, bad = (Project(tmp_path, database, table) for table in ("leads", "worse"))
     built, fresh, built_bad, stale = run_dbt(good.commands() + bad.commands())

@@ -25,7 +25,7 @@ from tests.warehouse.documented import codes, statement, table
 
 PAGES = {
     "duckdb": "duckdb", "sqlite": "sqlite", "postgres": "postgres", "mariadb": "mysql",
-    "snowflake": "snowflake", "generic": "other",
+    "snowflake": "snowflake", "generic": "other", "h2": "other", "hsqldb": "other",
 }  # fmt: skip
 DIALECTS = ("postgresql", "mssql", "oracle")
 MONDAY, TUESDAY = (datetime(2026, 11, day, 6, tzinfo=UTC) for day in (2, 3))
@@ -62,6 +62,8 @@ def test_the_types_of_other_databases_are_those_of_the_page(
 
 
 def test_the_query_of_the_page_gives_what_it_says(database: Database) -> None:
+    if database.name in ("h2", "hsqldb"):
+        pytest.skip("it has no functions that look into JSON")
     leads = sample_leads(100)
     load_leads(leads)
     objects = [item["metadata"] for item in leads if isinstance(item["metadata"], dict)]

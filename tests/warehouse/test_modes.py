@@ -82,7 +82,7 @@ def test_more_removals_than_allowed_fail_and_write_nothing(
 def test_append_keeps_one_row_for_each_lead_and_run(database: Database) -> None:
     load_leads(sample_leads(10), mode=Mode.APPEND, run_id="monday")
     assert counts(load_leads(sample_leads(12), mode=Mode.APPEND, run_id="tuesday")) == (12, 0, 0, 0)
-    runs = database.rows("SELECT _sela_run_id, COUNT(*) FROM leads GROUP BY 1 ORDER BY 1")
+    runs = database.rows("SELECT _sela_run_id, COUNT(*) FROM leads GROUP BY _sela_run_id ORDER BY 1")
     assert runs == [("monday", 10), ("tuesday", 12)]
 
 
