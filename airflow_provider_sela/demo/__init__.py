@@ -12,9 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-
-class DemoError(Exception):
-    """Why the demo cannot go on, in one line for its reader."""
+from airflow_provider_sela.demo.errors import DemoError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TextIO
 
-from airflow_provider_sela.demo import DemoError
+from airflow_provider_sela.demo.errors import DemoError
 
 _MARKER = ".sela-demo"
 _EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception)\w*: .+")

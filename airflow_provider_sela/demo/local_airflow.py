@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.request import ProxyHandler, build_opener
 
-from airflow_provider_sela.demo import DemoError
+from airflow_provider_sela.demo.errors import DemoError
 from airflow_provider_sela.demo.folder import DemoFolder, shown
 
 #: All that Airflow is given of the reader's environment. The rest may belong to an Airflow of the reader's:

@@ -24,7 +24,7 @@ LOADERS = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "jso
 SHELLS = {"subprocess", "os.system", "os.popen", "pty"}
 ALLOWED = {
     "testing.store": {"marshal"},  # dumps leads to compare them, and loads nothing
-    "demo": {"subprocess"},  # starts airflow, with constant arguments and no shell
+    "demo.local_airflow": {"subprocess"},  # starts airflow, with constant arguments and no shell
 }
 PERMISSIVE = re.compile(
     r"Apache|BSD|MIT|ISC|PSF|Python Software Foundation|Mozilla Public License|MPL", re.IGNORECASE
