@@ -218,6 +218,5 @@ def _aware(value: Any) -> datetime | None:
     """A timestamp as drivers give it: with or without a zone, as text, or as an object of Java's."""
     if value is None:
         return None
-    if not isinstance(value, datetime):
-        value = datetime.fromisoformat(str(value))
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value
+    time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time

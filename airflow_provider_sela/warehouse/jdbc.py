@@ -146,7 +146,7 @@ class JdbcEngine(GenericEngine):
         return {name: column._replace(type=types[name]) for name, column in found.items()}
 
 
-class _Cursor(jaydebeapi.Cursor):  # type: ignore[misc]
+class _Cursor(jaydebeapi.Cursor):
     """The driver's cursor, with Python's values and names, and with whole fractions of seconds."""
 
     @property
