@@ -24,11 +24,32 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-sela",
         "name": "Sela",
-        "description": "Leads of [Sela](https://trysela.com), complete and typed, in your own warehouse.",
+        # reStructuredText, as Airflow wants it.
+        "description": "Leads of `Sela <https://trysela.com>`__, complete and typed, in your own warehouse.",
         "versions": [__version__],
+        "integrations": [
+            {"integration-name": "Sela", "external-doc-url": "https://trysela.com", "tags": ["service"]}
+        ],
+        "operators": _modules("operators.base", "operators.leads", "operators.parts"),
+        "sensors": _modules("sensors.leads"),
+        "hooks": _modules("hooks.sela"),
+        "triggers": _modules("triggers.leads"),
+        "transfers": [
+            {
+                "source-integration-name": "Sela",
+                "target-integration-name": "Common SQL",
+                "python-module": "airflow_provider_sela.transfers.leads_to_sql",
+            }
+        ],
         "connection-types": [connection_type()],
         "cli": ["airflow_provider_sela.cli.get_sela_commands"],
         "asset-uris": [uris],
         # The same key in Airflow 2.
         "dataset-uris": [uris],
     }
+
+
+def _modules(*names: str) -> list[dict[str, Any]]:
+    return [
+        {"integration-name": "Sela", "python-modules": [f"airflow_provider_sela.{name}" for name in names]}
+    ]

@@ -1,35 +1,30 @@
 """Commands: ``airflow sela …`` from Airflow 3.2 on, ``python -m airflow_provider_sela …`` everywhere.
 
 ``check`` says whether a connection works, how its server behaves, and which configuration suits it; ``leads``
-looks one lead up. Results go to standard output, everything else to standard error.
+looks one lead up; ``dbt`` writes a source and a staging model. Results go to standard output, everything else
+to standard error.
 
 Every ``airflow`` command loads the definitions, so they import nothing that it has not loaded already.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, redirect_stdout
-from math import ceil
-from statistics import median
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow_provider_sela import __version__
+
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
 
-    from airflow.cli.cli_config import ActionCommand, GroupCommand
-
-    from airflow_provider_sela.api.checkup import Filtering, Seen
-    from airflow_provider_sela.api.leads import Lead
-    from airflow_provider_sela.api.pages import Page
     from airflow_provider_sela.hooks.sela import SelaHook
 
 EXIT_OK, EXIT_REMARKS, EXIT_BROKEN = 0, 1, 2
-# Requests for one lead, of whose durations the median is shown: one may be slow by chance.
-_SMALL_REQUESTS = 3
 #: Fields of a lead that say nothing of the person.
 NON_PERSONAL_FIELDS = (
     "id", "status", "status_reason", "created_time", "modified_time", "next_call_time", "sms_dnc", "call_dnc",
@@ -40,17 +35,21 @@ def get_sela_commands() -> list[GroupCommand]:
     """The group ``sela``, as the provider's metadata offers it to Airflow."""
     from airflow.cli.cli_config import GroupCommand
 
-    return [GroupCommand(name="sela", help="Check a Sela connection, look up leads", subcommands=_commands())]
+    return [
+        GroupCommand(
+            name="sela", help="Check a Sela connection, look up leads, write for dbt", subcommands=_commands()
+        )
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The same commands without Airflow's own."""
-    import argparse
-
     parser = argparse.ArgumentParser(
-        prog="python -m airflow_provider_sela", description="Check a Sela connection, look up leads"
+        prog="python -m airflow_provider_sela",
+        description="Check a Sela connection, look up leads, write for dbt",
     )
     names = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.add_argument("--version", help="Show the version and end", action=_Version)
     with redirect_stdout(sys.stderr):
         commands = _commands()
     for command in commands:
@@ -62,28 +61,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parsed.func(parsed)
 
 
-def check(args: Namespace) -> NoReturn:
+class _Version(argparse.Action):
+    """Shows whose commands these are. Airflow's groups take no options, so each command has it."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **kwargs)
+
+    def __call__(self, parser: argparse.ArgumentParser, *args: Any, **kwargs: Any) -> NoReturn:
+        print(f"airflow-provider-sela {__version__} (apache-airflow {version('apache-airflow')})")
+        parser.exit()
+
+
+def check(args: argparse.Namespace) -> NoReturn:
     """Run ``check``; exits with 0 if all is well, 1 if something is worth a look, 2 if nothing works."""
     from airflow_provider_sela.api.checkup import advice, findings, report
 
     with _hook(args.conn_id) as hook:
+        from airflow_provider_sela.reading.checkup import examine
+
         settings = hook.settings
-        seen, requests = _look(hook)
-    judged = findings(seen, settings.page_size)
+        seen = examine(hook.transport)
+    judged = findings(seen, settings.page_size, settings.unknown_extras)
     if args.output == "json":
-        print(json.dumps(report(settings.base_url, seen, settings.page_size, requests), indent=2))
+        print(json.dumps(report(settings.base_url, seen, judged), indent=2))
     else:
         print(f"Connection {settings.conn_id}: {settings.base_url}")
         for finding in judged:
             print(f"{' ' if finding.fine else '!'} {finding.subject:<12} {finding.text}")
         print("\nExtras that suit this server")
         for each in advice(seen):
-            print(f"  {each.extra:<12} {each.value:<6} {each.reason}")
-        print(f"\n{requests} requests were sent.")
+            print(f"  {each.extra:<21}{each.value:<6} {each.reason}")
+        print(f"\n{seen.requests} requests were sent.")
     sys.exit(EXIT_OK if all(finding.fine for finding in judged) else EXIT_REMARKS)
 
 
-def leads(args: Namespace) -> NoReturn:
+def leads(args: argparse.Namespace) -> NoReturn:
     """Run ``leads``; exits with 0 if there is one, 1 if there is none, 2 if nothing works."""
     with _hook(args.conn_id) as hook:
         found = hook.find_leads(args.external_id)
@@ -94,15 +106,30 @@ def leads(args: Namespace) -> NoReturn:
     if args.output == "json":
         print(json.dumps(shown, indent=2))
     elif shown:
-        print(_table(shown))
+        print(_records(shown) if args.show_personal_data else _table(shown))
     if not shown:
         print("no lead has this external_id", file=sys.stderr)
     sys.exit(EXIT_OK if shown else EXIT_REMARKS)
 
 
+def dbt(args: argparse.Namespace) -> None:
+    """Run ``dbt``; exits with 2 if no text can be made of what was asked."""
+    from airflow_provider_sela.exceptions import SelaRequestError
+    from airflow_provider_sela.warehouse.dbt import model, sources
+    from airflow_provider_sela.warehouse.tables import Mode
+
+    table = (args.engine, args.table, Mode(args.mode))
+    try:
+        print(sources(*table) if args.file == "sources" else model(*table, args.metadata), end="")
+    except SelaRequestError as error:
+        print(error, file=sys.stderr)
+        sys.exit(EXIT_BROKEN)
+
+
 def _commands() -> list[ActionCommand]:
     from airflow.cli.cli_config import ActionCommand, Arg
 
+    shown_version = Arg(("--version",), help="Show the version and end", action=_Version)
     conn_id = Arg(("--conn-id",), help="Airflow connection; default: sela_default", default="sela_default")
 
     def output(default: str) -> Arg:
@@ -112,12 +139,13 @@ def _commands() -> list[ActionCommand]:
         ActionCommand(
             name="check",
             help="Say whether a connection works, how the server behaves, and which extras suit it",
-            description="Sends six requests at most. Exit status: 0 all is well, 1 see the lines with !, 2 it"
-            " does not work.",
+            description="Sends six requests, and again those that a rate limit refuses. Exit status: 0 all is"
+            " well, 1 see the lines with !, 2 it does not work.",
             func=check,
             args=(
                 conn_id,
                 Arg(("--output",), help="Default: text", choices=["text", "json"], default="text"),
+                shown_version,
             ),
         ),
         ActionCommand(
@@ -131,12 +159,40 @@ def _commands() -> list[ActionCommand]:
                 output("table"),
                 Arg(
                     ("--show-personal-data",),
-                    help="Show all fields: name, e-mail address, phone number, metadata",
+                    help="Show all fields, one a line: name, e-mail address, phone number, metadata",
                     action="store_true",
                 ),
+                shown_version,
             ),
         ),
+        _dbt_command(shown_version),
     ]
+
+
+def _dbt_command(shown_version: Arg) -> ActionCommand:
+    from airflow.cli.cli_config import ActionCommand, Arg
+
+    engines, modes = ("duckdb", "mysql", "postgres", "snowflake"), ("merge", "replace", "append", "history")
+    key = "Key of metadata that becomes a column, as KEY or KEY:TYPE, with the type text (default), integer,"
+    return ActionCommand(
+        name="dbt",
+        help="Print a source or a staging model for dbt",
+        description="Asks neither Sela nor the database. Exit status: 0 all is well, 2 a name is refused.",
+        func=dbt,
+        args=(
+            Arg(("file",), help="sources.yml, or the model's SQL", choices=["sources", "model"]),
+            Arg(("--engine",), help="Default: duckdb", choices=engines, default="duckdb"),
+            Arg(("--table",), help="As the operator has it; default: leads", default="leads"),
+            Arg(("--mode",), help="That of the loads; default: merge", choices=modes, default="merge"),
+            Arg(
+                ("--metadata",),
+                help=f"{key} number, boolean, timestamp or us_timestamp; may be repeated",
+                action="append",
+                default=[],
+            ),
+            shown_version,
+        ),
+    )
 
 
 @contextmanager
@@ -165,51 +221,12 @@ def _hook(conn_id: str) -> Iterator[SelaHook]:
     sys.exit(EXIT_BROKEN)
 
 
-def _look(hook: SelaHook) -> tuple[Seen, int]:
-    """Ask the server a few questions; gives what it showed and the number of requests."""
-    from airflow_provider_sela.api.checkup import LARGE_PAGE, Seen
-    from airflow_provider_sela.snapshot import Entry, observed_orders
-
-    requests = 0
-
-    def ask(page: int, size: int, **filters: str) -> tuple[Page[Lead], float]:
-        nonlocal requests
-        requests, clock = requests + 1, time.monotonic()
-        return hook.transport.read(filters, page, size, max_attempts=1), time.monotonic() - clock
-
-    small = [ask(1, 1) for _ in range(_SMALL_REQUESTS)]
-    large, seconds = ask(1, LARGE_PAGE)
-    answers = [large]
-    if large.next_page is not None and large.rows:
-        answers.append(ask(max(ceil(large.count / large.rows), 2), large.rows)[0])
-    one = next((lead for lead in large.leads if str(lead.get("external_id") or "").strip()), None)
-    wanted = None if one is None else str(one["external_id"])
-    found = None if wanted is None else ask(1, LARGE_PAGE, external_id=wanted)[0]
-    seen = Seen(
-        count=large.count,
-        latency=median(duration for _, duration in small),
-        asked=LARGE_PAGE,
-        shown=large.rows,
-        seconds=seconds,
-        honoured=None if large.count < 2 else small[0][0].rows == 1,
-        orders=observed_orders([Entry.from_lead(lead) for lead in page.leads] for page in answers),
-        filtering=_filtering(wanted, found, large.count),
+def _records(rows: Sequence[Mapping[str, Any]]) -> str:
+    """One field a line, for rows that are wider than a terminal."""
+    width = max(len(name) for row in rows for name in row)
+    return "\n\n".join(
+        "\n".join(f"{name:<{width}}  {_cell(value)}".rstrip() for name, value in row.items()) for row in rows
     )
-    return seen, requests
-
-
-def _filtering(wanted: str | None, found: Page[Lead] | None, count: int) -> Filtering:
-    from airflow_provider_sela.api.checkup import Filtering
-    from airflow_provider_sela.api.leads import has_external_id
-
-    if wanted is None or found is None:
-        return Filtering.UNKNOWN
-    exact = [lead for lead in found.leads if has_external_id(lead, wanted)]
-    if not exact and found.next_page is None:
-        return Filtering.BLIND
-    if len(exact) == found.rows:
-        return Filtering.EXACT
-    return Filtering.IGNORED if found.count >= count else Filtering.WIDER
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -1,34 +1,40 @@
-"""Leads as a dlt resource, for the destinations that this package does not write itself.
+"""Leads as a dlt source, for the destinations that this package does not write itself.
 
-Needs the extra ``airflow-provider-sela[dlt]``; dlt is imported when a resource is made.
+Needs the extra ``airflow-provider-sela[dlt]``; dlt is imported when a source is made.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from itertools import islice
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sela.api.leads import Field, Kind, content_hash
+from airflow_provider_sela.api.parameters import OnUnverified, optional, text, unverified_choice, whole_number
 from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.exceptions import SelaSetupError
-from airflow_provider_sela.hooks.privacy_options import privacy_of
+from airflow_provider_sela.hooks.privacy_options import check_privacy, privacy_of
 from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.metrics import READ_COUNTS
 from airflow_provider_sela.storage.files import COLUMNS, row_line
 from airflow_provider_sela.warehouse.tables import HASH, LOADS_TABLE, REJECTS_TABLE
 
 if TYPE_CHECKING:
-    from dlt.extract import DltResource
+    from dlt.extract import DltResource, DltSource
 
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
 
+LEADS_TABLE = "leads"
+_TABLES = {LEADS_TABLE, REJECTS_TABLE, LOADS_TABLE}
 LOADS = (
     Field("verdict", Kind.TEXT),
     Field("reason", Kind.TEXT),
+    Field("missing_fields", Kind.TEXT),
+    Field("unknown_fields", Kind.TEXT),
     Field("started", Kind.TIMESTAMP),
     Field("finished", Kind.TIMESTAMP),
     Field("watermark", Kind.TIMESTAMP),
@@ -61,28 +67,29 @@ def sela_leads(
     external_id: str | None = None,
     phone_number: str | None = None,
     user: int | str | None = None,
-    page_size: int | None = None,
-    on_unverified: str = "fail",
+    page_size: int | str | None = None,
+    on_unverified: OnUnverified | str = "fail",
     exclude_fields: Collection[str] = (),
     hash_fields: Collection[str] = (),
     salt_conn_id: str | None = None,
     keep_metadata: Collection[str] | None = None,
     drop_metadata: Collection[str] = (),
-) -> DltResource:
-    """A dlt resource ``leads``: every lead once, from a verified read, merged by ``id``.
+) -> DltSource:
+    """A dlt source: ``leads``, every lead once, from a verified read, merged by ``id``, and two books of it.
 
     All columns have a type from the start: bigint, text, timestamp with a time zone, bool, and json for
     ``metadata`` and ``extra``, which holds undocumented fields and the raw form of malformed values. The read
     is finished and verified before dlt gets the first lead, and leads are streamed from disk.
 
-    Two more tables come with it: ``_sela_loads``, a row for each load with verdict and counts, and
-    ``_sela_rejects``, results that had no usable id. ``apply_hints`` and ``with_name`` of the resource change
-    how and under which name leads are written.
+    The books are resources of their own: ``_sela_loads``, a row for each load with verdict and counts, and
+    ``_sela_rejects``, results that had no usable id. So what dlt does to a resource, such as
+    ``sela_leads().leads.add_map(…)``, meets leads only.
 
     :param sela_conn_id: Airflow connection of type ``sela``.
     :param on_unverified: where completeness could not be established, ``fail`` (default) raises before
         anything is loaded and ``warn`` logs.
     :raises SelaSetupError: dlt is not installed.
+    :raises SelaRequestError: an argument is wrong; the message names it.
 
     Filters and ``page_size`` as of :meth:`SelaHook.snapshot
     <airflow_provider_sela.hooks.sela.SelaHook.snapshot>`, privacy options as of
@@ -93,49 +100,118 @@ def sela_leads(
     except ImportError:
         raise SelaSetupError("dlt is not installed: pip install 'airflow-provider-sela[dlt]'") from None
 
-    def leads() -> Iterator[Any]:
-        privacy = privacy_of(
-            exclude_fields=exclude_fields,
-            hash_fields=hash_fields,
-            salt_conn_id=salt_conn_id,
-            keep_metadata=keep_metadata,
-            drop_metadata=drop_metadata,
-        )
-        hook = SelaHook(sela_conn_id)
+    filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
+    unverified_choice("on_unverified", on_unverified)
+    optional(whole_number)("page_size", page_size)
+    text("sela_conn_id", sela_conn_id)
+    options: dict[str, Any] = {
+        "exclude_fields": exclude_fields,
+        "hash_fields": hash_fields,
+        "salt_conn_id": salt_conn_id,
+        "keep_metadata": keep_metadata,
+        "drop_metadata": drop_metadata,
+    }
+    check_privacy(**options)
+
+    given = {"page_size": page_size, "on_unverified": on_unverified}
+    shared = _SharedRead(lambda: _read(sela_conn_id, filters, options, **given))
+
+    @dlt.source(name="sela")  # type: ignore[untyped-decorator]
+    def sela() -> list[DltResource]:
+        return _resources(shared)
+
+    return sela()
+
+
+@contextmanager
+def _read(
+    conn_id: str, filters: Mapping[str, str], options: Mapping[str, Any], **given: Any
+) -> Iterator[LeadSnapshot]:
+    """The verified read; the salt of the privacy options is asked for when it begins."""
+    with (
+        closing(SelaHook(conn_id)) as hook,
+        open_snapshot(hook, filters, privacy=privacy_of(**options), encoder=row_line, **given) as snapshot,
+    ):
+        yield snapshot
+
+
+class _SharedRead:
+    """One verified read for the resources of one extraction, which ask for it one after the other.
+
+    :param read: reads, and frees the disk when its block ends.
+    """
+
+    def __init__(self, read: Callable[[], AbstractContextManager[LeadSnapshot]]) -> None:
+        self._read = read
+        self._lock = Lock()
+        self._open = ExitStack()
+        self._snapshot: LeadSnapshot | None = None
+        self._asked: set[str] = set()
+        self._served: set[str] = set()
+
+    @contextmanager
+    def snapshot(self, table: str) -> Iterator[LeadSnapshot]:
+        """The read, as long as the block lasts; a table that asks again begins another one."""
+        with self._lock:
+            if self._snapshot is None or table in self._asked:
+                self._close()
+                self._snapshot = self._open.enter_context(self._read())
+            self._asked.add(table)
+            snapshot = self._snapshot
         try:
-            filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
-            with open_snapshot(
-                hook,
-                filters,
-                page_size=page_size,
-                on_unverified=on_unverified,
-                privacy=privacy,
-                encoder=row_line,
-            ) as snapshot:
-                yield from _tables(snapshot)
+            yield snapshot
         finally:
-            hook.close()
+            with self._lock:
+                self._served.add(table)
+                if self._snapshot is snapshot and self._served == _TABLES:
+                    self._close()
 
-    return dlt.resource(
-        leads,
-        name="leads",
-        primary_key="id",
-        write_disposition="merge",
-        columns=_columns(COLUMNS, key="id"),
-        max_table_nesting=0,
-    )
+    def _close(self) -> None:
+        self._snapshot = None
+        self._asked.clear()
+        self._served.clear()
+        self._open.close()
 
 
-def _tables(snapshot: LeadSnapshot) -> Iterator[Any]:
+def _resources(shared: _SharedRead) -> list[DltResource]:
     import dlt
 
-    rows = _rows(snapshot)
-    # Creates the table where there is no lead, from dlt 1.31 on.
-    yield dlt.mark.materialize_table_schema()
+    # Generator functions, because dlt makes nothing else parallel.
+    def leads() -> Iterator[Any]:
+        with shared.snapshot(LEADS_TABLE) as snapshot:
+            yield from _batches(_rows(snapshot))
+            if not len(snapshot):
+                # Creates the table, from dlt 1.31 on.
+                yield dlt.mark.materialize_table_schema()
+
+    def rejects() -> Iterator[Any]:
+        with shared.snapshot(REJECTS_TABLE) as snapshot:
+            yield from _batches(_rejects(snapshot))
+
+    def loads() -> Iterator[Any]:
+        with shared.snapshot(LOADS_TABLE) as snapshot:
+            yield _load(snapshot)
+
+    def resource(rows: Any, table: str, fields: Collection[Field], key: str, disposition: str) -> DltResource:
+        return dlt.resource(
+            rows,
+            name=table,
+            primary_key=key or None,
+            write_disposition=disposition,
+            columns=_columns(fields, key),
+            max_table_nesting=0,
+        )
+
+    return [
+        resource(leads, LEADS_TABLE, COLUMNS, "id", "merge"),
+        resource(rejects, REJECTS_TABLE, REJECTS, HASH, "merge"),
+        resource(loads, LOADS_TABLE, LOADS, "", "append"),
+    ]
+
+
+def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     while batch := list(islice(rows, _BATCH)):
         yield batch
-    yield from _add_table(REJECTS_TABLE, REJECTS, "merge", _rejects(snapshot), key=HASH)
-    yield from _add_table(LOADS_TABLE, LOADS, "append", iter([_load(snapshot)]))
 
 
 def _rows(snapshot: LeadSnapshot) -> Iterator[dict[str, Any]]:
@@ -156,26 +232,12 @@ def _load(snapshot: LeadSnapshot) -> dict[str, Any]:
     return {
         "verdict": stats.verdict,
         "reason": snapshot.verdict.reason or None,
+        **{name: ", ".join(told) or None for name, told in stats.fields().items()},
         "started": stats.started,
-        "finished": datetime.now(UTC),
+        "finished": stats.now(),
         "watermark": snapshot.spool.newest,
         **stats.counts(),
     }
-
-
-def _add_table(
-    table: str, fields: Collection[Field], disposition: str, rows: Iterator[dict[str, Any]], key: str = ""
-) -> Iterator[Any]:
-    import dlt
-
-    def item(batch: list[dict[str, Any]], **hints: Any) -> Any:
-        made = dlt.mark.make_hints(table_name=table, **hints)
-        return dlt.mark.with_hints(batch, made, create_table_variant=True)
-
-    # A second table begins with the columns of the first: they are taken away before its own are given.
-    yield item([], columns={}, primary_key="")
-    while batch := list(islice(rows, _BATCH)):
-        yield item(batch, columns=_columns(fields, key), primary_key=key, write_disposition=disposition)
 
 
 def _columns(fields: Collection[Field], key: str) -> dict[str, Any]:

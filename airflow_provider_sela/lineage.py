@@ -146,7 +146,7 @@ def _outer(database: str | None, connection: Any) -> list[str]:
     if connection.conn_type == "snowflake":
         parts = [database, connection.schema]
     elif connection.conn_type == "postgres":
-        # The search path could say otherwise, but would have to be asked for.
+        # A table that was found has its schema in its name.
         parts = [database or connection.schema, "public"]
     else:
         parts = [database or connection.schema]

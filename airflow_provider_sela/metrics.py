@@ -7,11 +7,13 @@ on them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+#: Of two clocks: what less than this lies between may be the way of an answer.
+TOLERANCE_SECONDS = 60
 #: Every statistic by name: its type and what it counts. Durations are milliseconds in StatsD.
 METRICS = {
     "sela.requests": ("counter", "requests sent, those sent again included"),
@@ -24,6 +26,7 @@ METRICS = {
     "sela.verdict.proven": ("counter", "verified reads with this verdict"),
     "sela.verdict.converged": ("counter", "verified reads with this verdict"),
     "sela.verdict.unverified": ("counter", "verified reads with this verdict"),
+    "sela.verdict.refuted": ("counter", "verdicts that a lead refuted which was not shown and answers"),
 }
 
 
@@ -40,7 +43,11 @@ class ReadStats:
     :param repaired: gaps between pages that were read again.
     :param passes: whole passes over the list, 1 where one was enough.
     :param seconds: duration, in the task that ended it.
-    :param started: when the first request was about to be sent, in whichever task.
+    :param started: when the first request was about to be sent, in whichever task, by the server's clock: it
+        is the one that all workers share.
+    :param missing_fields: documented fields that no lead has any more, but for those that are excluded.
+    :param unknown_fields: fields that came and are not documented.
+    :param clock_offset: seconds that this clock is ahead of the worker's, as far as can be told.
     """
 
     verdict: str = "UNVERIFIED"
@@ -53,6 +60,25 @@ class ReadStats:
     passes: int = 1
     seconds: float = 0.0
     started: datetime
+    missing_fields: Sequence[str] = ()
+    unknown_fields: Sequence[str] = ()
+    clock_offset: float = 0.0
+
+    def now(self) -> datetime:
+        """The time by the server's clock."""
+        return datetime.now(UTC) + timedelta(seconds=self.clock_offset)
+
+    @property
+    def doubt(self) -> str:
+        """Why a lead that was not read may be there all the same; empty where it is not."""
+        if self.rejected:
+            return f"{self.rejected} results have no usable id"
+        proven = self.verdict.startswith(("ATOMIC", "PROVEN"))
+        return "" if proven else f"the verdict {self.verdict} is no proof"
+
+    def fields(self) -> dict[str, list[str]]:
+        """What is told of the names of fields, by the names that results and tables of loads give it."""
+        return {"missing_fields": list(self.missing_fields), "unknown_fields": list(self.unknown_fields)}
 
     def counts(self) -> dict[str, int]:
         """The counts by the names that results, tables of loads and lineage give them, in their order."""
@@ -74,12 +100,14 @@ class RowCounts(NamedTuple):
     :param changed: leads whose row differed.
     :param unchanged: leads whose row was left alone.
     :param deleted: rows that were removed or marked as deleted.
+    :param ahead: leads whose row is stamped later than now, so that no change reaches it.
     """
 
     new: int | None = None
     changed: int | None = None
     unchanged: int | None = None
     deleted: int | None = None
+    ahead: int | None = None
 
 
 def load_counts(stats: ReadStats, rows: RowCounts) -> dict[str, int | None]:

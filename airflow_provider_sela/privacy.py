@@ -6,16 +6,46 @@ Applied to a lead before its first byte reaches a disk, and to results without a
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Kind, canonical_json
+from airflow_provider_sela.api.parameters import texts
 from airflow_provider_sela.exceptions import SelaRequestError
 
 Redact = Callable[[Any], Any]
 
 _KINDS = dict(LEAD_FIELDS)
+#: What the name of a field that the API does not document begins with.
+_UNDOCUMENTED = f"{EXTRA.name}."
+
+
+def field_names(name: str, value: object) -> list[str]:
+    """Read names of fields: documented ones, ``extra``, or ``extra.score`` for one that is not documented.
+
+    :param name: of the parameter, for the message.
+    :raises SelaRequestError: a field is not documented; a misspelt one would be written in the clear.
+    """
+    found = texts(name, value)
+    for wanted in found:
+        key = wanted.removeprefix(_UNDOCUMENTED)
+        if key in _KINDS and key != wanted:
+            raise SelaRequestError(f"{name}: the API documents {key}, so it is written {key}, not {wanted}")
+        if key == wanted and wanted not in (*_KINDS, EXTRA.name):
+            raise SelaRequestError(
+                f"{name}: no documented field is called {wanted!r}, the nearest is {_nearest(wanted)}; a"
+                f" field that the API does not document is written {_UNDOCUMENTED}{wanted}"
+            )
+    return found
+
+
+def _nearest(name: str) -> str:
+    # Needed by nobody whose names are right, and DAG files are parsed every few seconds.
+    from difflib import get_close_matches
+
+    return get_close_matches(name.lower(), _KINDS, n=1, cutoff=0)[0]
 
 
 @dataclass(frozen=True)
@@ -26,18 +56,19 @@ class Privacy:
     the salt cannot find a value by trying. ``metadata`` may repeat a field's value under keys of the
     customer's own: say with ``keep_metadata`` or ``drop_metadata`` what of it may be written.
 
-    :param exclude: fields that are left out; their columns become NULL. Not ``id``. ``extra`` stands for
-        every field that the API does not document.
-    :param hashed: text fields that become 32 hexadecimal digits (HMAC-SHA256, truncated); NULL stays NULL.
-    :param salt: key of the hash, at least 16 characters; needed with ``hashed``.
+    :param exclude_fields: fields that are left out; their columns become NULL. Not ``id``. ``extra`` stands
+        for every field that the API does not document, ``extra.score`` for one of them.
+    :param hash_fields: text fields that become 32 hexadecimal digits (HMAC-SHA256, truncated); NULL stays
+        NULL.
+    :param salt: key of the hash, at least 16 characters; needed with ``hash_fields``.
     :param keep_metadata: the only keys of ``metadata`` to keep; None (default) keeps all. Metadata that is no
         object becomes NULL, because nobody can tell what is in it.
     :param drop_metadata: keys of ``metadata`` to leave out; metadata that is no object becomes NULL here too.
     :raises SelaRequestError: a rule contradicts another or cannot be applied; the message names it.
     """
 
-    exclude: Collection[str] = ()
-    hashed: Collection[str] = ()
+    exclude_fields: Collection[str] = ()
+    hash_fields: Collection[str] = ()
     salt: str = field(default="", repr=False)
     keep_metadata: Collection[str] | None = None
     drop_metadata: Collection[str] = ()
@@ -46,24 +77,31 @@ class Privacy:
         for name, value in vars(self).items():
             if isinstance(value, str) and name != "salt":
                 raise SelaRequestError(f"{name} is one text: give a list of names")
-        if "id" in self.exclude or "id" in self.hashed:
+        field_names("exclude_fields", self.exclude_fields)
+        field_names("hash_fields", self.hash_fields)
+        if "id" in self.exclude_fields or "id" in self.hash_fields:
             raise SelaRequestError("id is the key of a lead: it can be neither excluded nor hashed")
-        for name in self.hashed:
+        for name in self.hash_fields:
+            if name == EXTRA.name:
+                raise SelaRequestError(f"hash_fields: {name} is no field, name one as {_UNDOCUMENTED}score")
             if _KINDS.get(name, Kind.TEXT) is not Kind.TEXT:
                 raise SelaRequestError(
                     f"{name} is no text field, so it cannot hold a hash: exclude it instead"
                 )
-            if name in self.exclude:
+            if self._excluded(name.removeprefix(_UNDOCUMENTED)):
                 raise SelaRequestError(f"{name} is both excluded and hashed: choose one")
-        if self.hashed and len(self.salt) < 16:
+        if self.hash_fields and len(self.salt) < 16:
             raise SelaRequestError(
-                "hashing needs a salt of at least 16 characters: put it into the Password of a connection"
+                "hash_fields needs a salt of at least 16 characters: put it into the Password of a"
+                " connection, and name that in salt_conn_id"
             )
         if self.keep_metadata is not None and self.drop_metadata:
             raise SelaRequestError("metadata keys are both kept and dropped: choose one")
 
     def __bool__(self) -> bool:
-        return bool(self.exclude or self.hashed or self.drop_metadata or self.keep_metadata is not None)
+        return bool(
+            self.exclude_fields or self.hash_fields or self.drop_metadata or self.keep_metadata is not None
+        )
 
     @property
     def rules(self) -> dict[str, Any]:
@@ -80,7 +118,8 @@ class Privacy:
         if not isinstance(item, Mapping):
             return None
         kept = {name: value for name, value in item.items() if not self._excluded(name)}
-        for name in self.hashed:
+        for rule in self.hash_fields:
+            name = rule.removeprefix(_UNDOCUMENTED)
             if kept.get(name) is not None:
                 kept[name] = self.digest(kept[name])
         if kept.get("metadata") is not None:
@@ -93,7 +132,9 @@ class Privacy:
         return hmac.digest(self.salt.encode(), text.encode(errors="surrogatepass"), "sha256")[:16].hex()
 
     def _excluded(self, name: str) -> bool:
-        return name in self.exclude or (name not in _KINDS and EXTRA.name in self.exclude)
+        if name in _KINDS:
+            return name in self.exclude_fields
+        return EXTRA.name in self.exclude_fields or _UNDOCUMENTED + name in self.exclude_fields
 
     def _metadata(self, metadata: Any) -> Any:
         if self.keep_metadata is None and not self.drop_metadata:
@@ -103,3 +144,56 @@ class Privacy:
         if self.keep_metadata is not None:
             return {key: value for key, value in metadata.items() if key in self.keep_metadata}
         return {key: value for key, value in metadata.items() if key not in self.drop_metadata}
+
+
+class Redaction:
+    """Rules at work in one read. It notes which names it met, since a misspelt one meets none.
+
+    Only names that nobody can check beforehand: keys of ``metadata``, and fields that are not documented.
+
+    :param privacy: the rules.
+    """
+
+    def __init__(self, privacy: Privacy) -> None:
+        self._privacy = privacy
+        self._names = [
+            (option, name)
+            for option, value in privacy.rules.items()
+            if option != "salt"
+            for name in value or ()
+            if option.endswith("metadata") or name.startswith(_UNDOCUMENTED)
+        ]
+        self._met: set[int] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._privacy)
+
+    def __call__(self, item: Any) -> Any:
+        """What :class:`Privacy` leaves of a lead."""
+        if len(self._met) < len(self._names) and isinstance(item, Mapping):
+            self._met.update(self._found(item))
+        return self._privacy(item)
+
+    @property
+    def met(self) -> list[int]:
+        """Places of the names that were met, for another task with the same rules."""
+        return sorted(self._met)
+
+    def join(self, met: Iterable[int]) -> None:
+        """Take what another task met with the same rules."""
+        self._met.update(met)
+
+    def remarks(self) -> Iterator[str]:
+        """A sentence for each option with a name that was not met; names and values stay out of it."""
+        every = Counter(option for option, _ in self._names)
+        unmet = Counter(option for place, (option, _) in enumerate(self._names) if place not in self._met)
+        for option, number in unmet.items():
+            yield f"{number} of {every[option]} names in {option} met nothing in any lead: check the spelling"
+
+    def _found(self, lead: Mapping[str, Any]) -> Iterator[int]:
+        metadata = lead.get("metadata")
+        keys = metadata if isinstance(metadata, Mapping) else {}
+        for place, (option, name) in enumerate(self._names):
+            found = name in keys if option.endswith("metadata") else name.removeprefix(_UNDOCUMENTED) in lead
+            if place not in self._met and found:
+                yield place

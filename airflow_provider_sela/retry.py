@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sela.api.responses import LONGEST_RETRY_AFTER
 from airflow_provider_sela.exceptions import SelaError, SelaRateLimitError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class SelaRetryPolicy(RetryPolicy):
     =============================================  =====================================================
     the task failed with                           then
     =============================================  =====================================================
-    an answer with ``Retry-After`` (429, 503)      retry after exactly that long
+    an answer with ``Retry-After`` (429, 503)      retry after exactly that long, a day at most
     429, 5xx, time-out, dropped connection         retry; the delay doubles with each try, with jitter
     a broken answer, an incomplete read            the same
     401, 403, another 4xx, a wrong argument        fail, no retry
@@ -74,8 +75,10 @@ class SelaRetryPolicy(RetryPolicy):
         if not exception.retryable:
             return RetryDecision.fail(f"{kind}: a retry cannot help")
         if exception.retry_after is not None:
-            delay = timedelta(seconds=exception.retry_after)
-            return RetryDecision.retry(delay, f"{kind}: the server asked for {exception.retry_after:g} s")
+            seconds = min(exception.retry_after, LONGEST_RETRY_AFTER)
+            return RetryDecision.retry(
+                timedelta(seconds=seconds), f"{kind}: the server asked for {seconds:g} s"
+            )
         bound = min(self.first_delay * 2 ** min(try_number - 1, 32), self.max_delay)
         # Half of it is jitter: tasks that failed together do not come back together.
         delay = bound * random.uniform(0.5, 1)  # noqa: S311

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from ipaddress import ip_address
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from airflow_provider_sela.api.request import DEFAULT_HOST, authorization, origin, whole_number
+from airflow_provider_sela.api.parameters import whole_number
+from airflow_provider_sela.api.request import authorization, base_url, origin
 from airflow_provider_sela.exceptions import SelaSetupError, of_connection
+
+# Each library has a moment of its own at which another name fails, and words of its own for it.
+_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 
 
 class Connection(Protocol):
@@ -101,8 +108,8 @@ EXTRA_FIELDS = (
         kind="string",
         default=None,
         title="CA bundle",
-        description="File of certificate authorities, on every machine that runs tasks. Empty: the usual"
-        " ones.",
+        description="File or folder of certificate authorities, on every machine that runs tasks or triggers."
+        " Empty: those of the environment.",
     ),
     ExtraField(
         name="client_cert",
@@ -146,6 +153,8 @@ class Settings:
     client_cert: str | None
     client_key: str | None
     proxy: str | None = field(repr=False)
+    #: Extras that nothing reads, each with the one that its name resembles.
+    unknown_extras: Mapping[str, str | None] = field(default_factory=dict, compare=False)
 
     @classmethod
     def from_connection(cls, connection: Connection) -> Settings:
@@ -159,7 +168,7 @@ class Settings:
             values = {item.name: _value(item, extras.get(item.name)) for item in EXTRA_FIELDS}
             return cls(
                 conn_id=connection.conn_id,
-                base_url=_base_url(connection),
+                base_url=base_url(connection.host, connection.port, connection.schema),
                 authorization=authorization(connection.password or ""),
                 timeout=values["timeout"],
                 page_size=values["page_size"],
@@ -170,7 +179,8 @@ class Settings:
                 verify=values["verify"] or True,
                 client_cert=_client_cert(values),
                 client_key=values["client_key"],
-                proxy=_proxy(values["proxy"]),
+                proxy=values["proxy"] and proxy_url(values["proxy"], "extra 'proxy' (Proxy)"),
+                unknown_extras=_unknown(extras),
             )
         except SelaSetupError as error:
             refusal = of_connection(connection.conn_id, error)
@@ -202,6 +212,12 @@ def _extras(text: str | None) -> Mapping[str, Any]:
     return extras
 
 
+def _unknown(extras: Mapping[str, Any]) -> dict[str, str | None]:
+    known = [item.name for item in EXTRA_FIELDS]
+    unknown = [name for name, value in extras.items() if name not in known and value not in (None, "")]
+    return {name: next(iter(get_close_matches(name.lower(), known, n=1)), None) for name in unknown}
+
+
 def _value(item: ExtraField, raw: Any) -> Any:
     # Airflow's form saves a field that nobody touched as null.
     if raw is None or raw == "":
@@ -231,30 +247,6 @@ def _refusal(item: ExtraField, reason: str) -> str:
     return f"extra {item.name!r} ({item.title}): {reason}"
 
 
-def _base_url(connection: Connection) -> str:
-    host = (connection.host or "").strip() or DEFAULT_HOST
-    if "://" not in host:
-        host = f"{'http' if connection.schema == 'http' else 'https'}://{host}"
-    if not host.isascii() or not host.isprintable() or " " in host:
-        raise SelaSetupError("Host holds a space or a character that no URL has: type it again")
-    try:
-        parts = urlsplit(host)
-        base = origin(host)
-        # The form's Test button sends 0 for an empty Port.
-        if not parts.port and connection.port:
-            base = origin(f"{base.rpartition(':')[0]}:{connection.port}")
-    except ValueError:
-        raise SelaSetupError(
-            f"Host and Port make no URL: expected is a Host such as {DEFAULT_HOST}, and a Port up to 65535"
-        ) from None
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise SelaSetupError(
-            "Host holds a user, a query or a fragment: only scheme, host, port and path belong there"
-        )
-    path = parts.path.rstrip("/").removesuffix("/api/leads").removesuffix("/api")
-    return base.removesuffix(":443" if base.startswith("https") else ":80") + path
-
-
 def _client_cert(values: Mapping[str, Any]) -> str | None:
     certificate: str | None = values["client_cert"]
     if certificate is None and values["client_key"] is not None:
@@ -264,13 +256,20 @@ def _client_cert(values: Mapping[str, Any]) -> str | None:
     return certificate
 
 
-def _proxy(url: str | None) -> str | None:
-    if url is None:
-        return None
+def proxy_url(url: str, named_by: str) -> str:
+    """A proxy's URL, as it was given.
+
+    :param named_by: the extra or the variable that it comes from, for the message.
+    :raises SelaSetupError: it is none; the message does not quote it, as it may hold a password.
+    """
     try:
-        origin(url)
+        host = urlsplit(origin(url)).hostname or ""
+        if not _NAME.fullmatch(host) or host.rpartition(".")[2].isdecimal():
+            ip_address(host)
     except ValueError:
-        raise SelaSetupError(
-            "extra 'proxy' (Proxy): expected is a URL such as http://proxy.example.com:3128"
-        ) from None
+        usable = False
+    else:
+        usable = url.isprintable() and " " not in url
+    if not usable:
+        raise SelaSetupError(f"{named_by}: expected is a URL such as http://proxy.example.com:3128")
     return url

@@ -18,7 +18,8 @@ from airflow_provider_sela.http.transport import Transport
 from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
 from airflow_provider_sela.settings import Settings
 from airflow_provider_sela.storage.spool import lead_line
-from tests.snapshot.drifting import HONEST, DriftingList, Habits
+from tests.snapshot.drifting import DriftingList, Habits
+from tests.snapshot.rows import HONEST
 from tests.support.drifting_api import DriftingApi, plain_requests
 
 WRITES = (0, 0.2, 1.8, 5, 10)

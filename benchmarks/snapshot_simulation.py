@@ -10,7 +10,8 @@ from __future__ import annotations
 import argparse
 from statistics import median
 
-from tests.snapshot.drifting import HONEST, SECOND, DriftingList, Habits
+from tests.snapshot.drifting import DriftingList, Habits
+from tests.snapshot.rows import HONEST, SECOND
 from tests.snapshot.simulation import read, walk
 
 WRITES = (0, 0.2, 1.8, 5, 10)

@@ -78,7 +78,7 @@ def _prove(replies: list[Reply], leads: int) -> None:
     while reading.verdict is None:
         for window in reading.wanted():
             shown = every[window.offset : window.stop]
-            reply = Reply(window, not shown, leads, window.stop < leads, _DATE, shown)
+            reply = Reply(window, not shown, leads, window.stop < leads, _DATE, leads=shown)
             reading.record(reply.response(tick, tick + 1))
             tick += 2
 

@@ -32,7 +32,8 @@ ALONE = "testing"
 #: No I/O, no Airflow: tested with values, and the same for threads and coroutines.
 PURE = (
     "api", "snapshot", "exceptions", "privacy", "settings", "http.pacing", "storage.csv_lines",
-    "triggers.newest", "triggers.cursor", "triggers.failure_limit",
+    "http.environment", "triggers.newest", "triggers.cursor", "triggers.failure_limit",
+    "triggers.list_watch", "triggers.jitter", "warehouse.dbt", "warehouse.metadata_sql",
 )  # fmt: skip
 
 HEAVY = {"dlt", "pyarrow", "duckdb", "httpx", "openlineage", "pandas", "numpy", "requests", "urllib3"}

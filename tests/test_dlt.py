@@ -1,4 +1,4 @@
-"""The dlt resource, over real HTTP into a real DuckDB."""
+"""The dlt source, over real HTTP into a real DuckDB."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import version
 from itertools import count
@@ -19,8 +20,8 @@ import pytest
 from packaging.version import Version
 
 from airflow_provider_sela.api.leads import LEAD_FIELDS, lead_row
-from airflow_provider_sela.exceptions import SelaIncompleteError, SelaSetupError
-from airflow_provider_sela.testing import SelaApi, sample_lead
+from airflow_provider_sela.exceptions import SelaIncompleteError, SelaRequestError, SelaSetupError
+from airflow_provider_sela.testing import SelaApi, sample_lead, sample_leads
 from tests.conftest import REPOSITORY
 from tests.support.errors import chain
 from tests.support.nasty import CASES
@@ -208,6 +209,15 @@ def test_no_leads_make_an_empty_table(serve: Serve, target: Target) -> None:
     assert target.rows("SELECT verdict, read FROM _sela_loads") == [("ATOMIC", 0)]
 
 
+def test_renamed_fields_are_told_in_the_books(serve: Serve, target: Target) -> None:
+    lead: Any = dict(sample_leads(1)[0])
+    lead["reengagement_count"] = lead.pop("reengagements_count")
+    serve([lead])
+    target.load()
+    told = target.rows("SELECT missing_fields, unknown_fields FROM _sela_loads")
+    assert told == [("reengagements_count", "reengagement_count")]
+
+
 class Restless(SelaApi):
     """Shows only leads that no answer has shown before, in no order, so that no two passes agree."""
 
@@ -241,12 +251,131 @@ def test_privacy_options_keep_fields_out_of_every_file(
 
 
 def test_the_leads_may_have_another_name_and_another_way_of_writing(sela: SelaApi, target: Target) -> None:
-    (program,) = (block for block in _blocks() if "with_name" in block)
+    (program,) = (block for block in _blocks() if "apply_hints" in block)
     names: dict[str, Any] = {}
     exec(program.replace("your_crm_123", "id_in_your_crm_28003"), names)  # noqa: S102 (the docs)
-    target.pipeline().run(names["resource"])
+    target.pipeline().run(names["source"])
     assert target.rows("SELECT id, email FROM crm_leads") == [(28_003, None)]
     assert target.rows("SELECT read FROM _sela_loads") == [(1,)]
+
+
+def status_only(lead: dict[str, Any]) -> dict[str, Any]:
+    """A map that fails on anything but a lead."""
+    return {"id": lead["id"], "status": lead["status"].title()}
+
+
+def lost(lead: dict[str, Any]) -> bool:
+    return bool(lead["status"] == "LOST")
+
+
+STEPS: dict[str, Callable[[Any], Any]] = {
+    "a map": lambda leads: leads.add_map(status_only),
+    "a filter": lambda leads: leads.add_filter(lost),
+    "a cursor": lambda leads: leads.apply_hints(incremental=dlt.sources.incremental("modified_time")),
+    "a limit": lambda leads: leads.add_limit(1),
+    "threads": lambda leads: leads.parallelize(),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_what_dlt_does_to_leads_meets_no_row_of_the_books(step: str, sela: SelaApi, target: Target) -> None:
+    wanted = {key for key, lead in sela.leads.items() if step != "a filter" or lead["status"] == "LOST"}
+    source = sela_leads()
+    STEPS[step](source.leads)
+    target.pipeline().run(source)
+    assert {key for (key,) in target.rows("SELECT id FROM leads")} == wanted != set()
+    assert target.rows("SELECT verdict, read, requests FROM _sela_loads") == [
+        ("PROVEN(id)", 250, len(sela.requests))
+    ]
+
+
+def test_a_limit_counts_batches_of_leads_and_the_books_tell_of_the_whole_read(
+    serve: Serve, target: Target
+) -> None:
+    serve(sample_leads(1500))
+    target.pipeline().run(sela_leads().add_limit(1))
+    assert target.rows("SELECT COUNT(*) FROM leads") == [(1000,)]
+    assert target.rows("SELECT read FROM _sela_loads") == [(1500,)]
+
+
+@pytest.mark.parametrize("mode", ["fifo", "round_robin"])
+def test_leads_and_books_are_of_one_read_in_whatever_order_dlt_asks(
+    mode: str, sela: SelaApi, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXTRACT__NEXT_ITEM_MODE", mode)
+    target.load()
+    assert target.rows("SELECT COUNT(*) FROM leads") == [(250,)]
+    assert target.rows("SELECT requests FROM _sela_loads") == [(len(sela.requests),)]
+
+
+def test_a_source_that_is_run_twice_reads_twice(sela: SelaApi, target: Target) -> None:
+    source = sela_leads()
+    for status in ("OPEN", "CLOSED"):
+        sela.update(28_007, status=status)
+        target.pipeline().run(source)
+        assert target.rows("SELECT status FROM leads WHERE id = 28007") == [(status,)]
+    assert target.rows("SELECT COUNT(*), SUM(requests) FROM _sela_loads") == [(2, len(sela.requests))]
+
+
+def test_a_load_that_failed_can_be_run_again_with_the_same_source(sela: SelaApi, target: Target) -> None:
+    source, failures = sela_leads(), iter([True])
+
+    def fail_once(lead: dict[str, Any]) -> dict[str, Any]:
+        if next(failures, False):
+            raise RuntimeError("a map of the user's fails")
+        return lead
+
+    source.leads.add_map(fail_once)
+    with pytest.raises(Exception, match="a map of the user's fails"):
+        target.pipeline().run(source)
+    before = len(sela.requests)
+    target.pipeline().run(source)
+    assert target.rows("SELECT COUNT(*) FROM leads") == [(250,)]
+    assert target.rows("SELECT requests FROM _sela_loads") == [(len(sela.requests) - before,)]
+
+
+def test_only_what_is_selected_lands(sela: SelaApi, target: Target) -> None:
+    target.pipeline().run(sela_leads().with_resources("leads"))
+    assert target.rows("SELECT COUNT(*) FROM leads") == [(250,)]
+    assert "_sela_loads" not in target.tables()
+
+
+def test_the_disk_is_given_back_when_all_tables_have_their_rows(sela: SelaApi, target: Target) -> None:
+    def spools() -> int:
+        """Files without a name that this process has open."""
+        found = 0
+        for descriptor in os.listdir("/proc/self/fd"):  # noqa: PTH208 (no files)
+            with suppress(OSError):
+                found += os.fstat(int(descriptor)).st_nlink == 0
+        return found
+
+    before, source = spools(), sela_leads()
+    target.pipeline().run(source)
+    assert spools() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"email": ""}, "email is empty"),
+        ({"on_unverified": "maybe"}, "on_unverified is 'maybe'"),
+        ({"exclude_fields": ["emial"]}, "exclude_fields.*the nearest is email"),
+        ({"hash_fields": ["email"]}, "hash_fields needs a salt"),
+        ({"page_size": 0}, "page_size is 0"),
+        ({"sela_conn_id": "None"}, "sela_conn_id is the text None"),
+    ],
+)
+def test_an_argument_that_makes_no_sense_is_refused_by_name_when_the_source_is_made(
+    arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SelaRequestError, match=message):
+        sela_leads(**arguments)
+
+
+def test_arguments_that_a_template_made_texts_are_read(sela: SelaApi, target: Target) -> None:
+    target.load(page_size="50", exclude_fields="['email', 'phone_number']", user="2")
+    assert target.rows("SELECT COUNT(email), COUNT(phone_number) FROM leads") == [(0, 0)]
+    assert {request.query["user"] for request in sela.requests} == {"2"}
 
 
 def test_filters_limit_what_lands(sela: SelaApi, target: Target) -> None:
@@ -275,8 +404,8 @@ def test_the_module_is_ours_and_the_library_is_theirs() -> None:
     """Both are called dlt; and importing ours imports not theirs."""
     program = (
         "import sys, airflow_provider_sela.dlt as ours; assert 'dlt' not in sys.modules;"
-        "resource = ours.sela_leads(); import dlt;"
-        "print(isinstance(resource, dlt.sources.DltResource), dlt.__file__)"
+        "source = ours.sela_leads(); import dlt;"
+        "print(isinstance(source, dlt.sources.DltSource), dlt.__file__)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     answer, place = done.stdout.split()[-2:]

@@ -25,13 +25,20 @@ policies = pytest.importorskip("airflow.sdk.definitions.retry_policy", reason="A
 
 
 @pytest.mark.parametrize("kind", [SelaRateLimitError, SelaUnavailableError])
-@pytest.mark.parametrize("seconds", [0, 0.5, 7, 90_000])
+@pytest.mark.parametrize("seconds", [0, 0.5, 7, 86_400])
 def test_what_the_server_asked_for_is_waited_exactly(
     kind: type[SelaUnavailableError], seconds: float
 ) -> None:
     decision = SelaRetryPolicy().evaluate(kind("busy", retry_after=seconds), 3, 5)
     assert decision.action is policies.RetryAction.RETRY
     assert decision.retry_delay == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("seconds", [86_401, 1.8e9, 1e20])
+def test_a_day_is_the_longest_that_the_server_can_ask_for(seconds: float) -> None:
+    decision = SelaRetryPolicy().evaluate(SelaRateLimitError("busy", retry_after=seconds), 1, 5)
+    assert decision.action is policies.RetryAction.RETRY
+    assert decision.retry_delay == timedelta(days=1)
 
 
 @pytest.mark.parametrize(

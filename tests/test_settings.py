@@ -8,7 +8,11 @@ import pytest
 
 from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.settings import EXTRA_FIELDS, Settings
+from tests.http.transports import Read, read
 from tests.support.connections import TOKEN, Fields
+from tests.support.faults import FaultServer, page_body, reply
+
+__all__ = ["read"]
 
 
 def of(**values: Any) -> Settings:
@@ -58,6 +62,11 @@ def test_a_missing_token_is_refused_naming_connection_and_field(password: str | 
         ("https://gateway.example.com/sela", "https://gateway.example.com/sela"),
         ("https://gateway.example.com/sela/api/leads", "https://gateway.example.com/sela"),
         ("http://[::1]:8000", "http://[::1]:8000"),
+        ("::1", "https://[::1]"),
+        ("[::1]", "https://[::1]"),
+        ("http://::1", "http://[::1]"),
+        ("2001:DB8::1", "https://[2001:db8::1]"),
+        ("[2001:db8::1]:8443/base", "https://[2001:db8::1]:8443/base"),
     ],
 )
 def test_host_is_understood_in_every_usual_spelling(host: str | None, url: str) -> None:
@@ -73,6 +82,7 @@ def test_host_is_understood_in_every_usual_spelling(host: str | None, url: str) 
         ("https://example.com/base", 8443, "https://example.com:8443/base"),
         ("example.com:9443", 8443, "https://example.com:9443"),
         ("http://[::1]", 81, "http://[::1]:81"),
+        ("::1", 81, "https://[::1]:81"),
         ("example.com", 0, "https://example.com"),
         (None, 443, "https://api.trysela.com"),
         (None, 8443, "https://api.trysela.com:8443"),
@@ -178,8 +188,11 @@ def test_odd_json_in_extra_is_refused(extra: str, words: str) -> None:
     assert words in refusal(extra=extra)
 
 
-def test_unknown_extras_are_left_to_others() -> None:
-    assert with_extra(something_else=1) == of()
+def test_unknown_extras_are_kept_by_name_with_the_one_that_is_meant() -> None:
+    given = with_extra(pagesize=500, Timeout=3, something_else="s3cr3t", timeout=5, unset=None, empty="")
+    assert given == with_extra(timeout=5)
+    assert given.unknown_extras == {"pagesize": "page_size", "Timeout": "timeout", "something_else": None}
+    assert "s3cr3t" not in repr(given)
 
 
 def test_neither_token_nor_proxy_password_shows_in_a_repr() -> None:
@@ -208,6 +221,25 @@ def test_a_connection_written_as_a_uri_is_understood(uri: str, url: str, timeout
     settings = Settings.from_connection(Connection(conn_id="sela_default", uri=uri.replace("TOKEN", TOKEN)))
     assert (settings.base_url, settings.timeout) == (url, timeout)
     assert settings.authorization == f"Token {TOKEN}"
+
+
+@pytest.mark.parametrize("uri", [
+    "sela://:TOKEN@[::1]:{port}/http",
+    "sela://:TOKEN@%3A%3A1:{port}/http",
+    "sela://:TOKEN@http%3A%2F%2F%5B%3A%3A1%5D%3A{port}",
+    "sela://http://:TOKEN@%5B%3A%3A1%5D:{port}",
+])  # fmt: skip
+def test_a_host_of_ipv6_is_reached_by_any_spelling_of_a_uri(uri: str, read: Read) -> None:
+    """Airflow takes the brackets from the first, and writes the others itself."""
+    from airflow.models.connection import Connection
+
+    with FaultServer(reply(200, page_body([{"id": 1}])), host="::1") as server:
+        text = uri.format(port=server.port).replace("TOKEN", TOKEN)
+        written = Connection(conn_id="sela_default", uri=text)
+        for connection in (written, Connection(conn_id="sela_default", uri=written.get_uri())):
+            base_url = Settings.from_connection(connection).base_url
+            assert base_url == server.url
+            assert read(base_url).count == 1
 
 
 @pytest.mark.airflow

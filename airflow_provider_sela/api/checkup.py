@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import ceil
+from math import ceil, floor, inf
 from typing import Any
 
 #: Leads per request beyond which fewer requests gain little, and repeating an answer costs much.
 LARGE_PAGE = 1000
 # Requests in flight that suit a list which takes long.
 _MANY = 8
+# The least that extra requests_per_second takes.
+_SLOWEST = 0.01
 # Seconds; a read that takes longer is worth more requests at once.
 _LONG = 60.0
 
@@ -48,6 +50,8 @@ class Seen:
     :param honoured: whether a request for one lead gave one; None where the list has no second.
     :param orders: orders that all answers are consistent with, in Django's spelling.
     :param filtering: what became of ``external_id``.
+    :param requests: how many were sent for all this.
+    :param rate: requests per second that the server lets through, where it refused one for their number.
     """
 
     count: int
@@ -58,6 +62,8 @@ class Seen:
     honoured: bool | None
     orders: Sequence[str]
     filtering: Filtering
+    requests: int
+    rate: float | None = None
 
     @property
     def cap(self) -> int | None:
@@ -82,14 +88,15 @@ class Advice:
     """An extra of the connection and the value that suits this server."""
 
     extra: str
-    value: int
+    value: int | float
     reason: str
 
 
-def findings(seen: Seen, page_size: int) -> list[Finding]:
+def findings(seen: Seen, page_size: int, unknown_extras: Mapping[str, str | None]) -> list[Finding]:
     """Judge what was seen.
 
     :param page_size: of the connection.
+    :param unknown_extras: of the connection, see :attr:`.Settings.unknown_extras`.
     """
     return [
         Finding("answers", f"in {seen.latency * 1000:.0f} ms, the median"),
@@ -97,7 +104,17 @@ def findings(seen: Seen, page_size: int) -> list[Finding]:
         _order(seen),
         _page_size(seen, page_size),
         _filter(seen),
+        *([] if seen.rate is None else [_rate(seen.rate)]),
+        *(Finding("extras", unknown_extra(*pair), fine=False) for pair in unknown_extras.items()),
     ]
+
+
+def unknown_extra(name: str, meant: str | None) -> str:
+    """Say that an extra has no effect.
+
+    :param meant: the extra that its name resembles.
+    """
+    return f"{name!r} is unknown and has no effect" + (f": is {meant!r} meant?" if meant else "")
 
 
 def advice(seen: Seen) -> list[Advice]:
@@ -109,16 +126,19 @@ def advice(seen: Seen) -> list[Advice]:
     unit = "request" if requests == 1 else "requests"
     one = seen.seconds * min(size, max(seen.count, 1)) / max(seen.shown, 1)
     concurrency = 4 if requests * one / 4 <= _LONG else _MANY
-    together = max(requests / concurrency, 1) * one
+    together = max(max(requests / concurrency, 1) * one, requests / (seen.rate or inf))
     return [
         Advice("page_size", size, f"all leads in about {requests} {unit}"),
         Advice("concurrency", concurrency, f"which then take about {_duration(together)}"),
+        *([] if seen.rate is None else [_slower(seen.rate)]),
     ]
 
 
-def report(base_url: str, seen: Seen, page_size: int, requests: int) -> dict[str, Any]:
-    """All of it as plain data, for programs."""
-    judged = findings(seen, page_size)
+def report(base_url: str, seen: Seen, judged: Sequence[Finding]) -> dict[str, Any]:
+    """All of it as plain data, for programs.
+
+    :param judged: what :func:`findings` gave.
+    """
     return {
         "base_url": base_url,
         "fine": all(finding.fine for finding in judged),
@@ -129,8 +149,9 @@ def report(base_url: str, seen: Seen, page_size: int, requests: int) -> dict[str
         "page_size_honoured": seen.honoured,
         "external_id_filter": str(seen.filtering),
         "remarks": [f"{finding.subject}: {finding.text}" for finding in judged if not finding.fine],
+        "throttled": seen.rate is not None,
         "recommended": {each.extra: each.value for each in advice(seen)},
-        "requests": requests,
+        "requests": seen.requests,
     }
 
 
@@ -156,6 +177,16 @@ def _page_size(seen: Seen, page_size: int) -> Finding:
             "page_size", f"capped at {seen.cap}, and the connection asks for {page_size}", fine=False
         )
     return Finding("page_size", f"honoured, up to {seen.cap}")
+
+
+def _rate(rate: float) -> Finding:
+    return Finding("rate", f"limited: about {rate:.2g} requests a second are let through (429)", fine=False)
+
+
+def _slower(rate: float) -> Advice:
+    # Requests do not arrive as evenly as they leave, and what is just too fast is refused again and again.
+    value = max(floor(rate * 95) / 100, _SLOWEST)
+    return Advice("requests_per_second", value, "below the limit, so that nothing is refused")
 
 
 def _filter(seen: Seen) -> Finding:

@@ -119,10 +119,12 @@ class Row(NamedTuple):
         None. Timestamps are text in UTC, ``2025-02-28T23:09:03.139554+00:00``; JSON columns are canonical
         JSON text.
     :param nulled: number of values that were malformed; their raw form is in ``extra`` under ``_invalid``.
+    :param unknown: names of the fields that are not documented, whose values are in ``extra``.
     """
 
     values: dict[str, int | str | bool | None]
     nulled: int
+    unknown: tuple[str, ...] = ()
 
 
 def lead_id(item: object) -> int | None:
@@ -149,13 +151,13 @@ def lead_row(lead: Mapping[str, Any]) -> Row:
     extra: dict[str, Any] = {}
     if lead.keys() != _NAMES:
         extra = {name: value for name, value in lead.items() if name not in _NAMES}
-    nulled = len(invalid)
+    nulled, unknown = len(invalid), tuple(extra)
     if invalid:
         if "_invalid" in extra:
             invalid["_invalid"] = extra["_invalid"]
         extra["_invalid"] = invalid
     values[EXTRA.name] = canonical_json(extra) if extra else None
-    return Row(values, nulled)
+    return Row(values, nulled, unknown)
 
 
 def content_json(values: Mapping[str, Any]) -> bytes:

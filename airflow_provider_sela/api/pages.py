@@ -31,6 +31,9 @@ class Page(Generic[L]):
     :param rejects: what stood in ``results`` without a usable ``id``.
     :param date: the server's clock when it answered (the ``Date`` header), microseconds since the epoch; None
         if there is none.
+    :param age: seconds that the answer spent in caches, as the ``Age`` header says.
+    :param expires: until when a cache may give the answer again, microseconds since the epoch; None if it may
+        not, or if nothing is said.
     """
 
     count: int
@@ -38,6 +41,8 @@ class Page(Generic[L]):
     leads: list[L] = field(repr=False)
     rejects: list[Any] = field(default_factory=list, repr=False)
     date: int | None = None
+    age: int = 0
+    expires: int | None = None
 
     @property
     def rows(self) -> int:

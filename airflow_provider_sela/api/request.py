@@ -6,17 +6,16 @@ The contract is the vendor's "List Leads" reference page.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from airflow_provider_sela.api.parameters import Reader, from_zero, text
 from airflow_provider_sela.exceptions import SelaRequestError, SelaSetupError
 
 DEFAULT_HOST = "https://api.trysela.com"
 
 
 LEADS_PATH = "/api/leads/"
-
-
-FILTERS = ("email", "external_id", "phone_number", "user")
 
 
 def authorization(token: str) -> str:
@@ -36,6 +35,69 @@ def authorization(token: str) -> str:
     return f"Token {key}"
 
 
+def base_url(host: str | None, port: int | None, scheme: str | None) -> str:
+    """Where the API is, without a slash at the end.
+
+    :param host: with or without scheme, port and path; empty for Sela's own.
+    :param port: counts where ``host`` names none.
+    :param scheme: ``http`` or, whatever else it is, ``https``; counts where ``host`` names none.
+    :raises SelaSetupError: they make no URL.
+    """
+    given = (host or "").strip() or DEFAULT_HOST
+    own_scheme, _, place = given.rpartition("://")
+    # Airflow takes the brackets from an address in a connection's URI.
+    place = f"[{place}]" if _is_ipv6(place) else place
+    url = f"{own_scheme or ('http' if scheme == 'http' else 'https')}://{place}"
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise SelaSetupError("Host holds a space or a character that no URL has: type it again")
+    try:
+        parts = urlsplit(url)
+        base = origin(url)
+        # The form's Test button sends 0 for an empty Port.
+        if not parts.port and port:
+            base = origin(f"{base.rpartition(':')[0]}:{port}")
+    except ValueError:
+        raise SelaSetupError(
+            f"Host and Port make no URL: expected is a Host such as {DEFAULT_HOST}, and a Port up to 65535"
+        ) from None
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise SelaSetupError(
+            "Host holds a user, a query or a fragment: only scheme, host, port and path belong there"
+        )
+    path = parts.path.rstrip("/").removesuffix("/api/leads").removesuffix("/api")
+    return base.removesuffix(":443" if base.startswith("https") else ":80") + path
+
+
+def user_id(name: str, value: object) -> int:
+    """Read the filter ``user``.
+
+    :raises SelaRequestError: it is no whole number.
+    """
+    return from_zero(name, text(name, value))
+
+
+def filter_text(name: str, value: object) -> str:
+    """Read a filter that is a text.
+
+    :raises SelaRequestError: it is empty, no text, or no URL can carry it.
+    """
+    read = text(name, value)
+    if not _encodable(read):
+        raise SelaRequestError(
+            f"{name} holds half a character (an unpaired surrogate), which no URL can carry"
+        )
+    return read
+
+
+#: Reads the value of each filter, by its name.
+FILTERS: dict[str, Reader] = {
+    "email": filter_text,
+    "external_id": filter_text,
+    "phone_number": filter_text,
+    "user": user_id,
+}
+
+
 def lead_filters(
     *,
     email: str | None = None,
@@ -45,25 +107,11 @@ def lead_filters(
 ) -> dict[str, str]:
     """Query parameters for the filters that are set.
 
-    :raises SelaRequestError: a filter is an empty string. The server would ignore it and return *every*
-        lead, which is never what a template that rendered to nothing meant.
+    :raises SelaRequestError: a filter is empty or cannot be read. The server would ignore an empty one and
+        return *every* lead, which is never what a template that rendered to nothing meant.
     """
     given = {"email": email, "external_id": external_id, "phone_number": phone_number, "user": user}
-    filters: dict[str, str] = {}
-    for name, value in given.items():
-        if value is None:
-            continue
-        text = str(value).strip() if name == "user" else str(value)
-        if not text.strip():
-            raise SelaRequestError(f"{name} is empty: leave it out (None) to read every lead")
-        if name == "user" and not (text.isascii() and text.isdigit()):
-            raise SelaRequestError("user is not a whole number")
-        if not _encodable(text):
-            raise SelaRequestError(
-                f"{name} holds half a character (an unpaired surrogate), which no URL can carry"
-            )
-        filters[name] = text
-    return filters
+    return {name: str(FILTERS[name](name, value)) for name, value in given.items() if value is not None}
 
 
 def external_id_filter(external_id: object) -> dict[str, str]:
@@ -71,27 +119,7 @@ def external_id_filter(external_id: object) -> dict[str, str]:
 
     :raises SelaRequestError: it is None, empty, or no URL can carry it.
     """
-    if external_id is None or not str(external_id).strip():
-        raise SelaRequestError("external_id is empty: it names the lead that is looked for")
-    return lead_filters(external_id=str(external_id))
-
-
-def whole_number(name: str, value: object, *, least: int = 1) -> int:
-    """Read a parameter that a template may have made a text.
-
-    :param name: of the parameter, for the message.
-    :param least: the smallest number that makes sense.
-    :raises SelaRequestError: it is no whole number, or a smaller one.
-    """
-    try:
-        number = int(str(value))
-    except ValueError:
-        number = None
-    if number is None:
-        raise SelaRequestError(f"{name} is not a whole number")
-    if number < least:
-        raise SelaRequestError(f"{name} is {number}: it starts at {least}")
-    return number
+    return {"external_id": filter_text("external_id", external_id)}
 
 
 def page_params(filters: Mapping[str, str], page: int, page_size: int | None) -> dict[str, str]:
@@ -121,3 +149,10 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return ip_address(host).version == 6
+    except ValueError:
+        return False

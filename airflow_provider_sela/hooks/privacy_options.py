@@ -1,31 +1,41 @@
-"""Privacy rules from the options of an operator or of a dlt resource; the salt is a connection's Password."""
+"""Privacy rules from the options of an operator or of a dlt source; the salt is a connection's Password."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_sela.privacy import Privacy
+from airflow_provider_sela.api.parameters import Reader, optional, settled, text, texts
+from airflow_provider_sela.privacy import Privacy, field_names
+
+#: How each option is read; the salt's connection is no part of the rules.
+PRIVACY_OPTIONS: dict[str, Reader] = {
+    "exclude_fields": field_names,
+    "hash_fields": field_names,
+    "salt_conn_id": optional(text),
+    "keep_metadata": optional(texts),
+    "drop_metadata": texts,
+}
+_UNKNOWN_SALT = "to be known in a run"
 
 
-def privacy_of(
-    *,
-    exclude_fields: Collection[str],
-    hash_fields: Collection[str],
-    salt_conn_id: str | None,
-    keep_metadata: Collection[str] | None,
-    drop_metadata: Collection[str],
-) -> Privacy:
+def privacy_of(*, salt_conn_id: str | None, **options: Any) -> Privacy:
     """The rules that the options stand for.
 
+    :param options: the others of :data:`PRIVACY_OPTIONS`.
     :raises SelaRequestError: a rule contradicts another or cannot be applied; the message names it.
     """
-    salt = BaseHook.get_connection(salt_conn_id).password if salt_conn_id else None
-    return Privacy(
-        exclude=exclude_fields,
-        hashed=hash_fields,
-        salt=salt or "",
-        keep_metadata=keep_metadata,
-        drop_metadata=drop_metadata,
-    )
+    conn_id = PRIVACY_OPTIONS["salt_conn_id"]("salt_conn_id", salt_conn_id)
+    salt = BaseHook.get_connection(conn_id).password if conn_id else None
+    return Privacy(salt=salt or "", **_read(options))
+
+
+def check_privacy(*, salt_conn_id: object, **options: Any) -> None:
+    """Refuse as :func:`privacy_of`, without a look at the salt, what is known of the options now."""
+    known = {name: value for name, value in options.items() if settled(value)}
+    Privacy(salt="" if salt_conn_id is None else _UNKNOWN_SALT, **_read(known))
+
+
+def _read(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: PRIVACY_OPTIONS[name](name, value) for name, value in options.items()}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,11 +18,12 @@ from tenacity import AsyncRetrying
 from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.api.pages import Page, decode_page
 from airflow_provider_sela.api.request import LEADS_PATH, origin, page_params
-from airflow_provider_sela.exceptions import SelaSetupError, of_connection
+from airflow_provider_sela.exceptions import SelaError, SelaSetupError, of_connection
+from airflow_provider_sela.http.environment import route
 from airflow_provider_sela.http.exchange import ACCEPT, Body, Exchange, Run, user_agent
-from airflow_provider_sela.http.failures import DRIP_FACTOR, Symptom, error_for_symptom, unreadable_bundle
+from airflow_provider_sela.http.failures import DRIP_FACTOR, Symptom, error_for_symptom, proxy_symptom
 from airflow_provider_sela.http.log_filters import filter_library_logs
-from airflow_provider_sela.http.tls import load_client_certificate
+from airflow_provider_sela.http.tls import Trust
 from airflow_provider_sela.settings import Settings
 
 
@@ -53,6 +55,7 @@ class AsyncTransport:
         self.settings = settings
         self.exchange = Exchange(settings)
         self._client = client
+        self._proxied = route(settings.base_url, settings, os.environ).proxy is not None
         # httpx gives up after its pool time-out when too many wait for a connection; here they queue.
         self._slots = asyncio.Semaphore(settings.concurrency)
 
@@ -100,14 +103,18 @@ class AsyncTransport:
                     body.add(chunk)
                 return response.status_code, response.headers, bytes(body)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
-            found = error_for_symptom(_symptom(error, begun), error, self.settings)
+            found = error_for_symptom(_symptom(error, begun, self._proxied), error, self.settings)
         # Raised outside the handler: a context would keep the original error and its URL.
         raise found
 
 
-def _symptom(error: Exception, begun: bool) -> Symptom:
+def _symptom(error: Exception, begun: bool, proxied: bool) -> Symptom:
     if isinstance(error, httpx.ProxyError):
-        return Symptom.PROXY_CREDENTIALS if str(error).startswith("407") else Symptom.PROXY
+        # Its words are status and reason, where the proxy gave an answer.
+        status = str(error)[:3]
+        return proxy_symptom(int(status) if status.isdecimal() else None)
+    if proxied and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return Symptom.PROXY
     if isinstance(error, httpx.ConnectTimeout):
         return Symptom.UNREACHED
     if isinstance(error, httpx.TimeoutException | TimeoutError):
@@ -128,9 +135,7 @@ class _Shared:
     async def open(self, settings: Settings) -> AsyncTransport:
         async with self.opening:
             if self.transport is None:
-                # Reading the certificate authorities blocks for tens of milliseconds.
-                verify = await asyncio.to_thread(_ssl_context, settings)
-                self.client = _client(settings, verify)
+                self.client = await asyncio.to_thread(_client_with_clear_errors, settings)
                 self.transport = AsyncTransport(settings, self.client)
             return self.transport
 
@@ -158,27 +163,20 @@ async def shared_transport(settings: Settings) -> AsyncIterator[AsyncTransport]:
                 await asyncio.shield(shared.client.aclose())
 
 
-def _ssl_context(settings: Settings) -> ssl.SSLContext:
-    try:
-        if isinstance(settings.verify, str):
-            context = ssl.create_default_context(cafile=settings.verify)
-        else:
-            context = httpx.create_ssl_context()
-    except (OSError, ValueError):
-        raise SelaSetupError(of_connection(settings.conn_id, unreadable_bundle())) from None
-    try:
-        load_client_certificate(context, settings)
-    except SelaSetupError as error:
-        raise SelaSetupError(of_connection(settings.conn_id, error)) from None
-    return context
+def _client(settings: Settings) -> httpx.AsyncClient:
+    """A client that reads nothing from the environment by itself.
 
-
-def _client(settings: Settings, verify: ssl.SSLContext) -> httpx.AsyncClient:
+    Reading the certificate authorities blocks for tens of milliseconds, so make it in a thread.
+    """
     filter_library_logs()
+    trust, proxy = Trust(settings), route(settings.base_url, settings, os.environ).proxy
+    https = settings.base_url.startswith("https:")
     return httpx.AsyncClient(
         auth=TokenAuth(settings),
-        verify=verify,
-        proxy=settings.proxy,
+        # Without https, a context that trusts nobody.
+        verify=trust.of_server if https else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+        proxy=None if proxy is None else _proxy(proxy, settings, trust),
+        trust_env=False,
         timeout=settings.timeout,
         follow_redirects=False,
         limits=httpx.Limits(
@@ -186,3 +184,26 @@ def _client(settings: Settings, verify: ssl.SSLContext) -> httpx.AsyncClient:
         ),
         headers={"User-Agent": user_agent("httpx"), **ACCEPT},
     )
+
+
+def _proxy(url: str, settings: Settings, trust: Trust) -> httpx.Proxy:
+    if "[" in settings.base_url:
+        # httpcore writes the address to the proxy without its brackets, and no proxy understands that.
+        raise SelaSetupError(
+            "a trigger reaches no IPv6 address through a proxy: give Host a name, or put the address into "
+            "NO_PROXY"
+        )
+    return httpx.Proxy(url, ssl_context=trust.of_others if url.startswith("https:") else None)
+
+
+def _client_with_clear_errors(settings: Settings) -> httpx.AsyncClient:
+    """As :func:`_client`, with an error of ours for whatever httpx makes of a connection or environment."""
+    try:
+        return _client(settings)
+    except SelaError as error:
+        found = SelaSetupError(of_connection(settings.conn_id, error))
+    except Exception as error:  # noqa: BLE001 (triggers outlive errors of ours alone, and this is no request yet)
+        reason = error_for_symptom(Symptom.UNSENDABLE, error, settings)
+        found = SelaSetupError(of_connection(settings.conn_id, reason))
+    # Raised outside the handler: a context could quote the proxy's URL, and its password.
+    raise found

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from tenacity import RetryCallState
 
 from airflow_provider_sela import __version__, metrics
+from airflow_provider_sela.api.checkup import unknown_extra
 from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.api.responses import page_in
 from airflow_provider_sela.exceptions import (
@@ -23,13 +24,19 @@ from airflow_provider_sela.exceptions import (
     of_connection,
 )
 from airflow_provider_sela.http.pacing import Pacer, RetryBudget, retry_after, retry_options
+from airflow_provider_sela.http.retry_log import RetryLog
 from airflow_provider_sela.settings import Settings
 
 L = TypeVar("L")
+log = logging.getLogger(__name__)
 
-#: What is asked for, and the one packing that is unpacked.
+#: What is asked for, and the one packing that is unpacked. A proof is about now: no cache is to answer alone.
 ACCEPT_ENCODING = "gzip"
-ACCEPT = {"Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING}
+ACCEPT = {
+    "Accept": "application/json",
+    "Accept-Encoding": ACCEPT_ENCODING,
+    "Cache-Control": "no-cache",
+}
 #: Largest answer that is read, unpacked: 10,000 leads, the largest ``page_size`` there is, of 6.5 KB each.
 MAX_BODY_BYTES = 64 << 20
 
@@ -91,6 +98,7 @@ class Run:
         self.requests = 0
         self.retries = 0
         self.called_off = threading.Event()
+        self._retry_log = RetryLog()
         self._lock = threading.Lock()
 
     def count(self, *, requests: int = 0, retries: int = 0) -> None:
@@ -108,24 +116,29 @@ class Run:
         """Record a wait that a rate limit asked for, the server's or the connection's own."""
         metrics.duration("sela.rate_limit.wait", self._conn_id, seconds)
 
-    def retried(self, page: int, state: RetryCallState, log: logging.Logger) -> None:
-        """Count and log a retry that is about to be waited for."""
+    def retried(self, page: int, state: RetryCallState, attempts: int, log: logging.Logger) -> None:
+        """Count and log a retry that is about to be waited for; parameters as of :meth:`.RetryLog.log`."""
         self.count(retries=1)
         metrics.count("sela.retries", self._conn_id)
         if retry_after(state) is not None:
             self.held_back(state.upcoming_sleep)
-        log.warning(
-            "Sela page %d: %s; attempt %d in %.1f s",
-            page,
-            state.outcome.exception() if state.outcome else None,
-            state.attempt_number + 1,
-            state.upcoming_sleep,
-        )
+        self._retry_log.log(page, state, attempts, log)
 
     def sleep(self, seconds: float) -> None:
         """Sleep, but no longer than the read lasts."""
         if self.called_off.wait(seconds):
             raise CalledOffError
+
+
+_warned: set[tuple[str, str]] = set()
+
+
+def _warn_of_unknown_extras(settings: Settings) -> None:
+    """Warn once in a process: a sensor makes an exchange for each look."""
+    for name, meant in settings.unknown_extras.items():
+        if (settings.conn_id, name) not in _warned:
+            _warned.add((settings.conn_id, name))
+            log.warning("Sela: %s", of_connection(settings.conn_id, f"extra {unknown_extra(name, meant)}"))
 
 
 class Exchange:
@@ -135,6 +148,7 @@ class Exchange:
     """
 
     def __init__(self, settings: Settings) -> None:
+        _warn_of_unknown_extras(settings)
         self.settings = settings
         self.pacer = Pacer(settings.requests_per_second)
 
@@ -144,18 +158,28 @@ class Exchange:
         :param page: number of the page, for the log.
         :param max_attempts: default: the connection's.
         """
-        return retry_options(
-            max_attempts or self.settings.max_attempts,
-            run.budget,
-            lambda state: run.retried(page, state, log),
-        )
+        attempts = max_attempts or self.settings.max_attempts
+        return retry_options(attempts, run.budget, lambda state: run.retried(page, state, attempts, log))
 
     def waits(self, run: Run) -> Iterator[float]:
-        """Seconds to sleep before a request may be sent; it counts as sent after the last."""
+        """Seconds to sleep before a request may be sent; it counts as sent after the last.
+
+        :raises SelaUnavailableError: the server asked for a longer pause than the read may wait.
+        """
+        self._refuse_long_pause(run)
         for wait in self.pacer.waits():
             run.held_back(wait)
             yield wait
+            self._refuse_long_pause(run)
         run.sent()
+
+    def _refuse_long_pause(self, run: Run) -> None:
+        left = self.pacer.paused(time.monotonic())
+        if left > run.budget.left:
+            raise SelaUnavailableError(
+                f"the server asked for a pause, which ends in {left:.0f} s; run it again then",
+                retry_after=left,
+            )
 
     def page(
         self,

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from typing import Any
 
 from airflow_provider_sela.api.request import origin
+from airflow_provider_sela.api.responses import TRANSIENT_STATUSES
 from airflow_provider_sela.exceptions import SelaError, SelaSetupError, SelaUnavailableError
 from airflow_provider_sela.settings import Settings
 
@@ -36,6 +37,8 @@ class Symptom(Enum):
 
     PROXY = auto()
     PROXY_CREDENTIALS = auto()
+    #: The proxy answered, and lets nothing through to this server.
+    PROXY_REFUSAL = auto()
     #: No connection within the time-out.
     UNREACHED = auto()
     #: A connection, and no bytes or too slow ones.
@@ -62,6 +65,10 @@ def error_for_symptom(symptom: Symptom, error: BaseException, settings: Settings
         return _tls_failure(tls, server)
     if symptom is Symptom.PROXY_CREDENTIALS:
         return SelaSetupError("the proxy wants credentials; put them into extra 'proxy'")
+    if symptom is Symptom.PROXY_REFUSAL:
+        return SelaSetupError(
+            f"the proxy lets nothing through to {server}: ask who runs it, or name another in extra 'proxy'"
+        )
     if symptom is Symptom.PROXY:
         return SelaUnavailableError(
             "the proxy cannot be reached or refuses; check extra 'proxy', or HTTPS_PROXY in the environment"
@@ -80,9 +87,15 @@ def error_for_symptom(symptom: Symptom, error: BaseException, settings: Settings
     )
 
 
-def unreadable_bundle() -> SelaSetupError:
-    """The error for a CA bundle that cannot be loaded."""
-    return SelaSetupError("the CA bundle of extra 'verify' cannot be read")
+def proxy_symptom(status: int | None) -> Symptom:
+    """What it means that a proxy opens no tunnel.
+
+    :param status: of its answer; None where it gave none.
+    """
+    if status in (401, 407):
+        return Symptom.PROXY_CREDENTIALS
+    refused = status is not None and 400 <= status < 500 and status not in TRANSIENT_STATUSES
+    return Symptom.PROXY_REFUSAL if refused else Symptom.PROXY
 
 
 def _tls_failure(error: ssl.SSLError, server: str) -> SelaSetupError:

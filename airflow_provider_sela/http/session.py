@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,10 +12,11 @@ from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow_provider_sela.api.request import origin
-from airflow_provider_sela.exceptions import SelaError
-from airflow_provider_sela.http.adapters import ClientCertificateAdapter, DeadlineAdapter
+from airflow_provider_sela.http.adapters import SelaAdapter
+from airflow_provider_sela.http.environment import route
 from airflow_provider_sela.http.exchange import ACCEPT, user_agent
-from airflow_provider_sela.http.failures import Symptom, error_for_symptom, unreadable_bundle
+from airflow_provider_sela.http.failures import Symptom, error_for_symptom, proxy_symptom
+from airflow_provider_sela.http.tls import Trust
 from airflow_provider_sela.settings import Settings
 
 T = TypeVar("T")
@@ -38,28 +41,29 @@ class SelaSession(requests.Session):
     Token and client certificate are for the connection's own origin only.
 
     :param settings: the connection.
-    :raises SelaSetupError: the client certificate cannot be used.
+    :raises SelaSetupError: on a request, authorities, client certificate or proxy cannot be used.
     """
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
-        self._timeout = settings.timeout
+        self._settings = settings
         self.auth = TokenAuth(settings)
-        self.verify = settings.verify
-        if settings.proxy:
-            self.proxies = {"http": settings.proxy, "https": settings.proxy}
+        # The environment is read by route() alone.
+        self.trust_env = False
         self.headers["User-Agent"] = user_agent("requests")
         self.headers.update(ACCEPT)
         pool: dict[str, Any] = {"pool_connections": 1, "pool_maxsize": settings.concurrency}
+        trust = Trust(settings)
         for scheme in ("https://", "http://"):
-            self.mount(scheme, DeadlineAdapter(**pool))
-        if settings.client_cert is not None:
-            scheme, _, rest = settings.base_url.partition("://")
-            self.mount(f"{scheme}://{rest.partition('/')[0]}/", ClientCertificateAdapter(settings, **pool))
+            self.mount(scheme, SelaAdapter(lambda: trust.of_others, lambda: trust.of_others, **pool))
+        scheme, _, rest = settings.base_url.partition("://")
+        own = SelaAdapter(lambda: trust.of_server, lambda: trust.of_others, **pool)
+        self.mount(f"{scheme}://{rest.partition('/')[0]}/", own)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         if kwargs.get("timeout") is None:
-            kwargs["timeout"] = self._timeout
+            kwargs["timeout"] = self._settings.timeout
+        kwargs.setdefault("proxies", self._proxies_for(request.url or ""))
         return super().send(request, **kwargs)
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
@@ -73,11 +77,12 @@ class SelaSession(requests.Session):
     def options(self, url: str | bytes, **kwargs: Any) -> requests.Response:
         return self.request("OPTIONS", url, **kwargs)
 
-    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
-        # The inherited one lets HTTPS_PROXY and REQUESTS_CA_BUNDLE win over the session's own values.
-        if verify is None and isinstance(self.verify, str):
-            verify = self.verify
-        return super().merge_environment_settings(url, proxies or dict(self.proxies), stream, verify, cert)
+    def merge_environment_settings(self, url: Any, proxies: Any, *args: Any) -> Any:
+        return super().merge_environment_settings(url, proxies or self._proxies_for(str(url)), *args)
+
+    def _proxies_for(self, url: str) -> dict[str, str]:
+        proxy = route(url, self._settings, os.environ).proxy
+        return {"http": proxy, "https": proxy} if proxy else {}
 
 
 def with_clear_errors(settings: Settings, call: Callable[[], T]) -> T:
@@ -90,18 +95,17 @@ def with_clear_errors(settings: Settings, call: Callable[[], T]) -> T:
     """
     try:
         return call()
-    except (requests.RequestException, HTTPError) as error:
-        found: SelaError = error_for_symptom(_symptom(error), error, settings)
-    except OSError:
-        found = unreadable_bundle()
+    except (OSError, HTTPError) as error:
+        found = error_for_symptom(_symptom(error), error, settings)
+    # Raised outside the handler: a context would keep the original error and its URL.
     raise found
 
 
 def _symptom(error: Exception) -> Symptom:
     if isinstance(error, requests.exceptions.ProxyError):
         # The words of http.client, which has no error of its own for this.
-        refused = "Tunnel connection failed: 407" in str(error)
-        return Symptom.PROXY_CREDENTIALS if refused else Symptom.PROXY
+        refusal = re.search(r"Tunnel connection failed: (\d{3})", str(error))
+        return proxy_symptom(int(refusal[1]) if refusal else None)
     if isinstance(error, requests.ConnectTimeout):
         return Symptom.UNREACHED
     if isinstance(error, requests.Timeout | ReadTimeoutError):
@@ -109,4 +113,5 @@ def _symptom(error: Exception) -> Symptom:
     if isinstance(error, HTTPError):
         # requests wraps what fails before the answer begins; its body is read past it.
         return Symptom.CUT_OFF
-    return Symptom.DROPPED if isinstance(error, requests.ConnectionError) else Symptom.UNSENDABLE
+    broken = not isinstance(error, requests.RequestException) or isinstance(error, requests.ConnectionError)
+    return Symptom.DROPPED if broken else Symptom.UNSENDABLE

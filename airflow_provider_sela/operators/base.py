@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context
 
 from airflow_provider_sela import metrics
-from airflow_provider_sela.api.request import lead_filters
+from airflow_provider_sela.api.parameters import (
+    OnUnverified,
+    Reader,
+    check_settled,
+    choice,
+    mapped,
+    optional,
+    plain_data,
+    read_parameters,
+    text,
+    unverified_choice,
+    whole_number,
+)
+from airflow_provider_sela.api.request import FILTERS, lead_filters
 from airflow_provider_sela.assets import describe_outlets
-from airflow_provider_sela.hooks.privacy_options import privacy_of
+from airflow_provider_sela.exceptions import SelaRequestError
+from airflow_provider_sela.hooks.privacy_options import PRIVACY_OPTIONS, check_privacy, privacy_of
 from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.lineage import Target, operator_lineage
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.retry import failing_fast
 from airflow_provider_sela.storage.spool import Encoder, raw_line
+from airflow_provider_sela.warehouse.tables import TaskRun
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
+    from airflow_provider_sela.metrics import ReadStats
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.reading.parts import Parts
+
+
+OnSchemaChange = Literal["warn", "fail", "ignore"]
 
 
 class TaskKilledError(BaseException):
@@ -39,9 +58,10 @@ class SelaBaseOperator(BaseOperator):
     :param phone_number: read only leads with this phone number, E.164 such as ``+18042221111`` (templated).
     :param user: read only leads of this user, an integer (templated).
     :param page_size: leads per request; default: the connection's. The server may return fewer (templated).
-    :param exclude_fields: fields that are not written; ``extra`` stands for all that are not documented
-        (templated, as are all that follow).
-    :param hash_fields: text fields of which a salted hash is written.
+    :param exclude_fields: fields that are not written; ``extra`` stands for all that are not documented,
+        ``extra.score`` for one of them (templated, as are all that follow).
+    :param hash_fields: text fields of which a salted hash is written. ``metadata`` often repeats them: see
+        the next two.
     :param salt_conn_id: connection whose Password is the salt; needed with ``hash_fields``.
     :param keep_metadata: the only keys of ``metadata`` that are written; default: all.
     :param drop_metadata: keys of ``metadata`` that are not written.
@@ -50,19 +70,14 @@ class SelaBaseOperator(BaseOperator):
 
     _loading = False
 
-    template_fields: Sequence[str] = (
-        "email",
-        "external_id",
-        "phone_number",
-        "user",
-        "page_size",
-        "exclude_fields",
-        "hash_fields",
-        "salt_conn_id",
-        "keep_metadata",
-        "drop_metadata",
-        "sela_conn_id",
-    )
+    #: How each templated parameter is read, by its name.
+    readers: Mapping[str, Reader] = {
+        **{name: optional(reader) for name, reader in FILTERS.items()},
+        "page_size": optional(whole_number),
+        **PRIVACY_OPTIONS,
+        "sela_conn_id": text,
+    }
+    template_fields: Sequence[str] = tuple(readers)
 
     def __init__(
         self,
@@ -71,7 +86,7 @@ class SelaBaseOperator(BaseOperator):
         external_id: str | None = None,
         phone_number: str | None = None,
         user: int | str | None = None,
-        page_size: int | None = None,
+        page_size: int | str | None = None,
         exclude_fields: Collection[str] = (),
         hash_fields: Collection[str] = (),
         salt_conn_id: str | None = None,
@@ -92,6 +107,9 @@ class SelaBaseOperator(BaseOperator):
         self.keep_metadata = keep_metadata
         self.drop_metadata = drop_metadata
         self.sela_conn_id = sela_conn_id
+        check_settled(self, *SelaBaseOperator.readers)
+        if not mapped(self):
+            check_privacy(**self._privacy_options)
 
     @cached_property
     def hook(self) -> SelaHook:
@@ -101,28 +119,23 @@ class SelaBaseOperator(BaseOperator):
     @property
     def filters(self) -> dict[str, Any]:
         """The filters as the hook's methods take them."""
-        return {
-            "email": self.email,
-            "external_id": self.external_id,
-            "phone_number": self.phone_number,
-            "user": self.user,
-        }
+        return {name: getattr(self, name) for name in FILTERS}
 
     @cached_property
     def privacy(self) -> Privacy:
         """What of a lead must not be written."""
-        return privacy_of(
-            exclude_fields=self.exclude_fields,
-            hash_fields=self.hash_fields,
-            salt_conn_id=self.salt_conn_id,
-            keep_metadata=self.keep_metadata,
-            drop_metadata=self.drop_metadata,
-        )
+        return privacy_of(**self._privacy_options)
+
+    @property
+    def _privacy_options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in PRIVACY_OPTIONS}
 
     def execute(self, context: Context) -> Any:
         """Run the task; failures that no retry can mend fail it at once."""
         clock = time.monotonic()
         with failing_fast():
+            read_parameters(self)
+            self.check_together()
             try:
                 self._loading = True
                 result = self.load(context)
@@ -131,6 +144,10 @@ class SelaBaseOperator(BaseOperator):
                 self.hook.close()
         self.after_load(context, result, time.monotonic() - clock)
         return result
+
+    def check_together(self) -> None:
+        """Refuse parameters that contradict each other, before anybody is asked for anything."""
+        check_privacy(**self._privacy_options)
 
     def on_kill(self) -> None:
         """End at once: what was begun is undone on the way out.
@@ -158,22 +175,41 @@ class SelaReadOperator(SelaBaseOperator):
         :class:`~airflow_provider_sela.operators.parts.SelaReadPartOperator`. Default: this task reads all.
         Filters, privacy options and connection must be those of the other tasks; ``page_size`` is taken from
         them (templated).
+    :param on_schema_change: what to do when no lead has a documented field any more, or leads have fields
+        that are not documented: ``warn`` (default), ``fail``, before anything is written, or ``ignore``. Such
+        fields are looked for where leads become columns (templated).
 
     The other parameters: see :class:`SelaBaseOperator`.
     """
 
-    template_fields: Sequence[str] = (*SelaBaseOperator.template_fields, "on_unverified", "parts")
+    readers: Mapping[str, Reader] = {
+        **SelaBaseOperator.readers,
+        "on_unverified": unverified_choice,
+        "on_schema_change": choice(*get_args(OnSchemaChange)),
+        "parts": plain_data,
+    }
+    template_fields: Sequence[str] = tuple(readers)
     # What this run has done so far, for lineage and asset events.
     _read: LeadSnapshot | None = None
     _target: Target | None = None
 
-    def __init__(self, *, on_unverified: str = "fail", parts: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        on_unverified: OnUnverified | str = "fail",
+        on_schema_change: OnSchemaChange | str = "warn",
+        parts: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.on_unverified = on_unverified
         self.parts = parts
+        self.on_schema_change = on_schema_change
+        check_settled(self, "on_unverified", "on_schema_change", "parts")
 
-    def snapshot(self, encoder: Encoder = raw_line) -> LeadSnapshot:
-        """The verified read of this task's leads; a context manager."""
+    @contextmanager
+    def snapshot(self, encoder: Encoder = raw_line) -> Iterator[LeadSnapshot]:
+        """The verified read of this task's leads."""
         self._read = open_snapshot(
             self.hook,
             lead_filters(**self.filters),
@@ -183,7 +219,28 @@ class SelaReadOperator(SelaBaseOperator):
             encoder=encoder,
             parts=self.shared_parts,
         )
-        return self._read
+        with self._read as snapshot:
+            self._judge_fields(snapshot.stats)
+            yield snapshot
+
+    def _judge_fields(self, stats: ReadStats) -> None:
+        told = [
+            f"{what}: {', '.join(names)}"
+            for what, names in (
+                ("no lead has", stats.missing_fields),
+                ("not documented are", stats.unknown_fields),
+            )
+            if names
+        ]
+        if not told or self.on_schema_change == "ignore":
+            return
+        change = f"the fields of leads are not those that are documented; {'; '.join(told)}"
+        if self.on_schema_change == "fail":
+            raise SelaRequestError(
+                f"{change}. Nothing was written. If the new fields will do, set on_schema_change='warn':"
+                " columns of missing fields are NULL, and extra holds fields that are not documented"
+            )
+        self.log.warning("Sela: %s", change)
 
     @cached_property
     def shared_parts(self) -> Parts | None:
@@ -216,10 +273,13 @@ class SelaReadOperator(SelaBaseOperator):
         return {} if self._read is None else {"verdict": str(self._read.verdict), "read": len(result)}
 
 
+def task_run_of(context: Context) -> TaskRun | None:
+    """The run of a task that a context belongs to; None outside of Airflow."""
+    ti = context.get("ti")
+    return None if ti is None else TaskRun(ti.run_id, ti.dag_id, ti.task_id, ti.map_index)
+
+
 def attempt_of(context: Context) -> tuple[str | None, int]:
     """What attempts of this task run have in common, as part of a file name, and the number of this one."""
-    ti = context.get("ti")
-    if ti is None:
-        return None, 1
-    key = "\0".join((ti.dag_id, ti.task_id, ti.run_id, str(ti.map_index)))
-    return blake2b(key.encode(), digest_size=6).hexdigest(), ti.try_number
+    task_run = task_run_of(context)
+    return (None, 1) if task_run is None else (task_run.load_id[:12], context["ti"].try_number)

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_sela.api.leads import Lead
+from airflow_provider_sela.api.parameters import (
+    OnUnverified,
+    Reader,
+    check_settled,
+    optional,
+    text,
+    whole_number,
+)
 from airflow_provider_sela.api.raw import RawLead
-from airflow_provider_sela.api.request import whole_number
 from airflow_provider_sela.exceptions import SelaLimitError
+from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.lineage import file_target
 from airflow_provider_sela.metrics import RowCounts, load_counts
-from airflow_provider_sela.operators.base import SelaReadOperator, attempt_of
+from airflow_provider_sela.operators.base import OnSchemaChange, SelaReadOperator, attempt_of
+from airflow_provider_sela.storage.paths import file_path
 from airflow_provider_sela.storage.spool import Line, lead_line
 
 if TYPE_CHECKING:
@@ -55,7 +64,8 @@ class SelaLeadsOperator(SelaReadOperator):
 
     The XCom with ``path`` is a dictionary: ``path``, ``verdict``, ``read``, ``nulled``, ``rejected``,
     ``requests``, ``retries``, ``repaired``, ``passes``, ``seconds``, and ``new``, ``changed``, ``unchanged``,
-    ``deleted``, which are None because a file is replaced and not compared.
+    ``deleted`` and ``ahead``, which are None because a file is replaced and not compared. With columns it
+    has ``missing_fields`` (documented ones that no lead has any more) and ``unknown_fields`` too.
 
     :param path: an ``ObjectStoragePath``, its URL or a local path (templated); default None: XCom.
     :param conn_id: Airflow connection of the storage (templated); default: the one in ``path``, if any.
@@ -67,12 +77,13 @@ class SelaLeadsOperator(SelaReadOperator):
     :class:`~airflow_provider_sela.operators.base.SelaReadOperator` and its base.
     """
 
-    template_fields: Sequence[str] = (
-        *SelaReadOperator.template_fields,
-        "path",
-        "conn_id",
-        "max_xcom_leads",
-    )
+    readers: Mapping[str, Reader] = {
+        **SelaReadOperator.readers,
+        "path": optional(file_path),
+        "conn_id": optional(text),
+        "max_xcom_leads": whole_number,
+    }
+    template_fields: Sequence[str] = tuple(readers)
 
     def __init__(
         self,
@@ -80,12 +91,33 @@ class SelaLeadsOperator(SelaReadOperator):
         path: ObjectStoragePath | str | None = None,
         conn_id: str | None = None,
         max_xcom_leads: int | str = 1000,
+        email: str | None = None,
+        external_id: str | None = None,
+        phone_number: str | None = None,
+        user: int | str | None = None,
+        page_size: int | str | None = None,
+        parts: Any = None,
+        on_unverified: OnUnverified | str = "fail",
+        on_schema_change: OnSchemaChange | str = "warn",
+        exclude_fields: Collection[str] = (),
+        hash_fields: Collection[str] = (),
+        salt_conn_id: str | None = None,
+        keep_metadata: Collection[str] | None = None,
+        drop_metadata: Collection[str] = (),
+        sela_conn_id: str = SelaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            email=email, external_id=external_id, phone_number=phone_number, user=user, page_size=page_size,
+            parts=parts, on_unverified=on_unverified, on_schema_change=on_schema_change,
+            exclude_fields=exclude_fields, hash_fields=hash_fields,
+            salt_conn_id=salt_conn_id, keep_metadata=keep_metadata, drop_metadata=drop_metadata,
+            sela_conn_id=sela_conn_id, **kwargs,
+        )  # fmt: skip
         self.path = path
         self.conn_id = conn_id
-        self.max_xcom_leads = max_xcom_leads
+        self.max_xcom_leads: Any = max_xcom_leads
+        check_settled(self, "path", "conn_id", "max_xcom_leads")
 
     def load(self, context: Context) -> list[Lead] | dict[str, Any]:
         """Return the leads, or the result of writing them."""
@@ -113,6 +145,8 @@ class SelaLeadsOperator(SelaReadOperator):
             self._target = file_target(file.url, file.columns)
             counts = load_counts(stats, RowCounts())
             result: dict[str, Any] = {"path": file.url, "verdict": stats.verdict, **counts}
+            if file.columns:
+                result |= stats.fields()
             facts = {name: value for name, value in result.items() if value is not None}
             facts |= {"proven": snapshot.verdict.proven, "started": stats.started.isoformat()}
             file.publish(snapshot.spool, {**facts, "run_id": context.get("run_id")})
@@ -126,8 +160,8 @@ class SelaLeadsOperator(SelaReadOperator):
 class _XComBound:
     """Encodes leads and stops the read once they no longer fit into an XCom."""
 
-    def __init__(self, most: int | str) -> None:
-        self._most = whole_number("max_xcom_leads", most)
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._sizes: dict[int, int] = {}
         self.size = 0
 

@@ -11,20 +11,27 @@ Filters, privacy options and ``sela_conn_id`` must be the same in all three.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_sela.api.request import lead_filters, whole_number
-from airflow_provider_sela.exceptions import SelaRequestError
+from airflow_provider_sela.api.parameters import Reader, check_settled, plain_data, whole_number
+from airflow_provider_sela.api.request import lead_filters
+from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.operators.base import SelaBaseOperator, attempt_of
+from airflow_provider_sela.storage.paths import full_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     from airflow_provider_sela.reading.parts_reader import PartsReader
+
+
+def _number_of_parts(name: str, value: object) -> int:
+    """Read ``max_parts``: Airflow maps a task over no more items than its ``[core] max_map_length``."""
+    return whole_number(name, value, most=conf.getint("core", "max_map_length"))
 
 
 class _PartsOperator(SelaBaseOperator):
@@ -57,22 +64,45 @@ class SelaPlanPartsOperator(_PartsOperator):
     The other parameters: see :class:`~airflow_provider_sela.operators.base.SelaBaseOperator`.
     """
 
-    template_fields: Sequence[str] = (*SelaBaseOperator.template_fields, "path", "max_parts")
+    readers: Mapping[str, Reader] = {
+        **SelaBaseOperator.readers,
+        "path": full_path,
+        "max_parts": _number_of_parts,
+    }
+    template_fields: Sequence[str] = tuple(readers)
 
-    def __init__(self, *, path: ObjectStoragePath | str, max_parts: int | str = 16, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        path: ObjectStoragePath | str,
+        max_parts: int | str = 16,
+        email: str | None = None,
+        external_id: str | None = None,
+        phone_number: str | None = None,
+        user: int | str | None = None,
+        page_size: int | str | None = None,
+        exclude_fields: Collection[str] = (),
+        hash_fields: Collection[str] = (),
+        salt_conn_id: str | None = None,
+        keep_metadata: Collection[str] | None = None,
+        drop_metadata: Collection[str] = (),
+        sela_conn_id: str = SelaHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            email=email, external_id=external_id, phone_number=phone_number, user=user, page_size=page_size,
+            exclude_fields=exclude_fields, hash_fields=hash_fields,
+            salt_conn_id=salt_conn_id, keep_metadata=keep_metadata, drop_metadata=drop_metadata,
+            sela_conn_id=sela_conn_id, **kwargs,
+        )  # fmt: skip
         self.path = path
         self.max_parts = max_parts
+        check_settled(self, "path", "max_parts")
 
     def load(self, context: Context) -> list[dict[str, Any]]:
         """Plan, and return the parts."""
-        most, allowed = whole_number("max_parts", self.max_parts), conf.getint("core", "max_map_length")
-        if most > allowed:
-            raise SelaRequestError(
-                f"max_parts is {most}: allowed is 1 to {allowed}, Airflow's [core] max_map_length"
-            )
         page_size = self.hook.settings.page_size_for(self.page_size)
-        parts = self.reader(context).plan(str(self.path), page_size=page_size, most=most)
+        parts = self.reader(context).plan(str(self.path), page_size=page_size, most=int(self.max_parts))
         return [part.xcom() for part in parts]
 
 
@@ -89,11 +119,34 @@ class SelaReadPartOperator(_PartsOperator):
     is the plan's.
     """
 
-    template_fields: Sequence[str] = (*SelaBaseOperator.template_fields, "part")
+    readers: Mapping[str, Reader] = {**SelaBaseOperator.readers, "part": plain_data}
+    template_fields: Sequence[str] = tuple(readers)
 
-    def __init__(self, *, part: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        part: Any,
+        email: str | None = None,
+        external_id: str | None = None,
+        phone_number: str | None = None,
+        user: int | str | None = None,
+        page_size: int | str | None = None,
+        exclude_fields: Collection[str] = (),
+        hash_fields: Collection[str] = (),
+        salt_conn_id: str | None = None,
+        keep_metadata: Collection[str] | None = None,
+        drop_metadata: Collection[str] = (),
+        sela_conn_id: str = SelaHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            email=email, external_id=external_id, phone_number=phone_number, user=user, page_size=page_size,
+            exclude_fields=exclude_fields, hash_fields=hash_fields,
+            salt_conn_id=salt_conn_id, keep_metadata=keep_metadata, drop_metadata=drop_metadata,
+            sela_conn_id=sela_conn_id, **kwargs,
+        )  # fmt: skip
         self.part = part
+        check_settled(self, "part")
 
     def load(self, context: Context) -> dict[str, Any]:
         """Read the part, and return where it is."""

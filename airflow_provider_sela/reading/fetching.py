@@ -14,6 +14,7 @@ from airflow_provider_sela.exceptions import SelaPageGoneError
 from airflow_provider_sela.http.exchange import CalledOffError, Run
 from airflow_provider_sela.http.transport import Transport
 from airflow_provider_sela.privacy import Redact
+from airflow_provider_sela.reading.clock import ServerClock
 from airflow_provider_sela.reading.progress import Progress
 from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.snapshot import Window
@@ -50,15 +51,22 @@ class Fetchers:
     :param transport: where requests go out.
     :param filters: of the list.
     :param run: the read that this is part of.
+    :param clock: is told of each answer.
     :param redact: leaves out what must not be written; default: nothing.
     """
 
     def __init__(
-        self, transport: Transport, filters: Mapping[str, str], run: Run, redact: Redact | None = None
+        self,
+        transport: Transport,
+        filters: Mapping[str, str],
+        run: Run,
+        clock: ServerClock,
+        redact: Redact | None = None,
     ) -> None:
         self._transport = transport
         self._filters = filters
         self._run = run
+        self._server_clock = clock
         self._redact = redact
         self._clock = count()
         self._windows: deque[Window] = deque()
@@ -102,9 +110,10 @@ class Fetchers:
     def _fetch(self, job: Job) -> None:
         try:
             while (window := self._next(job)) is not None:
-                started = next(self._clock)
-                reply = Reply.from_page(window, self._read(window), self._redact)
-                self._deliver(job, reply, started)
+                started, asked = next(self._clock), self._server_clock.elapsed()
+                page = self._read(window)
+                self._server_clock.heard(None if page is None else page.date, asked)
+                self._deliver(job, Reply.from_page(window, page, self._redact), started)
         except CalledOffError:
             pass
         except BaseException as error:  # noqa: BLE001 (the task's own thread raises it)

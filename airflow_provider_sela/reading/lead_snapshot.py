@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import gc
 import logging
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sela import metrics
-from airflow_provider_sela.exceptions import SelaIncompleteError, SelaRequestError
+from airflow_provider_sela.api.leads import Lead, microseconds
+from airflow_provider_sela.api.parameters import unverified_choice
+from airflow_provider_sela.api.raw import RawLead
+from airflow_provider_sela.exceptions import SelaIncompleteError
 from airflow_provider_sela.http.exchange import Run
 from airflow_provider_sela.http.transport import Transport
-from airflow_provider_sela.metrics import ReadStats
-from airflow_provider_sela.privacy import Privacy
+from airflow_provider_sela.metrics import TOLERANCE_SECONDS, ReadStats
+from airflow_provider_sela.privacy import Privacy, Redaction
+from airflow_provider_sela.reading.clock import ServerClock
 from airflow_provider_sela.reading.fetching import Fetchers
 from airflow_provider_sela.reading.progress import Progress
 from airflow_provider_sela.reading.replies import Reply
@@ -25,7 +29,9 @@ from airflow_provider_sela.storage.spool import Encoder, Spool, raw_line
 if TYPE_CHECKING:
     from airflow_provider_sela.reading.parts import Parts
 
-ON_UNVERIFIED = ("fail", "warn")
+# A lead that was written within so long before a read may have shown only after it had begun.
+_SETTLED = timedelta(seconds=30)
+_IDS_IN_A_REASON = 5
 
 
 class LeadSnapshot:
@@ -55,16 +61,13 @@ class LeadSnapshot:
         parts: Parts | None = None,
         log: logging.Logger,
     ) -> None:
-        if on_unverified not in ON_UNVERIFIED:
-            raise SelaRequestError(
-                f"on_unverified is {on_unverified!r}: allowed are {' and '.join(ON_UNVERIFIED)}"
-            )
         self._transport = transport
         self._filters = filters
         self._concurrency = concurrency
-        self._on_unverified = on_unverified
+        self._on_unverified = unverified_choice("on_unverified", on_unverified)
         self._encoder = encoder
-        self._redact = privacy or None
+        self._redaction = Redaction(privacy or Privacy())
+        self._excluded = privacy.exclude_fields if privacy else ()
         self._log = log
         self._parts = parts
         self._page_size = parts.plan.page_size if parts else page_size
@@ -90,9 +93,9 @@ class LeadSnapshot:
         return len(self.spool)
 
     def _read(self) -> None:
-        started, clock = datetime.now(UTC), time.monotonic()
+        clock = ServerClock()
         windows, tick = self._resume()
-        fetchers = Fetchers(self._transport, self._filters, self._run, self._redact)
+        fetchers = Fetchers(self._transport, self._filters, self._run, clock, self._redaction or None)
         job = _SnapshotJob(self._reading, self.spool)
         with _frozen():
             fetchers.run(job, self._concurrency, Progress(self._log), windows=windows, tick=tick)
@@ -108,12 +111,18 @@ class LeadSnapshot:
             retries=self._run.retries,
             repaired=self._reading.repaired,
             passes=self._reading.passes,
-            seconds=time.monotonic() - clock,
-            started=self._parts.plan.started if self._parts else started,
+            seconds=clock.elapsed(),
+            started=self._parts.plan.started if self._parts else clock.started,
+            missing_fields=self._missing_fields(),
+            unknown_fields=self.spool.fields.unknown,
+            clock_offset=clock.offset,
         )
         self._count()
         self._log_outcome()
         self._judge()
+
+    def _missing_fields(self) -> list[str]:
+        return [name for name in self.spool.fields.missing if name not in self._excluded]
 
     def _resume(self) -> tuple[list[Window], int]:
         """Take what other tasks have read; returns what is then out, and the tick at which to go on."""
@@ -121,6 +130,7 @@ class LeadSnapshot:
         if parts is None:
             return [], 0
         self._run.count(requests=parts.requests, retries=parts.retries)
+        self._redaction.join(parts.met)
         try:
             take = _SnapshotJob(self._reading, self.spool).take
             windows, tick = resume(
@@ -149,8 +159,15 @@ class LeadSnapshot:
             stats.leads, self.verdict, self._reason, stats.requests, stats.retries, stats.repaired,
             stats.passes, stats.seconds,
         )  # fmt: skip
+        if abs(stats.clock_offset) > TOLERANCE_SECONDS:
+            self._log.warning(
+                "Sela: this worker's clock and the server's differ by %.0f s: times go by the server's",
+                stats.clock_offset,
+            )
         if stats.rejected:
             self._log.warning("Sela: %d results have no usable id and are kept as rejects", stats.rejected)
+        for remark in self._redaction.remarks() if stats.leads else ():
+            self._log.warning("Sela: %s", remark)
 
     def _judge(self) -> None:
         """Refuse a read that may lack leads, or log it, as ``on_unverified`` says."""
@@ -163,9 +180,40 @@ class LeadSnapshot:
             )
         self._log.warning("Sela: completeness could not be established%s", self._reason)
 
+    def hold_against(self, known: Sequence[Lead]) -> None:
+        """Hold the verdict against leads that were not read and that Sela gives when it is asked for them.
+
+        Those that existed before the read began refute it, and are taken. It is the one check of a server
+        that counts fewer leads than there are: no rule within a read can find that.
+
+        :raises SelaIncompleteError: the verdict is refuted, and ``on_unverified`` is ``fail``.
+        """
+        before = self.stats.started - _SETTLED
+        missed = [lead for lead in known if _existed(lead, before)]
+        if not missed:
+            return
+        metrics.count("sela.verdict.refuted", self._transport.settings.conn_id)
+        leads = map(RawLead.from_lead, missed)
+        self.spool.add_all(lead.redacted(self._redaction) if self._redaction else lead for lead in leads)
+        ids = ", ".join(str(lead["id"]) for lead in missed[:_IDS_IN_A_REASON])
+        more = " and others" if len(missed) > _IDS_IN_A_REASON else ""
+        reason = f"the verdict {self.verdict} is refuted: leads {ids}{more} were not shown, and answer"
+        self.verdict = Verdict(Strength.UNVERIFIED, passes=self.verdict.passes, reason=reason)
+        self.stats = replace(
+            self.stats, verdict=str(self.verdict), leads=len(self.spool), nulled=self.spool.nulled
+        )
+        self._judge()
+
     @property
     def _reason(self) -> str:
         return f" ({self.verdict.reason})" if self.verdict.reason else ""
+
+
+def _existed(lead: Lead, before: datetime) -> bool:
+    """Whether a lead says that nothing was done to it since."""
+    moment = before.timestamp() * 1e6
+    times = microseconds(lead.get("created_time")), microseconds(lead.get("modified_time"))
+    return all(time is not None and time < moment for time in times)
 
 
 @contextmanager

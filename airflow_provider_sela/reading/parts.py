@@ -41,6 +41,7 @@ class Part:
     :param leads: distinct leads in it.
     :param requests: requests that it took, retries included.
     :param retries: requests that were sent again.
+    :param met: see :attr:`Redaction.met <airflow_provider_sela.privacy.Redaction.met>`.
     """
 
     folder: str
@@ -52,6 +53,7 @@ class Part:
     leads: int = 0
     requests: int = 0
     retries: int = 0
+    met: Sequence[int] = ()
 
     def xcom(self) -> dict[str, Any]:
         """The part as plain data."""
@@ -76,12 +78,13 @@ class Part:
 class Plan:
     """How a read was begun and split into parts.
 
-    :param started: when its first request was about to be sent.
+    :param started: when its first request was about to be sent, by the server's clock.
     :param page_size: leads per request that were asked for.
     :param asked: digests of what was asked of whom, by what they stand for.
     :param parts: windows of each part.
     :param requests: requests that planning took, retries included.
     :param retries: requests that were sent again.
+    :param met: as of a :class:`Part`.
     """
 
     started: datetime
@@ -90,6 +93,7 @@ class Plan:
     parts: Sequence[Sequence[Window]]
     requests: int
     retries: int
+    met: Sequence[int] = ()
 
     def line(self) -> bytes:
         """The plan as a line of JSON."""
@@ -179,6 +183,11 @@ class Parts:
     def retries(self) -> int:
         """Requests that were sent again."""
         return self.plan.retries + sum(part.retries for part in self._parts)
+
+    @property
+    def met(self) -> set[int]:
+        """Places of the privacy options' names that were met."""
+        return set(self.plan.met).union(*(part.met for part in self._parts))
 
     def planning_replies(self) -> Iterator[Reply]:
         """Replies of the task that planned, in the order in which it had them."""

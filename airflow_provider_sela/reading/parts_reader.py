@@ -9,13 +9,13 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import chain
 
 from airflow_provider_sela.exceptions import SelaTargetError
 from airflow_provider_sela.http.exchange import Run
 from airflow_provider_sela.http.transport import Transport
-from airflow_provider_sela.privacy import Privacy
+from airflow_provider_sela.privacy import Privacy, Redaction
+from airflow_provider_sela.reading.clock import ServerClock
 from airflow_provider_sela.reading.fetching import Fetchers
 from airflow_provider_sela.reading.parts import PLAN, Part, Plan, asked_of, part_name, plan_in, refuse_others
 from airflow_provider_sela.reading.progress import Progress
@@ -64,15 +64,16 @@ class PartsReader:
         :return: at least one, because Airflow skips what is mapped over nothing and all that follows.
         """
         folder = SharedFolder.new(base, self._run)
-        started, run = datetime.now(UTC), Run(self._transport.settings)
+        clock, run = ServerClock(), Run(self._transport.settings)
         job = _PlanningJob(Reading(page_size))
-        self._fetchers(run).run(job, 1, Progress(self._log))
+        redaction = Redaction(self._privacy)
+        self._fetchers(run, clock, redaction).run(job, 1, Progress(self._log))
         parts = split_into_parts(job.windows, most)
         if not parts:
             self._log.info("Sela: %s leads are too few to be split into parts", job.expected)
             return [Part(folder.url, plan="", part=0, of=0)]
         asked = asked_of(self._transport.settings, self._filters, self._privacy)
-        plan = Plan(started, page_size, asked, parts, run.requests, run.retries)
+        plan = Plan(clock.started, page_size, asked, parts, run.requests, run.retries, redaction.met)
         with CompressedLines() as lines, self._publication(folder, PLAN) as publication:
             for line in chain([plan.line()], (reply.line() for reply in job.replies)):
                 lines.add(line)
@@ -91,10 +92,11 @@ class PartsReader:
         folder = SharedFolder(part.folder)
         windows = self._windows(folder, part)
         run = Run(self._transport.settings)
+        redaction = Redaction(self._privacy)
         # The publication proves that the place can be written before anything is read.
         with CompressedLines() as lines, self._publication(folder, part_name(part.part)) as publication:
             job = _PartJob(windows, lambda reply: lines.add(reply.line()))
-            self._fetchers(run).run(job, concurrency, Progress(self._log))
+            self._fetchers(run, ServerClock(), redaction).run(job, concurrency, Progress(self._log))
             digest = lines.publish(publication)
         self._log.info(
             "Sela: part %d of %d: %d leads, %d requests, %d retries",
@@ -107,6 +109,7 @@ class PartsReader:
             leads=job.leads,
             requests=run.requests,
             retries=run.retries,
+            met=redaction.met,
         )
 
     def _windows(self, folder: SharedFolder, part: Part) -> Sequence[Window]:
@@ -125,8 +128,8 @@ class PartsReader:
     def _publication(self, folder: SharedFolder, name: str) -> Publication:
         return folder.publication(name, run=self._run, attempt=self._attempt)
 
-    def _fetchers(self, run: Run) -> Fetchers:
-        return Fetchers(self._transport, self._filters, run, self._privacy or None)
+    def _fetchers(self, run: Run, clock: ServerClock, redaction: Redaction) -> Fetchers:
+        return Fetchers(self._transport, self._filters, run, clock, redaction or None)
 
 
 class _PlanningJob:

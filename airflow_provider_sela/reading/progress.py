@@ -30,13 +30,10 @@ class Progress:
         if now - self._logged < _INTERVAL:
             return
         self._logged = now
+        of = "" if expected is None else f" of {expected}"
+        if not leads:
+            self._log.info("Sela: %d pages, no lead%s so far", pages, of)
+            return
         rate = leads / (now - self._started)
-        left = (expected - leads) / rate if expected and rate else 0.0
-        self._log.info(
-            "Sela: %d pages, %d of %s leads, %.0f leads/s, about %.0f s left",
-            pages,
-            leads,
-            "?" if expected is None else expected,
-            rate,
-            max(0.0, left),
-        )
+        left = f", about {(expected - leads) / rate:.0f} s left" if expected and expected > leads else ""
+        self._log.info("Sela: %d pages, %d%s leads, %.0f leads/s%s", pages, leads, of, rate, left)

@@ -21,6 +21,8 @@ class Reply:
     :param count: length of the list, as the server counts it.
     :param has_next: whether the answer names a next page.
     :param date: its ``Date`` header, microseconds since the epoch.
+    :param age: its ``Age`` header, in seconds.
+    :param expires: until when a cache may give it again, microseconds since the epoch.
     :param leads: what the rules leave of the leads; what the proof needs of them stays.
     :param rejects: results without a usable id, after the same rules.
     """
@@ -30,6 +32,8 @@ class Reply:
     count: int = 0
     has_next: bool = False
     date: int | None = None
+    age: int = 0
+    expires: int | None = None
     leads: list[RawLead] = field(default_factory=list, repr=False)
     rejects: list[Any] = field(default_factory=list, repr=False)
 
@@ -46,6 +50,8 @@ class Reply:
             count=page.count,
             has_next=page.next_page is not None,
             date=page.date,
+            age=page.age,
+            expires=page.expires,
             leads=page.leads if redact is None else [lead.redacted(redact) for lead in page.leads],
             rejects=page.rejects if redact is None else [redact(item) for item in page.rejects],
         )
@@ -55,7 +61,7 @@ class Reply:
         entries = [Entry(lead.id, lead.created, lead.modified) for lead in self.leads]
         return Response(
             self.window, entries, self.count, self.has_next, self.date, started, ended,
-            gone=self.gone, rejected=len(self.rejects),
+            gone=self.gone, rejected=len(self.rejects), age=self.age, expires=self.expires,
         )  # fmt: skip
 
     def line(self) -> bytes:

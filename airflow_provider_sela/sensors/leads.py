@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,16 @@ from airflow.triggers.base import BaseTrigger, StartTriggerArgs
 
 from airflow_provider_sela import exceptions
 from airflow_provider_sela.api.leads import Lead, microseconds
+from airflow_provider_sela.api.parameters import (
+    Reader,
+    check_settled,
+    from_zero,
+    optional,
+    read_parameters,
+    some_texts,
+    text,
+)
+from airflow_provider_sela.api.request import filter_text
 from airflow_provider_sela.exceptions import SelaError, SelaResponseError
 from airflow_provider_sela.hooks.sela import SelaHook, find_leads
 from airflow_provider_sela.retry import failing_fast
@@ -70,6 +80,13 @@ class SelaLeadSensor(BaseSensorOperator):
     :raises SelaUnavailableError: more than ``max_failures`` failures in a row.
     """
 
+    #: How each parameter is read, by its name.
+    readers: Mapping[str, Reader] = {
+        "external_id": filter_text,
+        "statuses": optional(some_texts),
+        "max_failures": from_zero,
+        "sela_conn_id": text,
+    }
     template_fields: Sequence[str] = ("external_id", "statuses", "sela_conn_id")
     ui_color = "#e8f0fe"
 
@@ -91,7 +108,8 @@ class SelaLeadSensor(BaseSensorOperator):
         self.max_failures = max_failures
         self.sela_conn_id = sela_conn_id
         self._failure_limit = FailureLimit(max_failures)
-        self._retry_after = 0.0
+        self._retry_after = self._quiet_until = 0.0
+        check_settled(self, *self.readers)
         if deferrable and start_from_trigger and _renderable(external_id, statuses, sela_conn_id):
             trigger = self._trigger(None)
             classpath, arguments = trigger.serialize()
@@ -116,7 +134,9 @@ class SelaLeadSensor(BaseSensorOperator):
             return self._defer(deadline)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once."""
+        """Look once, unless the server asked for a pause that is not over, as at the time-out."""
+        if time.monotonic() < self._quiet_until:
+            return PokeReturnValue(is_done=False)
         failures = self._failures_so_far(context)
         self._retry_after = 0.0
         try:
@@ -127,6 +147,7 @@ class SelaLeadSensor(BaseSensorOperator):
                 self._retry_after = failures.failed(error, 0.0, self.log)
             except SelaError as fatal:
                 raise _WaitOverError(fatal) from None
+            self._quiet_until = time.monotonic() + self._retry_after
             self._store_failures(context, failures)
             return PokeReturnValue(is_done=False)
         if failures.in_a_row:
@@ -172,17 +193,14 @@ class SelaLeadSensor(BaseSensorOperator):
                 raise (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(message) from None
 
     def _find(self, *, max_attempts: int | None = None, seen: Sequence[int] = ()) -> list[Lead]:
+        read_parameters(self)
+        self._failure_limit.limit = self.max_failures
         with closing(SelaHook(sela_conn_id=self.sela_conn_id)) as hook:
             leads = find_leads(hook, self.external_id, max_attempts=max_attempts)
-        wanted = self._wanted()
+        wanted = self.statuses
         return [
             lead for lead in leads if wanted is None or lead.get("status") in wanted or lead["id"] in seen
         ]
-
-    def _wanted(self) -> list[str] | None:
-        if self.statuses is None:
-            return None
-        return [self.statuses] if isinstance(self.statuses, str) else list(self.statuses)
 
     def _result(self, leads: list[Lead], context: Context) -> Lead:
         newest = max(leads, key=lambda lead: (microseconds(lead.get("created_time")) or 0, lead["id"]))
@@ -205,7 +223,7 @@ class SelaLeadSensor(BaseSensorOperator):
     def _trigger(self, deadline: float | None) -> SelaLeadTrigger:
         return SelaLeadTrigger(
             external_id=self.external_id,
-            statuses=self._wanted(),
+            statuses=self.statuses,
             sela_conn_id=self.sela_conn_id,
             poke_interval=self.poke_interval,
             exponential_backoff=bool(self.exponential_backoff),
@@ -218,8 +236,9 @@ class SelaLeadSensor(BaseSensorOperator):
     def _get_next_poke_interval(
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
     ) -> float:
-        interval = super()._get_next_poke_interval(started_at, run_duration, poke_count)
-        return max(float(interval), self._retry_after)
+        interval: float = super()._get_next_poke_interval(started_at, run_duration, poke_count)
+        left: float = self.timeout - run_duration()
+        return max(float(interval), min(self._retry_after, left))
 
     def _failures_so_far(self, context: Context) -> FailureLimit:
         store = context.get("task_state_store") if self.reschedule else None

@@ -1,21 +1,24 @@
 """The verified snapshot: a read of a page-numbered list that moves, with a proof that no lead was missed.
 
-Rooms, each importing only from those above it::
+Modules, each importing only from those above it::
 
-    pages       what is asked and what comes back
-    orders      in which order the server sorts: hypotheses and what contradicts them
-    plan        which windows to ask for
-    coverage    stretches of an order that windows hold, and gaps between them
-    floors      up to which key a list sorted by modified_time stands still
-    witness     leads that testify against an order
-    proof       the argument, put together
-    repair      where to read again so that a gap closes
-    record      all that a read has seen
-    closing     from the spread to a proof, or to the reason why there is none
-    passes      whole reads, where nothing can be proven
-    verdict     the outcome and its spelling
-    reading     the dialogue
-    spreading   the same dialogue over processes that share no clock
+    windows         what is asked and what comes back
+    orders          in which order the server sorts: hypotheses and what contradicts them
+    plan            which windows to ask for
+    coverage        stretches of an order that windows hold, and gaps between them
+    floors          up to which key a list sorted by modified_time stands still
+    proof           the argument, put together
+    contradictions  leads that testify against an order
+    repair          where to read again so that a gap closes
+    extent          how long the list is: what is counted, and what is shown
+    doubts          what no order can mend: caches, copies that lag, pages that leave leads out
+    record          all that a read has seen
+    attempts        the best proof of each order, by how late a change may show
+    closing         from the spread to a proof, or to the reason why there is none
+    verdict         the outcome and its spelling
+    passes          whole reads, where nothing can be proven
+    reading         the dialogue
+    parts           the same dialogue over processes that share no clock
 
 No I/O, no clock, no Airflow.
 """

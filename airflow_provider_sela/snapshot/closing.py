@@ -5,7 +5,10 @@ Every step asks for the first thing that the proof lacks:
 * the newest end, if anything was read after it;
 * windows over the gaps, all at once;
 * the end of the list, if it is not believed. Newest first, a response from the newest end must follow it: a
-  pair of requests with no arrival in between, which is why nothing else is asked for at that time.
+  pair of requests with no arrival in between, which is why nothing else is asked for at that time;
+* the other end, if anything but the ends was read after it. The proof needs no such read, but leads that
+  jump there, in a list that only looks sorted, are seen there;
+* more lateness, if the proof allows for little (see ``attempts``).
 
 Changes lift leads over the floor while all this is going on. It converges because each response from the
 newest end is also a new, higher floor, under which the windows that follow are proven.
@@ -13,18 +16,23 @@ newest end is also a new, higher floor, under which the windows that follow are 
 
 from __future__ import annotations
 
-from airflow_provider_sela.snapshot.contradictions import contradicted
-from airflow_provider_sela.snapshot.coverage import Gap
-from airflow_provider_sela.snapshot.floors import Floors
+from collections.abc import Sequence
+
+from airflow_provider_sela.snapshot.attempts import Attempts
 from airflow_provider_sela.snapshot.orders import Order, Position
-from airflow_provider_sela.snapshot.plan import OVERLAP, tail
-from airflow_provider_sela.snapshot.proof import Proof, prove
+from airflow_provider_sela.snapshot.plan import OVERLAP, front, tail
+from airflow_provider_sela.snapshot.proof import Proof, at_an_end, at_oldest_end
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.repair import repairs
 from airflow_provider_sela.snapshot.windows import Window
 
 UNSORTED = "the list is not sorted by id, created_time or modified_time"
 INDISTINCT = "the leads show no id or time by which an order could be told"
+
+_MORE = 4
+"""Requests for more lateness, once there is a proof for less."""
+_PATIENCE = 6
+"""Times that a question is asked whose answer changes nothing: without a write the next says the same."""
 _STUBBORN = 8
 
 
@@ -33,80 +41,90 @@ class Closing:
 
     :param record: what was read.
     :param limit: requests after which it gives up.
-    :param lateness: see :class:`Floors`.
+    :param lateness: microseconds by which a change may show later than it is dated, greatest first.
 
-    :ivar order: the order under which the read is proven, None until then.
+    :ivar proofs: of every order that is left; empty until they are complete.
     :ivar flaw: why it was given up, empty until then.
     :ivar repaired: gaps that were closed.
     """
 
-    def __init__(self, record: Record, *, limit: int, lateness: int) -> None:
-        self.order: Order | None = None
+    def __init__(self, record: Record, *, limit: int, lateness: Sequence[int]) -> None:
+        self.proofs: Sequence[Proof] = ()
         self.flaw = ""
         self.repaired = 0
         self._record = record
         self._limit = limit
-        self._lateness = lateness
+        self._attempts = Attempts(record, lateness)
+        self._in_hand: Sequence[Proof] = ()
+        self._more = _MORE
         self._tries: dict[tuple[Position, Position], int] = {}
         self._open = 0
+        self._asked: tuple[object, ...] = ()
+        self._in_vain = 0
 
     def wanted(self) -> list[Window]:
-        """Windows to read next; empty when there is an order or a flaw."""
+        """Windows to read next; empty when there are proofs or a flaw."""
         record = self._record
-        if record.ignored:
-            return self._give_up("the server ignores page_size, so windows cannot overlap")
+        if record.doubt:
+            return self._give_up(record.doubt)
         if not record.honoured:
-            return self._ask([Window(1, record.cap // 2)], "the server gave no page of the size asked for")
-        while orders := record.evidence.supported():
-            proofs = self._proofs(orders)
-            unfinished = next((proof for proof in proofs if proof.flaw), None)
-            if unfinished is not None:
-                return self._mend(unfinished)
-            lies = [proof.order for proof in proofs if contradicted(proof, record.observations)]
-            if not lies:
-                self._settle(0)
-                self.order = proofs[0].order
-                return []
-            for order in lies:
-                record.evidence.refute(order)
-        return self._give_up(INDISTINCT if any(record.evidence.plain()) else UNSORTED)
+            smaller = front(record.cap // 2, record.asked)
+            return self._ask([smaller], "the server gave no page of the size asked for")
+        proofs = self._attempts.best()
+        if not proofs:
+            return self._give_up(INDISTINCT if any(record.evidence.plain()) else UNSORTED)
+        unfinished = next((proof for proof in proofs if proof.flaw), None)
+        if unfinished is None:
+            self._in_hand = proofs
+        elif not self._attempts.hold(self._in_hand):
+            return self._mend(unfinished)
+        return self._ask_for_more()
 
-    def _proofs(self, orders: list[Order]) -> list[Proof]:
-        floors = Floors(self._record.observations, self._lateness)
-        return [self._proof(order, floors) for order in orders]
+    def _ask_for_more(self) -> list[Window]:
+        """Windows that may make more of the proofs in hand; without any they are accepted."""
+        unguarded = next((proof for proof in self._in_hand if not self._guarded(proof)), None)
+        if unguarded is not None:
+            return self._ask([self._ends(unguarded.order)[1]], "the ends of the list could not be read last")
+        better = self._attempts.for_more(self._in_hand) if self._more else None
+        windows = self._mend(better) if better is not None else []
+        if 0 < len(windows) <= self._more:
+            self._more -= len(windows)
+            return windows
+        self._settle(0)
+        self.proofs, self.flaw = self._in_hand, ""
+        return []
 
-    def _proof(self, order: Order, floors: Floors) -> Proof:
-        """The proof without regard to ties, or with it if nothing but blocks of ties is left that no window
-        can bridge."""
+    def _guarded(self, proof: Proof) -> bool:
+        """Whether the oldest end was read after all windows of a proof but the ends."""
+        closing, observations = proof.closing, self._record.observations
+        inside = max(
+            (
+                seen.ended
+                for seen in observations
+                if closing and seen.ended < closing.started and not at_an_end(seen)
+            ),
+            default=-1,
+        )
+        return any(seen.started > inside and at_oldest_end(proof.order, seen) for seen in observations)
+
+    def _ends(self, order: Order) -> tuple[Window, Window]:
+        """Windows of the newest and of the oldest end."""
         record = self._record
-        proofs = (
-            prove(variant, record.observations, floors, record.shows_unknown, len(record.known))
-            for variant in record.evidence.variants(order)
-        )
-        plain = next(proofs)
-        if plain.gaps and all(gap.tied and self._fills_a_page(order, gap) for gap in plain.gaps):
-            return next((proof for proof in proofs if not proof.gaps), plain)
-        return plain
-
-    def _fills_a_page(self, order: Order, gap: Gap) -> bool:
-        """Whether some response shows nothing but leads with the key that a gap is about."""
-        key = gap.ends[0]
-        return any(
-            len(seen.ids) > 1 and order.position(seen, 0) == order.position(seen, -1) == key
-            for seen in self._record.observations
-        )
+        first, last = front(record.cap, record.asked), tail(record.length, record.cap, record.asked)
+        return (first, last) if order.descending else (last, first)
 
     def _mend(self, proof: Proof) -> list[Window]:
-        record = self._record
-        end = tail(record.length, record.cap)
         self._settle(len(proof.gaps))
         if proof.repairable:
-            return self._ask(self._repairs(proof), proof.flaw)
-        if proof.floor is None:
+            return self._ask(self._repairs(proof), proof.flaw, proof)
+        newest, oldest = self._ends(proof.order)
+        if proof.covered and not self._guarded(proof):
+            return self._ask([oldest], proof.flaw, proof)
+        if proof.floor is None or proof.covered:
             return self._give_up(proof.flaw)
-        if proof.last and not proof.gaps:
-            return self._ask([end], proof.flaw)
-        return self._ask([Window(1, record.cap) if proof.order.descending else end], proof.flaw)
+        if not proof.last or proof.gaps or not proof.order.descending:
+            return self._ask([newest], proof.flaw, proof)
+        return self._ask([oldest], proof.flaw, proof)
 
     def _repairs(self, proof: Proof) -> list[Window]:
         """Windows over all gaps that are met for the first time; else over the one least often tried, alone,
@@ -117,7 +135,10 @@ class Closing:
         if tries.get(chosen[0].ends, 0) > _STUBBORN:
             return []
         windows: dict[Window, None] = {}
-        for each in repairs(proof, chosen, cap=record.cap, overlap=OVERLAP, count=record.length):
+        planned = repairs(
+            proof, chosen, cap=record.cap, overlap=OVERLAP, count=record.length, asked=record.asked
+        )
+        for each in planned:
             tries[each.gap.ends] = tries.get(each.gap.ends, 0) + 1
             windows.update(dict.fromkeys(each.windows))
         return list(windows)
@@ -126,8 +147,14 @@ class Closing:
         self.repaired += max(self._open - still_open, 0)
         self._open = still_open
 
-    def _ask(self, windows: list[Window], flaw: str) -> list[Window]:
-        if not windows or self._record.requests + len(windows) > self._limit:
+    def _ask(self, windows: list[Window], flaw: str, proof: Proof | None = None) -> list[Window]:
+        """Ask for windows, unless too much was asked for already, or as often as that in vain."""
+        record = self._record
+        state = proof and (proof.floor, [gap.ends for gap in proof.gaps])
+        asked = flaw, record.count, len(record.known), state
+        self._in_vain = self._in_vain + 1 if asked == self._asked else 0
+        self._asked = asked
+        if not windows or self._in_vain >= _PATIENCE or record.requests + len(windows) > self._limit:
             return self._give_up(flaw)
         return windows
 

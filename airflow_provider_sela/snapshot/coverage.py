@@ -57,13 +57,17 @@ class Gap:
         return self.ends[0] == self.ends[1]
 
 
-def stretch(order: Order, seen: Observation, *, ends: bool, below: float = inf) -> Stretch | None:
+def stretch(
+    order: Order, seen: Observation, *, ends: bool, below: float = inf, newest: bool = True
+) -> Stretch | None:
     """The stretch that a response proves under an order, None if it proves none.
 
     :param order: the order.
     :param seen: the response.
     :param ends: whether the response is known to reach the end of the list.
     :param below: only keys below this one count (see ``floors``).
+    :param newest: whether it reaches to the newest end, if the response does. Leads that were added since are
+        not among those it must hold, but the server counts them.
     """
     indices = range(len(seen.ids))
     lowest = next((place for index in indices if (place := order.position(seen, index))), None)
@@ -73,9 +77,9 @@ def stretch(order: Order, seen: Observation, *, ends: bool, below: float = inf) 
     low, high = lowest, highest
     if order.unique:
         low, high = _shifted(low, -1), _shifted(high, 1)
-    if seen.window.offset == 0:
+    if seen.window.offset == 0 and (newest or not order.descending):
         low = BOTTOM
-    if ends:
+    if ends and (newest or order.descending):
         high = TOP
     if order.descending:
         low = max(low, (-below, inf)) if below < inf else low

@@ -31,6 +31,7 @@ class Floors:
     """
 
     def __init__(self, observations: Iterable[Observation], lateness: int) -> None:
+        self.lateness = lateness
         self._ended: list[int] = []
         self._dates: list[int] = []
         self._floors: list[int] = []

@@ -3,6 +3,8 @@ offset in between is reached by varying both."""
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from airflow_provider_sela.snapshot.windows import Window
 
 OVERLAP = 3
@@ -10,6 +12,18 @@ OVERLAP = 3
 it is not enough a repair costs one request, while more of it costs requests on every list, quiet ones too."""
 
 _GROWTH = 8
+_SIZES = 8
+"""Part of a page by which it may be smaller than it could be, so that its URL is another one than before."""
+
+
+def front(cap: int, asked: Container[Window] = (), *, least: int = 0) -> Window:
+    """The first page, of a size that was not asked for yet: the same URL again may get the same answer from
+    a cache.
+
+    :param least: leads that it must be able to hold.
+    """
+    sizes = range(cap, max(cap - max(cap // _SIZES, 2), least), -1)
+    return next((window for size in sizes if (window := Window(1, size)) not in asked), Window(1, cap))
 
 
 def reaching(offset: int, cap: int) -> Window:
@@ -36,32 +50,42 @@ def cover(start: int, stop: int, cap: int, overlap: int) -> list[Window]:
     return windows
 
 
-def around(start: int, stop: int, cap: int, overlap: int) -> list[Window]:
+def around(start: int, stop: int, cap: int, overlap: int, asked: Container[Window] = ()) -> list[Window]:
     """Windows over the ranks from ``start`` to before ``stop``: the one that reaches furthest over both ends,
-    or as many as it takes."""
+    or as many as it takes. One that was asked for already is only taken where none reaches nearly as far."""
     low, high = max(start - overlap, 0), stop + overlap
     holding = [
         window for size in range(cap, cap // 2, -1) if (window := Window(low // size + 1, size)).stop >= high
     ]
     if holding:
-        return [
-            max(holding, key=lambda window: (min(start - window.offset, window.stop - stop), window.stop))
-        ]
+
+        def reach(window: Window) -> tuple[int, int]:
+            return min(start - window.offset, window.stop - stop), window.stop
+
+        furthest = max(holding, key=reach)
+        nearly = reach(furthest)[0] * (_SIZES - 1) // _SIZES
+        fresh = [window for window in holding if window not in asked and reach(window)[0] >= nearly]
+        return [max(fresh, key=reach, default=furthest)]
     return cover(low, high, cap, overlap)
 
 
-def tail(count: int, cap: int) -> Window:
+def tail(count: int, cap: int, asked: Container[Window] = ()) -> Window:
     """The window that holds the end of the list and reaches as far up from it as one response can.
 
     There is some room behind the end, for leads that were added since.
 
     :param count: length of the list when it was last heard of.
     :param cap: greatest page size.
+    :param asked: windows that were asked for already, taken only where no other will do.
     """
     stop = count + min(_GROWTH, cap // 4)
     deepest = max(count - cap // 4, 0)
     windows = (Window(-(-stop // size), size) for size in range(cap, cap // 2, -1))
-    fitting = [window for window in windows if window.offset <= deepest]
-    return (
-        min(fitting, key=lambda window: window.offset) if fitting else Window(max(-(-count // cap), 1), cap)
+    fitting = sorted(
+        (window for window in windows if window.offset <= deepest), key=lambda window: window.offset
     )
+    if not fitting:
+        return Window(max(-(-count // cap), 1), cap)
+    nearly = fitting[0].offset + cap // 4
+    fresh = (window for window in fitting if window not in asked and window.offset <= nearly)
+    return next(fresh, fitting[0])

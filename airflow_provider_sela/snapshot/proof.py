@@ -42,13 +42,17 @@ class Proof:
 
     :param order: the order it assumes.
     :param closing: the last response from the newest end, None if there is none.
-    :param last: whether it was sent after all others were answered.
+    :param last: whether it was sent after all others were answered. Later reads of an end are passed over:
+        they prove nothing here, and may contradict the order.
     :param stretches: what the windows prove.
     :param gaps: what they leave out, the end of the list aside.
     :param ended: whether the end of the list was read and is believed.
     :param floor: key below which a window read now would prove something: infinite for an order that cannot
         change, None if there is none.
     :param known: distinct ids seen.
+    :param lateness: microseconds by which a change may show later than it is dated; 0 for an order that no
+        change touches.
+    :param length: length of the list at the end of the read.
     """
 
     order: Order
@@ -59,6 +63,18 @@ class Proof:
     ended: bool
     floor: float | None
     known: int
+    lateness: int
+    length: int
+
+    @property
+    def covered(self) -> bool:
+        """Whether it is the proof that no lead which existed throughout is missing."""
+        return self.floor is not None and not self.gaps and self.last and self.ended
+
+    @property
+    def uncounted(self) -> int:
+        """Leads that the server counts and no answer shows."""
+        return max(self.length - self.known, 0)
 
     @property
     def repairable(self) -> list[Gap]:
@@ -80,7 +96,7 @@ class Proof:
             return f"sorted by {self.order}, but its newest end could not be read last"
         if not self.ended:
             return f"sorted by {self.order}, but arrivals never paused long enough to be sure of its end"
-        if self.closing.length > self.known:
+        if self.uncounted:
             return f"sorted by {self.order}, but the server counts more leads than it shows"
         return ""
 
@@ -96,30 +112,89 @@ def prove(
     :param unknown: see :data:`Unknown`.
     :param known: distinct ids seen.
     """
-    fronts = [seen for seen in observations if at_newest_end(order, seen)]
+    evaluation = _Evaluation(order, floors, unknown, known)
+    fronts = (seen for seen in observations if at_newest_end(order, seen))
     closing = max(fronts, key=lambda seen: seen.started, default=None)
-    last = closing is not None and all(
-        seen.ended < closing.started for seen in observations if seen is not closing
-    )
-    stretches: list[Stretch] = []
-    for seen in observations:
-        limit = floors.of(seen) if order.mutable else inf
-        if limit is None:
-            continue
-        ends = seen.claims_end and _ends(order, seen, fronts, floors, unknown)
-        proven = stretch(order, seen, ends=ends, below=inf if seen is closing else limit)
-        if proven is not None:
-            stretches.append(proven)
-    missing = gaps(stretches)
-    ended = all(gap.above is not None for gap in missing)
-    inner = [gap for gap in missing if gap.above is not None]
-    floor = floors.highest if order.mutable else inf
-    return Proof(order, closing, last, stretches, inner, ended, floor, known)
+    later = [
+        seen for seen in observations if closing and seen.ended >= closing.started and seen is not closing
+    ]
+    if closing and later and all(at_an_end(seen) for seen in later):
+        before = [seen for seen in observations if seen is closing or seen.ended < closing.started]
+        proof = evaluation.of(before, closing, last=True)
+        if proof.covered:
+            return proof
+    return evaluation.of(observations, closing, last=closing is not None and not later)
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """What is the same for all responses that a proof may be made of."""
+
+    order: Order
+    floors: Floors
+    unknown: Unknown
+    known: int
+
+    def of(self, used: Sequence[Observation], closing: Observation | None, *, last: bool) -> Proof:
+        length = _length(closing, used)
+        proven = self._stretches(used, closing, newest=True)
+        missing = gaps(proven)
+        if length > self.known and not missing:
+            # More than a page of leads was added since the newest end was read before: they are counted too.
+            proven = self._stretches(used, closing, newest=False)
+            missing = gaps(proven)
+        mutable = self.order.mutable
+        return Proof(
+            self.order,
+            closing,
+            last,
+            proven,
+            gaps=[gap for gap in missing if gap.above is not None],
+            ended=all(gap.above is not None for gap in missing),
+            floor=self.floors.highest if mutable else inf,
+            known=self.known,
+            lateness=self.floors.lateness if mutable else 0,
+            length=length,
+        )
+
+    def _stretches(
+        self, used: Sequence[Observation], closing: Observation | None, *, newest: bool
+    ) -> list[Stretch]:
+        order, floors = self.order, self.floors
+        fronts = [seen for seen in used if at_newest_end(order, seen)]
+        proven = []
+        for seen in used:
+            limit = floors.of(seen) if order.mutable else inf
+            if limit is None:
+                continue
+            ends = seen.claims_end and _ends(order, seen, fronts, floors, self.unknown)
+            below, open_end = (inf, True) if seen is closing else (limit, newest)
+            proven.append(stretch(order, seen, ends=ends, below=below, newest=open_end))
+        return [each for each in proven if each is not None]
+
+
+def at_an_end(seen: Observation) -> bool:
+    """Whether a response holds either end of the list."""
+    return seen.window.page == 1 or seen.claims_end
 
 
 def at_newest_end(order: Order, seen: Observation) -> bool:
     """Whether a response holds the end of the list at which new leads appear."""
     return seen.window.page == 1 if order.descending else seen.claims_end
+
+
+def at_oldest_end(order: Order, seen: Observation) -> bool:
+    """Whether a response holds the end of the list at which no lead is new."""
+    return seen.claims_end if order.descending else seen.window.page == 1
+
+
+def _length(closing: Observation | None, used: Sequence[Observation]) -> int:
+    """Length of the list as it was shown last, if its last page was shorter than its count allows, else as it
+    was counted last."""
+    if closing is None or closing.claims_end:
+        return closing.length if closing else 0
+    tail = max((seen for seen in used if seen.claims_end), key=lambda seen: seen.started, default=None)
+    return tail.length if tail is not None and tail.short else closing.length
 
 
 def _ends(
@@ -149,3 +224,10 @@ def _shows_arrivals(order: Order, front: Observation, since: Observation, floors
         return True
     floor = floors.of(since)
     return floor is not None and front.oldest < floor
+
+
+def condition(proofs: Sequence[Proof]) -> str:
+    """What the proofs of all orders that are left take for granted besides, in words; empty if nothing."""
+    late = [proof.lateness for proof in proofs if proof.order.mutable]
+    words = [f"given that a change shows within {min(late) / 1e6:g} s of its modified_time"] if late else []
+    return "; ".join(words)

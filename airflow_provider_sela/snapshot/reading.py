@@ -13,7 +13,8 @@ The same answers recorded in the same order give the same windows, so a read can
 It passes through these stages, forwards only:
 
 1. *probe*: the first page, which tells the server's cap and the direction of the list. A list of one page is
-   read until one response is known to be whole: ``ATOMIC``.
+   read until one response is known to be whole: ``ATOMIC``. Where the count says that the list is very long,
+   its end is looked for before anything is planned for it.
 2. *base*: the newest end, if the list may be sorted by ``modified_time`` (see ``floors``).
 3. *spread*: all the rest, in windows that overlap, all at once.
 4. *close*: see ``closing``: ``PROVEN``.
@@ -22,23 +23,29 @@ It passes through these stages, forwards only:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum, auto
 
+from airflow_provider_sela.snapshot.attempts import LATENESS
 from airflow_provider_sela.snapshot.closing import UNSORTED, Closing
 from airflow_provider_sela.snapshot.floors import Floors
-from airflow_provider_sela.snapshot.passes import Pass
-from airflow_provider_sela.snapshot.plan import OVERLAP, cover, tail
+from airflow_provider_sela.snapshot.passes import Passes
+from airflow_provider_sela.snapshot.plan import OVERLAP, cover, front, tail
+from airflow_provider_sela.snapshot.proof import condition
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.verdict import Stats, Strength, Verdict
 from airflow_provider_sela.snapshot.windows import Response, Window
 
 _PROBES = 12
+_IN_VAIN = 6
+"""Answers that say the same, after which a list of one page is asked for no more."""
 _EFFORT = 2
 _SPARE = 60
 
 
 class _Stage(Enum):
     PROBE = auto()
+    SEEK = auto()
     BASE = auto()
     SPREAD = auto()
     CLOSE = auto()
@@ -54,29 +61,31 @@ class Reading:
     :param page_size: leads per request that are asked for; the server's cap is found out and kept to.
     :param max_passes: whole reads at most, the first included, where nothing can be proven.
     :param lateness: microseconds by which the ``modified_time`` of a lead may precede the moment at which the
-        lead shows it. A quarter of a second is longer than the transaction that writes one lead should last,
-        and costs nothing unless a hundred leads change in a second.
+        lead shows it, greatest first. The greatest is proven that the answers allow.
 
     :ivar verdict: None while windows are wanted or out.
-    :ivar passes: whole reads so far.
     """
 
-    def __init__(self, page_size: int, *, max_passes: int = 4, lateness: int = 250_000) -> None:
+    def __init__(self, page_size: int, *, max_passes: int = 4, lateness: Sequence[int] = LATENESS) -> None:
         if page_size < 1:
             raise ValueError(f"page_size is {page_size}: it starts at 1")
         if max_passes < 2:
             raise ValueError(f"max_passes is {max_passes}: nothing can converge in fewer than 2")
         self.verdict: Verdict | None = None
-        self.passes = 1
         self._max_passes = max_passes
         self._lateness = lateness
         self._record = Record(page_size)
         self._closing = Closing(self._record, limit=0, lateness=lateness)
-        self._pass = Pass(0, 1)
-        self._reason = ""
+        self._probed: list[tuple[int, int]] = []
+        self._passes = Passes(self._record, "", 1, max_passes)
         self._stage = _Stage.PROBE
         self._queue = [Window(1, page_size)]
         self._out: set[Window] = set()
+
+    @property
+    def passes(self) -> int:
+        """Whole reads so far."""
+        return self._passes.made
 
     @property
     def expected(self) -> int | None:
@@ -114,7 +123,7 @@ class Reading:
         else:
             seen, new = self._record.add(response)
             if self._stage is _Stage.REPEAT:
-                self._queue.extend(self._pass.record(seen, new))
+                self._queue.extend(self._passes.record(seen, new))
         if not self._out and not self._queue:
             self._queue = self._following()
 
@@ -125,10 +134,11 @@ class Reading:
             return []
         after = {
             _Stage.PROBE: self._after_probe,
+            _Stage.SEEK: self._plan,
             _Stage.BASE: self._spread,
             _Stage.SPREAD: self._close,
             _Stage.CLOSE: self._close,
-            _Stage.REPEAT: self._after_pass,
+            _Stage.REPEAT: self._read_again,
         }
         return after[self._stage]()
 
@@ -143,20 +153,41 @@ class Reading:
         observations = self._record.observations
         if not observations or observations[-1].window.page > 1 or observations[-1].has_next:
             return False
-        last = observations[-1]
-        return not last.short and not self._record.shows_unknown(last, last.started)
+        last, record = observations[-1], self._record
+        return (
+            last.claims_end
+            and not last.short
+            and not record.shows_unknown(last, last.started)
+            and not record.doubt
+        )
 
     def _after_probe(self) -> list[Window]:
         record = self._record
         first = record.observations[-1]
-        if not first.has_next:
-            if record.requests < _PROBES:
-                return [Window(1, record.cap)]
-            return self._repeat("leads were added during every request for a list of one page", whole=1)
+        if first.has_next:
+            return self._plan()
+        if record.doubt:
+            return self._repeat(record.doubt, whole=1)
+        self._probed.append((first.count, len(record.known)))
+        if len(self._probed) > _IN_VAIN and len(set(self._probed[-_IN_VAIN:])) == 1:
+            return self._repeat("the server counts more leads than it shows", whole=1)
+        if record.requests < _PROBES:
+            return [front(record.cap, record.asked, least=first.count)]
+        return self._repeat("leads were added during every request for a list of one page", whole=1)
+
+    def _plan(self) -> list[Window]:
+        """What follows once the length of the list is known, or is looked for."""
+        record = self._record
+        if record.extent.unseen(record.cap) and not record.limited:
+            self._stage = _Stage.SEEK
+            return [record.extent.seek(record.cap)]
+        if record.doubt:
+            return self._repeat(record.doubt, whole=0)
         if self._moves():
             self._stage = _Stage.BASE
             newest_first = record.evidence.descending()
-            return [Window(1, record.cap) if newest_first else tail(record.length, record.cap)]
+            first, last = front(record.cap, record.asked), tail(record.length, record.cap, record.asked)
+            return [first if newest_first else last]
         return self._spread()
 
     def _moves(self) -> bool:
@@ -171,14 +202,16 @@ class Reading:
             return self._repeat(f"pages of {record.cap} leads are too small to overlap", whole=0)
         usable = record.observations
         if self._moves():
-            floors = Floors(usable, self._lateness)
+            floors = Floors(usable, 0)
             usable = [seen for seen in usable if floors.of(seen) is not None]
         last = tail(record.length, record.cap)
         ends = [seen.window for seen in usable if seen.claims_end]
-        begun = any(seen.window.page == 1 for seen in usable)
-        windows = cover(
-            record.cap - OVERLAP if begun else 0, (ends or [last])[0].offset + OVERLAP, record.cap, OVERLAP
-        )
+        begun = max((seen.rows for seen in usable if seen.window.page == 1), default=0)
+        stop = (ends or [last])[0].offset + OVERLAP
+        first = [] if begun else [front(record.cap, record.asked)]
+        begun = begun or first[0].stop
+        rest = cover(begun - OVERLAP, stop, record.cap, OVERLAP) if begun < stop or not first else []
+        windows = [*first, *rest]
         # Leads that change move away from rank 0 if the newest come first, towards it if they come last.
         # Windows read along with them overlap more, windows read against them come apart.
         windows = windows if descending else windows[::-1]
@@ -191,35 +224,21 @@ class Reading:
 
     def _close(self) -> list[Window]:
         self._stage = _Stage.CLOSE
-        windows = self._closing.wanted()
-        if self._closing.order is not None:
-            self.verdict = Verdict(Strength.PROVEN, str(self._closing.order), self.passes)
+        windows, proofs = self._closing.wanted(), self._closing.proofs
+        if proofs:
+            self.verdict = Verdict(Strength.PROVEN, str(proofs[0].order), self.passes, condition(proofs))
             return []
         return windows or self._repeat(self._closing.flaw, whole=1)
 
     def _repeat(self, reason: str, *, whole: int) -> list[Window]:
         """Begin with whole reads; ``whole`` of them, 0 or 1, are done."""
         self._stage = _Stage.REPEAT
-        self._reason = reason
-        self.passes = whole
-        return self._next_pass(done=1 - whole)
+        self._passes = Passes(self._record, reason, whole, self._max_passes)
+        windows = self._passes.begin()
+        self.verdict = self._passes.verdict
+        return windows
 
-    def _next_pass(self, done: int = 0) -> list[Window]:
-        record = self._record
-        since = record.observations[0].date
-        backwards = self.passes % 2 == 1
-        self._pass = Pass(record.length, record.cap, backwards=backwards, since=since, done=done)
-        return self._pass.windows or self._after_pass()
-
-    def _after_pass(self) -> list[Window]:
-        self.passes += 1
-        hidden = self._pass.hidden(len(self._record.known))
-        if self.passes > 1 and self._pass.clean and not hidden:
-            self.verdict = Verdict(Strength.CONVERGED, passes=self.passes, reason=self._reason)
-        elif self.passes >= self._max_passes or self._pass.endless:
-            counted = f"the server counts {hidden} leads more than it shows"
-            reason = counted if hidden and self._pass.clean else self._reason
-            self.verdict = Verdict(Strength.UNVERIFIED, passes=self.passes, reason=reason)
-        else:
-            return self._next_pass()
-        return []
+    def _read_again(self) -> list[Window]:
+        windows = self._passes.following()
+        self.verdict = self._passes.verdict
+        return windows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -51,7 +51,15 @@ class Repair(NamedTuple):
     windows: list[Window]
 
 
-def repairs(proof: Proof, gaps: Sequence[Gap], *, cap: int, overlap: int, count: int) -> list[Repair]:
+def repairs(
+    proof: Proof,
+    gaps: Sequence[Gap],
+    *,
+    cap: int,
+    overlap: int,
+    count: int,
+    asked: Container[Window] = (),
+) -> list[Repair]:
     """Plan windows over gaps, where the leads are likely to be when those windows are read one by one.
 
     A prediction that misses costs a request and no more: its response is nearer to the gap and newer than the
@@ -62,6 +70,7 @@ def repairs(proof: Proof, gaps: Sequence[Gap], *, cap: int, overlap: int, count:
     :param cap: greatest page size.
     :param overlap: ranks by which a window should reach over the gap on either side.
     :param count: length of the list.
+    :param asked: windows that were asked for already.
     """
     drift = Drift(proof.order, proof.stretches)
     tick = max(each.seen.ended for each in proof.stretches) + _TICKS
@@ -70,7 +79,7 @@ def repairs(proof: Proof, gaps: Sequence[Gap], *, cap: int, overlap: int, count:
         first = _now(gap.below, gap.below.last, proof, drift, tick) if gap.below else 0
         last = _now(gap.above, gap.above.first, proof, drift, tick) if gap.above else count
         low, high = sorted(min(max(int(rank), 0), max(count - 1, 0)) for rank in (first, last))
-        windows = [each for each in around(low, high + 1, cap, overlap) if each.offset < count]
+        windows = [each for each in around(low, high + 1, cap, overlap, asked) if each.offset < count]
         planned.append(Repair(gap, windows))
         tick += _TICKS * len(windows)
     return planned

@@ -30,7 +30,7 @@ class Verdict:
     :param strength: how much it says.
     :param order: order under which the read is proven, empty for the others.
     :param passes: whole reads made.
-    :param reason: why the verdict is not PROVEN; empty for ATOMIC and PROVEN.
+    :param reason: why the verdict is not PROVEN, or under which condition it is; else empty.
     """
 
     strength: Strength

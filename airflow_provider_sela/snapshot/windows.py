@@ -62,6 +62,8 @@ class Response:
         above another's ``ended`` was sent after the other was answered; nothing else is read from ticks.
     :param gone: the server answered 404: the list ends before this page. The other fields are then ignored.
     :param rejected: results without a usable id. They are no entries but do take up ranks.
+    :param age: its ``Age`` header, in seconds; 0 if there is none.
+    :param expires: until when a cache may give it again, microseconds since the epoch; None if nobody says.
     """
 
     window: Window
@@ -73,13 +75,16 @@ class Response:
     ended: int
     gone: bool = False
     rejected: int = 0
+    age: int = 0
+    expires: int | None = None
 
 
 class Observation:
     """A response as it is kept: 24 bytes a lead, in three arrays."""
 
     __slots__ = (
-        "_columns", "count", "date", "ended", "has_next", "newest", "oldest", "rows", "started", "window",
+        "_columns", "count", "date", "ended", "has_next", "newest", "oldest", "rows", "started", "stored",
+        "twice", "window",
     )  # fmt: skip
 
     def __init__(self, response: Response) -> None:
@@ -90,12 +95,14 @@ class Observation:
         self.started = response.started
         self.ended = response.ended
         self.rows = len(response.entries) + response.rejected
+        self.stored = response.age > 0 or (response.expires or 0) > (response.date or 0)
         ids, created, changed = zip(*response.entries, strict=True) if response.entries else ((), (), ())
         self._columns: dict[Key, array[int]] = {
             "id": array("q", ids),
             "created_time": _times(created),
             "modified_time": _times(changed),
         }
+        self.twice = len(ids) - len(set(ids))
         modified = [time for time in self._columns["modified_time"] if time != MISSING]
         self.newest = max(modified, default=MISSING)
         self.oldest = min(modified, default=-MISSING)
@@ -109,9 +116,15 @@ class Observation:
         return self._columns["id"]
 
     @property
+    def limited(self) -> bool:
+        """Whether no page follows although the server counts more leads than all pages so far can hold: it
+        pages only so far."""
+        return not self.has_next and self.count > self.window.stop
+
+    @property
     def claims_end(self) -> bool:
         """Whether this response says that nothing follows; ``proof`` tells when that is to be believed."""
-        return not self.has_next
+        return not self.has_next and not self.limited
 
     @property
     def short(self) -> bool:
@@ -120,7 +133,7 @@ class Observation:
         The server counts the list, then takes the rows of the last page up to that count. Fewer rows than
         that can only mean that the list itself ended there when they were taken.
         """
-        return not self.has_next and self.rows < self.count - self.window.offset
+        return self.claims_end and self.rows < self.count - self.window.offset
 
     @property
     def length(self) -> int:

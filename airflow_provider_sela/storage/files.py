@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_provider_sela import __version__
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Kind, content_json
 from airflow_provider_sela.api.raw import RawLead
-from airflow_provider_sela.exceptions import SelaRequestError, SelaSetupError
+from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.storage.csv_lines import escaped, needs_no_escape
+from airflow_provider_sela.storage.paths import file_path
 from airflow_provider_sela.storage.publishing import Publication
 from airflow_provider_sela.storage.spool import Encoder, Line, Spool, lead_line
 
@@ -56,11 +57,8 @@ def file_format(path: object) -> FileFormat:
     :raises SelaRequestError: the suffix is another one.
     :raises SelaSetupError: the format needs a package that is not installed.
     """
-    name = str(path).lower()
-    found = next((known for known in FORMATS if name.endswith(known.suffix)), None)
-    if found is None:
-        allowed = ", ".join(known.suffix for known in FORMATS)
-        raise SelaRequestError(f"path ends with no suffix that names a file format: allowed are {allowed}")
+    name = str(file_path("path", path)).lower()
+    found = next(known for known in FORMATS if name.endswith(known.suffix))
     if found.suffix == ".parquet":
         _pyarrow()
     return found
@@ -91,7 +89,9 @@ class LeadFile:
         attempt: int = 1,
     ) -> None:
         self._format = file_format(path)
-        self._publication = Publication(path, conn_id=conn_id, run=run, attempt=attempt)
+        self._publication = Publication(
+            path, conn_id=conn_id, run=run, attempt=attempt, sidecars=(MANIFEST, REJECTS)
+        )
 
     def __enter__(self) -> LeadFile:
         self._publication.__enter__()
@@ -156,15 +156,16 @@ class LeadFile:
 
 def row_line(lead: RawLead) -> Line:
     """The typed row of a lead: a JSON array with a value for each of :data:`COLUMNS`."""
-    values, nulled = lead.row()
+    values, nulled, unknown = lead.row()
     row = [values[column.name] for column in COLUMNS]
-    return Line(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode(), nulled)
+    return Line(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode(), nulled, unknown)
 
 
 def delimited_line(lead: RawLead) -> Line:
     """The same row for :func:`_table`, which reads it without a single object of Python's."""
-    values, nulled = lead.row()
-    return Line(content_json(values)[1:-1] if needs_no_escape(values) else escaped(values), nulled)
+    values, nulled, unknown = lead.row()
+    line = content_json(values)[1:-1] if needs_no_escape(values) else escaped(values)
+    return Line(line, nulled, unknown)
 
 
 def _fill_lines(lines: Iterator[bytes], sink: io.BufferedIOBase) -> None:

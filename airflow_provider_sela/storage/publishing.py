@@ -7,8 +7,9 @@ import io
 import os
 import posixpath
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -19,6 +20,7 @@ from airflow_provider_sela.exceptions import (
     SelaTargetError,
     SelaTargetUnavailableError,
 )
+from airflow_provider_sela.storage.paths import full_path
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -69,6 +71,7 @@ class Publication:
     :param conn_id: Airflow connection of the storage; default: the one in ``path``, if any.
     :param run: what attempts of one task run have in common, as part of a file name; default: a random name.
     :param attempt: number of this attempt from 1 on; two attempts never share a temporary file.
+    :param sidecars: what is going to be added to the file's name for other files.
     :raises SelaRequestError: no installed package serves the path's scheme.
     :raises SelaSetupError: the package that serves the scheme lacks a dependency.
     :raises SelaTargetError: the place cannot be written.
@@ -81,11 +84,13 @@ class Publication:
         conn_id: str | None = None,
         run: str | None = None,
         attempt: int = 1,
+        sidecars: Collection[str] = (),
     ) -> None:
         self._fs, self._name = storage(path, conn_id)
         self.url: str = self._fs.unstrip_protocol(self._name)
         self._run = run or uuid.uuid4().hex[:12]
         self._attempt = attempt
+        self._planned = sidecars
         self._sidecars: set[str] = set()
 
     def __enter__(self) -> Publication:
@@ -116,9 +121,16 @@ class Publication:
     def _reserve(self) -> None:
         if self._local:
             self._fs.makedirs(posixpath.dirname(self._name), exist_ok=True)
-            if self._fs.isdir(self._name):
-                raise IsADirectoryError
+            for sidecar in ("", *self._planned):
+                self._translating(sidecar, partial(self._try_name, sidecar))
         self._write("", lambda sink: None)
+
+    def _try_name(self, sidecar: str) -> None:
+        """Find out that a name is not a folder's, and that one with all that is added is not too long."""
+        if self._fs.isdir(self._name + sidecar):
+            raise IsADirectoryError
+        self._write(sidecar, lambda sink: None)
+        self._remove(self._temporary(sidecar, self._attempt))
 
     def _write(self, sidecar: str, fill: Callable[[io.BufferedIOBase], None]) -> Written:
         for earlier in range(1, self._attempt):
@@ -213,6 +225,7 @@ def storage(path: ObjectStoragePath | str, conn_id: str | None = None) -> tuple[
     """
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+    full_path("path", path)
     try:
         place = ObjectStoragePath(path, conn_id=conn_id) if conn_id else ObjectStoragePath(path)
         return place.fs, place.path

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from struct import Struct
 from typing import IO, Any, NamedTuple
 
+from airflow_provider_sela.api.fields import FieldNames
 from airflow_provider_sela.api.leads import canonical_json
 from airflow_provider_sela.api.pages import read_json
 from airflow_provider_sela.api.raw import RawLead
@@ -25,10 +26,12 @@ class Line(NamedTuple):
 
     :param data: one line of UTF-8 JSON without its line feed.
     :param nulled: number of malformed values in it.
+    :param unknown: names of its fields that are not documented, where somebody has looked.
     """
 
     data: bytes
     nulled: int = 0
+    unknown: tuple[str, ...] = ()
 
 
 Encoder = Callable[[RawLead], Line]
@@ -66,12 +69,14 @@ class Spool:
 
     :param encoder: makes the line of a lead.
     :param directory: folder whose disk is used; default: the system's temporary folder (``TMPDIR``).
+    :ivar fields: names of the fields that the leads have.
     :raises SelaSetupError: the disk is full or cannot be written.
     """
 
     def __init__(self, encoder: Encoder = raw_line, directory: str | None = None) -> None:
         self._encoder = encoder
         self._directory = directory
+        self.fields = FieldNames()
         self._index: dict[int, bytes] = {}
         self._rejected: set[bytes] = set()
         self._superseded = False
@@ -120,7 +125,9 @@ class Spool:
         """Take leads, with one write."""
         lines: list[bytes] = []
         for lead in leads:
-            (line, nulled), key, modified = self._encoder(lead), lead.id, lead.modified or 0
+            (line, nulled, unknown), key, modified = self._encoder(lead), lead.id, lead.modified or 0
+            if unknown or self.fields.looking:
+                self.fields.add(lead, unknown)
             if key in self._index:
                 known = self._place(key)
                 if modified < known.modified:

@@ -3,26 +3,48 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import Context
 
+from airflow_provider_sela.api.parameters import (
+    OnUnverified,
+    Reader,
+    boolean,
+    check_settled,
+    choice,
+    mapped,
+    number_or_share,
+    settled,
+    text,
+)
 from airflow_provider_sela.exceptions import SelaRequestError
+from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.lineage import table_target
-from airflow_provider_sela.operators.base import SelaReadOperator
-from airflow_provider_sela.warehouse.deletes import deletes_cap, find_deleted
+from airflow_provider_sela.operators.base import OnSchemaChange, SelaReadOperator, task_run_of
+from airflow_provider_sela.warehouse.deletes import find_missing
 from airflow_provider_sela.warehouse.failures import scrubbed
+from airflow_provider_sela.warehouse.identifiers import table_name
 from airflow_provider_sela.warehouse.landing import check, land
 from airflow_provider_sela.warehouse.registry import engine_for
-from airflow_provider_sela.warehouse.tables import Load, Mode
+from airflow_provider_sela.warehouse.tables import Load, Mode, TaskRun
 
 if TYPE_CHECKING:
     from airflow_provider_sela.api.leads import Lead
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.warehouse.engine import Engine
 
-DELETES = ("ignore", "mark")
+ModeName = Literal["merge", "replace", "append", "history"]
+Deletes = Literal["ignore", "mark"]
+
+
+def _table(name: str, value: object) -> str:
+    """Read ``table``: a name that may be part of a statement."""
+    read = text(name, value)
+    table_name(read)
+    return read
 
 
 class SelaLeadsToSqlOperator(SelaReadOperator):
@@ -34,70 +56,105 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
     templated.
 
     The XCom is one flat dict, which is logged as well: ``table``, ``verdict``, ``read``, ``new``,
-    ``changed``, ``unchanged``, ``deleted``, ``nulled`` (malformed values, whose raw form is in the column
-    ``extra``), ``rejected``, ``requests``, ``retries``, ``repaired`` (gaps between pages that were read
-    again), ``passes`` (over the whole list) and ``seconds``.
+    ``changed``, ``unchanged``, ``deleted``, ``ahead`` (leads whose rows are stamped later than now: no change
+    reaches them), ``nulled`` (malformed values, whose raw form is in the column ``extra``), ``rejected``,
+    ``requests``, ``retries``, ``repaired`` (gaps between pages that were read again), ``passes`` (over the
+    whole list), ``missing_fields`` (documented ones that no lead has any more), ``unknown_fields`` (that are
+    not documented) and ``seconds``.
 
     :param conn_id: Airflow connection of the database: DuckDB, SQLite, PostgreSQL, MySQL or MariaDB, or any
         other whose hook is a ``DbApiHook``.
     :param table: target, such as ``leads``, ``sales.leads`` or ``sales."Web leads"``.
     :param mode: ``merge`` (default: one row for each lead, only changed ones are touched), ``replace`` (the
-        same, and leads that were not read are removed), ``append`` (one row for each lead and run) or
+        same, and leads that are gone are removed), ``append`` (one row for each lead and load) or
         ``history`` (one row for each version, valid from ``_sela_valid_from`` until ``_sela_valid_to``).
     :param create_table: whether missing tables are created (default).
     :param add_columns: whether missing columns are added (default). Columns of your own are left alone.
     :param deletes: ``ignore`` (default, because a list cannot say that something was deleted) or ``mark``:
         after a read that is proven complete, leads that are gone get ``_sela_deleted_at``, and lose it when
         they return. With filters, or in the modes ``append`` and ``replace``, only ``ignore`` makes sense.
-    :param max_deletes: the load fails, with nothing written, where more leads than this are gone: a number,
-        or a share of the table. Default: 0.1, since more is rather a wrong account than a clean-up.
+        Nothing is marked or removed after a read that leaves a doubt: no proof, or results without a usable
+        id.
+    :param confirm_missing: whether leads of the table that were not read are asked for, up to 100 of them,
+        where nothing is marked. One that existed before the read began, and answers, refutes the verdict: the
+        load fails or warns as ``on_unverified`` says. Default: no, since each costs a request; ``mark`` does
+        the same for all of them.
+    :param max_deletes: the load fails, with nothing written, where more leads than this would be marked or
+        removed: a number, or a share of the table (of a rerun's own rows in mode ``append``). Default: 0.1,
+        since more is rather a wrong account than a clean-up.
 
     Filters, privacy options and the other parameters: see
     :class:`~airflow_provider_sela.operators.base.SelaReadOperator` and its base.
     """
 
-    template_fields: Sequence[str] = (
-        *SelaReadOperator.template_fields,
-        "conn_id",
-        "table",
-        "mode",
-        "create_table",
-        "add_columns",
-        "deletes",
-        "max_deletes",
-    )
+    readers: Mapping[str, Reader] = {
+        **SelaReadOperator.readers,
+        "conn_id": text,
+        "table": _table,
+        "mode": choice(*get_args(ModeName)),
+        "create_table": boolean,
+        "add_columns": boolean,
+        "deletes": choice(*get_args(Deletes)),
+        "confirm_missing": boolean,
+        "max_deletes": number_or_share,
+    }
+    template_fields: Sequence[str] = tuple(readers)
 
     def __init__(
         self,
         *,
         conn_id: str,
         table: str,
-        mode: str = "merge",
-        create_table: bool = True,
-        add_columns: bool = True,
-        deletes: str = "ignore",
+        mode: ModeName | str = "merge",
+        create_table: bool | str = True,
+        add_columns: bool | str = True,
+        deletes: Deletes | str = "ignore",
+        confirm_missing: bool | str = False,
         max_deletes: int | float | str = 0.1,
+        email: str | None = None,
+        external_id: str | None = None,
+        phone_number: str | None = None,
+        user: int | str | None = None,
+        page_size: int | str | None = None,
+        parts: Any = None,
+        on_unverified: OnUnverified | str = "fail",
+        on_schema_change: OnSchemaChange | str = "warn",
+        exclude_fields: Collection[str] = (),
+        hash_fields: Collection[str] = (),
+        salt_conn_id: str | None = None,
+        keep_metadata: Collection[str] | None = None,
+        drop_metadata: Collection[str] = (),
+        sela_conn_id: str = SelaHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.conn_id = conn_id
-        self.table = table
-        self.mode = mode
-        self.create_table = create_table
-        self.add_columns = add_columns
+        super().__init__(
+            email=email, external_id=external_id, phone_number=phone_number, user=user, page_size=page_size,
+            parts=parts, on_unverified=on_unverified, on_schema_change=on_schema_change,
+            exclude_fields=exclude_fields, hash_fields=hash_fields,
+            salt_conn_id=salt_conn_id, keep_metadata=keep_metadata, drop_metadata=drop_metadata,
+            sela_conn_id=sela_conn_id, **kwargs,
+        )  # fmt: skip
+        self.conn_id, self.table, self.mode = conn_id, table, mode
+        self.create_table: Any = create_table
+        self.add_columns: Any = add_columns
         self.deletes = deletes
-        self.max_deletes = max_deletes
+        self.confirm_missing: Any = confirm_missing
+        self.max_deletes: Any = max_deletes
+        check_settled(self, *(self.readers.keys() - SelaReadOperator.readers.keys()))
+        if not mapped(self):
+            self._check_deletes()
 
     def load(self, context: Context) -> dict[str, Any]:
         """Read, land, and return the counts."""
         clock = time.monotonic()
-        mode = self._mode()
+        mode = Mode(self.mode)
         engine = engine_for(self.conn_id, self.table)
-        allowed = {"create": bool(self.create_table), "add": bool(self.add_columns)}
+        allowed = {"create": self.create_table, "add": self.add_columns}
         # A target that does not fit is refused before the first request, not after the last.
         with engine:
             check(engine, mode, **allowed)
         with self.snapshot(engine.dialect.encoder()) as snapshot:
+            self._warn_of_doubt(mode, snapshot)
             deleted_ids = self._deleted_ids(engine, mode, snapshot)
             load = self._load(context, snapshot, deleted_ids)
             self._target = table_target(engine, mode.layout, self.conn_id)
@@ -105,38 +162,51 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
                 counts = land(engine, snapshot.spool, load, mode, **allowed)
         if self._target is not None:
             self._target = self._target._replace(rows=counts["new"] + counts["changed"])
-        result = {"table": self.table, **counts, "seconds": round(time.monotonic() - clock, 3)}
+        seconds = round(time.monotonic() - clock, 3)
+        result = {"table": self.table, **counts, **snapshot.stats.fields(), "seconds": seconds}
         self.log.info("Sela: landed %s", " ".join(f"{name}={value}" for name, value in result.items()))
+        if counts["ahead"]:
+            self.log.warning(
+                "Sela: %d leads have rows that are stamped later than now, by a clock that was wrong: changes"
+                " to them are not taken before that time. Set %s of these rows to an earlier one",
+                counts["ahead"], mode.since,
+            )  # fmt: skip
         return result
 
-    def _mode(self) -> Mode:
-        if self.mode not in list(Mode):
-            raise SelaRequestError(f"mode is {self.mode!r}: allowed are {', '.join(Mode)}")
-        mode = Mode(self.mode)
-        if self.deletes not in DELETES:
-            raise SelaRequestError(f"deletes is {self.deletes!r}: allowed are {' and '.join(DELETES)}")
-        if self.deletes == "mark":
-            deletes_cap(self.max_deletes)
-            if mode.removes:
-                raise SelaRequestError(f"deletes='mark' goes with merge and history, not with mode {mode}")
-            if any(value is not None for value in self.filters.values()):
-                raise SelaRequestError("deletes='mark' needs a read without filters: leave the filters out")
-        return mode
+    def check_together(self) -> None:
+        """See the base."""
+        super().check_together()
+        self._check_deletes()
+
+    def _check_deletes(self) -> None:
+        wanted = "deletes='mark'" if self.deletes == "mark" else "confirm_missing"
+        if not (self.deletes == "mark" or self.confirm_missing is True):
+            return
+        if self.mode in [mode for mode in Mode if mode.removes]:
+            raise SelaRequestError(f"{wanted} goes with merge and history, not with mode {self.mode}")
+        if any(value is not None and settled(value) for value in self.filters.values()):
+            raise SelaRequestError(f"{wanted} needs a read without filters: leave the filters out")
+
+    def _warn_of_doubt(self, mode: Mode, snapshot: LeadSnapshot) -> None:
+        doubt = snapshot.stats.doubt
+        if doubt and mode.removes:
+            self.log.warning("Sela: no row is removed, even if its lead was not read: %s", doubt)
+        elif doubt and self.deletes == "mark":
+            self.log.warning("Sela: no deletes are marked: %s", doubt)
 
     def _deleted_ids(self, engine: Engine, mode: Mode, snapshot: LeadSnapshot) -> list[int]:
-        if self.deletes == "ignore":
-            return []
-        if not snapshot.verdict.proven:
-            self.log.warning("Sela: no deletes are marked: the verdict %s is no proof", snapshot.verdict)
+        """Ids to mark, once the verdict has stood against the leads of the table that were not read."""
+        marks = self.deletes == "mark"
+        if not (marks or self.confirm_missing) or snapshot.stats.doubt:
             return []
         with engine:
             if engine.columns(engine.target) is None:
                 return []
-            hidden = {*self.privacy.exclude, *self.privacy.hashed}
-            cap = deletes_cap(self.max_deletes)
-            return scrubbed(
-                lambda: find_deleted(engine, mode, snapshot.spool, self._find_leads, cap=cap, hidden=hidden)
-            )
+            hidden = {*self.privacy.exclude_fields, *self.privacy.hash_fields}
+            find = partial(find_missing, cap=self.max_deletes if marks else None, hidden=hidden)
+            missing = scrubbed(lambda: find(engine, mode, snapshot.spool, self._find_leads))
+        snapshot.hold_against(missing.known)
+        return [] if snapshot.stats.doubt else missing.deleted_ids
 
     def _find_leads(self, field: str, value: str) -> Iterable[Lead]:
         question: dict[str, Any] = {field: value}
@@ -144,9 +214,11 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
 
     def _load(self, context: Context, snapshot: LeadSnapshot, deleted_ids: list[int]) -> Load:
         stats = snapshot.stats
+        run_id = str(context.get("run_id") or f"manual__{stats.started.isoformat()}")
         return Load(
-            run_id=str(context.get("run_id") or f"manual__{stats.started.isoformat()}"),
+            task_run_of(context) or TaskRun(run_id, self.dag_id, self.task_id),
             stats=stats,
             reason=snapshot.verdict.reason,
             deleted_ids=deleted_ids,
+            max_deletes=self.max_deletes,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Hashable
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterator
 from contextlib import aclosing
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.triggers.jitter import jittered
 
 if TYPE_CHECKING:
-    from airflow_provider_sela.triggers.cursor import Cursor
+    from airflow_provider_sela.triggers.cursor import Changes, Cursor
 
 # Airflow 2.11 knows no event triggers; the module can be imported there, and nothing watches.
 BaseEventTrigger: Any = getattr(base, "BaseEventTrigger", base.BaseTrigger)
@@ -47,8 +47,10 @@ class SelaLeadsEventTrigger(BaseEventTrigger):
     From Airflow 3.3 on, what is known survives a restart of the triggerer (in the asset's state store);
     below, a restart begins anew, so leads that appear while no triggerer runs are not reported.
 
-    The order of the list is not assumed: as long as the list shows one, its newest end is read, otherwise the
-    whole list at a tenth of the pace. That ids grow as leads are created is assumed.
+    The order of the list is not assumed: as long as the list shows one, its newest end is read. Where it
+    shows none, and where leads came that the newest end did not show, the whole list is read at a tenth of
+    the pace. At the start and every 60 intervals it is read in any case. That ids grow as leads are created
+    is assumed.
 
     A failure never ends the watch: it is logged, and the next look is later.
 
@@ -131,36 +133,35 @@ class SelaLeadsEventTrigger(BaseEventTrigger):
         from airflow_provider_sela.triggers.cursor import Cursor
         from airflow_provider_sela.triggers.watching import whole_look
 
-        kwargs = self.serialize()[1]
-        cursor, pending = await self._stored(), False
+        stored = await self._stored()
+        cursor, baseline = stored or Cursor(), stored is None
+        unsaved, need_whole = False, True
         async for shown in shared_stream:
             look = shown
-            if cursor is None:
-                if not look.baseline:
-                    look = await whole_look(kwargs, log)
-                cursor, pending = Cursor(), True
-                cursor.baseline(look.entries, whole=look.whole)
+            if need_whole and not look.whole:
+                look = look.with_whole(await whole_look(self.serialize()[1], log))
+            # Of a long list this takes longer than a trigger may hold up the loop.
+            changes = await asyncio.to_thread(cursor.take, look.entries, whole=look.whole)
+            unsaved = unsaved or need_whole or any(changes)
+            need_whole = cursor.full
+            if baseline:
+                baseline = False
                 log.info("Sela: watching for new leads from now on")
             else:
-                if not look.whole and not cursor.joins(look.entries):
-                    look = await whole_look(kwargs, log)
-                changes = cursor.take(look.entries)
-                reported = [("new", changes.new), ("changed", changes.changed if self.on_changed else [])]
-                pending = pending or any(changes)
-                for reason, ids in reported:
-                    for start in range(0, len(ids), IDS_PER_EVENT):
-                        part = ids[start : start + IDS_PER_EVENT]
-                        payload = {
-                            "reason": reason,
-                            "ids": part,
-                            "count": len(part),
-                            "watermark": look.began,
-                        }
-                        yield TriggerEvent(payload)
-                if any(ids for _, ids in reported):
+                payloads = list(self._payloads(changes, look.began))
+                for payload in payloads:
+                    yield TriggerEvent(payload)
+                if payloads:
                     await asyncio.sleep(jittered(STORE_AFTER_SECONDS))
-            if pending:
-                pending = not await self._store(cursor)
+            if unsaved:
+                unsaved = not await self._store(cursor)
+
+    def _payloads(self, changes: Changes, began: str) -> Iterator[dict[str, Any]]:
+        reported = [("new", changes.new), ("changed", changes.changed if self.on_changed else [])]
+        for reason, ids in reported:
+            for start in range(0, len(ids), IDS_PER_EVENT):
+                part = ids[start : start + IDS_PER_EVENT]
+                yield {"reason": reason, "ids": part, "count": len(part), "watermark": began}
 
     async def _stored(self) -> Cursor | None:
         store = getattr(self, "asset_state_store", None)

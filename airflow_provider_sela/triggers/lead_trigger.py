@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from importlib import import_module
 from itertools import count
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_sela.api.parameters import some_texts
 from airflow_provider_sela.exceptions import SelaError
 from airflow_provider_sela.triggers.failure_limit import FailureLimit
 from airflow_provider_sela.triggers.jitter import jittered
@@ -52,7 +53,7 @@ class SelaLeadTrigger(BaseTrigger):
         self,
         *,
         external_id: str,
-        statuses: list[str] | None = None,
+        statuses: Sequence[str] | None = None,
         sela_conn_id: str = "sela_default",
         poke_interval: float = 60,
         exponential_backoff: bool = False,
@@ -106,8 +107,13 @@ class SelaLeadTrigger(BaseTrigger):
         await asyncio.to_thread(import_module, "airflow_provider_sela.triggers.polling")
         from airflow_provider_sela.triggers.polling import Waiter, shared_poller
 
-        statuses = None if self.statuses is None else frozenset(self.statuses)
-        waiter = Waiter(self.external_id, statuses, max(self.poke_interval, _MIN_INTERVAL_SECONDS))
+        # Where the triggerer rendered them, nobody has read them before.
+        statuses = None if self.statuses is None else frozenset(some_texts("statuses", self.statuses))
+        waiter = Waiter(
+            self.external_id,
+            statuses,
+            max(self.poke_interval, _MIN_INTERVAL_SECONDS),
+        )
         failures = FailureLimit(self.max_failures)
         # The worker has just looked. Triggers that start together spread over the interval.
         first = self._interval(1)

@@ -7,6 +7,7 @@ that does not depend on the order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 
 from airflow_provider_sela.api.leads import Lead
@@ -61,15 +62,14 @@ class NewestEnd:
         return not any(self._evidence.plain())
 
     @property
-    def by_id(self) -> bool:
-        """Whether the list can be sorted by id."""
-        return any(order.key == "id" for order in self._evidence.supported())
-
-    @property
     def shows_changes(self) -> bool:
         """Whether a lead that changes moves to the newest end."""
         orders = self._evidence.supported()
         return bool(orders) and all(order.mutable for order in orders)
+
+    def observe(self, entries: Sequence[Entry]) -> None:
+        """Take the leads of an answer from anywhere in the list as a test of its order."""
+        self._evidence.show(entries)
 
     def start(self) -> None:
         """Begin a reading."""

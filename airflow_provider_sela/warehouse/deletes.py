@@ -1,4 +1,4 @@
-"""Which leads of the target were deleted at Sela."""
+"""Which leads of the target a read did not show: deleted at Sela, or missed."""
 
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
@@ -6,10 +6,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_sela.api.leads import Lead
-from airflow_provider_sela.exceptions import SelaRequestError, SelaTargetError
+from airflow_provider_sela.exceptions import SelaTargetError
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.tables import Mode
@@ -22,43 +22,57 @@ _ASKED_BY = ("external_id", "email", "phone_number")
 _BATCH_LEADS = 500
 # Enough for every lead of one person; a filter that gives more is none.
 _LONGEST_ANSWER_LEADS = 1000
+# Leads that are asked for where nothing is to be marked: a count that is too low hides more than one.
+_CONFIRMED_LEADS = 100
 
 
-def deletes_cap(value: int | float | str) -> int | float:
-    """Read ``max_deletes``: a whole number of leads, or a share below 1.
+class Missing(NamedTuple):
+    """Leads that the target has and a read did not show.
 
-    :raises SelaRequestError: neither.
+    :param deleted_ids: ids of those that Sela does not know any more.
+    :param known: those that Sela gives when it is asked for them.
     """
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if isinstance(value, bool) or not (0 <= number < 1 or (number >= 1 and number.is_integer())):
-        raise SelaRequestError(
-            f"max_deletes is {value!r}: expected is a number of leads, or a share of the table such as 0.1"
+
+    deleted_ids: list[int]
+    known: list[Lead]
+
+
+def refuse_many(deletes: int, total: int, cap: int | float) -> None:
+    """Compare what would go with what may go.
+
+    :param total: leads in the table, of which the deletes are a part.
+    :param cap: a number, or a share of the total.
+    :raises SelaTargetError: more would go.
+    """
+    allowed = math.ceil(total * cap) if isinstance(cap, float) else cap
+    if deletes > allowed:
+        raise SelaTargetError(
+            f"{deletes} of {total} leads in the table are not at Sela any more, max_deletes allows {allowed}:"
+            " nothing was written. Check that the connection is of the right account and the filters are"
+            " those of the table; if the leads were deleted on purpose, raise max_deletes for one run"
         )
-    return number if number < 1 else int(number)
 
 
-def find_deleted(
+def find_missing(
     engine: Engine,
     mode: Mode,
     spool: Spool,
     find_leads: FindLeads,
     *,
-    cap: int | float,
+    cap: int | float | None,
     hidden: Collection[str],
-) -> list[int]:
-    """Find the ids of leads that are in the target and no longer at Sela.
+) -> Missing:
+    """Ask Sela for the leads that are in the target and were not read.
 
-    To be called with the leads of a proven, unfiltered read only. Each candidate that can be asked for is
-    asked for once more; the answer is checked here, because a server may ignore a filter. ``GET
-    /api/leads/{id}/`` is not used: it is not part of the documented contract, and a 404 from it could mean
-    anything.
+    To be called with the leads of an unfiltered read that leaves no doubt only. Each candidate that can be
+    asked for is asked for once more; the answer is checked here, because a server may ignore a filter.
+    ``GET /api/leads/{id}/`` is not used: it is not part of the documented contract, and a 404 from it could
+    mean anything.
 
     :param engine: connected engine.
     :param spool: leads of the read.
-    :param cap: more candidates than this are refused: a number, or a share of the leads in the target.
+    :param cap: more candidates than this are refused: a number, or a share of the leads in the target. None:
+        the first 100 are asked for, and none counts as deleted.
     :param hidden: fields whose columns do not hold the value that Sela knows.
     :raises SelaTargetError: too many candidates.
     """
@@ -67,16 +81,19 @@ def find_deleted(
         total += 1
         if lead_id not in spool:
             candidates.append(lead_id)
-    allowed = math.ceil(total * cap) if isinstance(cap, float) else cap
-    if len(candidates) > allowed:
-        raise SelaTargetError(
-            f"{len(candidates)} of {total} leads in the table are no longer at Sela, max_deletes allows"
-            f" {allowed}: nothing was written. Check that the connection is of the right account; if the"
-            " leads were deleted on purpose, raise max_deletes for one run"
-        )
+    if cap is None:
+        candidates = sorted(candidates)[:_CONFIRMED_LEADS]
+    else:
+        refuse_many(len(candidates), total, cap)
     askable = [name for name in _ASKED_BY if name not in hidden]
-    known = list(_known(engine, mode, candidates, askable))
-    return [lead_id for lead_id, values in known if not _still_there(find_leads, lead_id, values)]
+    deleted_ids, known = [], []
+    for lead_id, values in list(_known(engine, mode, candidates, askable)):
+        lead = _ask(find_leads, lead_id, values)
+        if lead is not None:
+            known.append(lead)
+        elif cap is not None:
+            deleted_ids.append(lead_id)
+    return Missing(deleted_ids, known)
 
 
 def _known(
@@ -95,15 +112,15 @@ def _known(
             yield lead_id, dict(zip(names, values, strict=True))
 
 
-def _still_there(find_leads: FindLeads, lead_id: int, values: dict[str, Any]) -> bool:
-    """Ask Sela; where it cannot be asked, the proof that the read was complete stands alone."""
+def _ask(find_leads: FindLeads, lead_id: int, values: dict[str, Any]) -> Lead | None:
+    """Ask Sela for a lead; where it cannot be asked, the proof that the read was complete stands alone."""
     name = next((name for name, value in values.items() if value and value.strip()), None)
     if name is None:
-        return False
+        return None
     wanted = str(values[name])
     for lead in islice(find_leads(name, wanted), _LONGEST_ANSWER_LEADS):
         if lead["id"] == lead_id:
-            return True
+            return lead
         if wanted.casefold() not in str(dict(lead).get(name)).casefold():
-            return False
-    return False
+            return None
+    return None

@@ -94,10 +94,10 @@ class Dialect:
         """Make the encoder of a spool that is to be staged in this database."""
 
         def encode(lead: RawLead) -> Line:
-            values, nulled = self.adapt(lead.row())
+            values, nulled, unknown = self.adapt(lead.row())
             content = content_json(values)
             values[HASH] = digest(content)
-            return Line(self.spool_line(values, content), nulled)
+            return Line(self.spool_line(values, content), nulled, unknown)
 
         return encode
 

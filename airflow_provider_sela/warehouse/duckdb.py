@@ -108,6 +108,14 @@ class DuckDBEngine(StagedEngine):
             self.connection.execute(f"SET memory_limit = '{_MEMORY}'")
         return self.connection
 
+    def located(self) -> TableName:
+        """The case in which the table was made: names are compared without it."""
+        rows = self.select(
+            f"SELECT DISTINCT table_name FROM duckdb_columns() WHERE {_NAMED.format('table')}",
+            self._named(self.target),
+        )
+        return (*self.target[:-1], next((name for (name,) in rows), self.target[-1]))
+
     def _refuse_memory(self) -> None:
         """However it is spelled, a database in memory ends with the connection."""
         kept = "SELECT path IS NOT NULL OR type <> 'duckdb' FROM duckdb_databases()"
@@ -150,7 +158,7 @@ class DuckDBEngine(StagedEngine):
                 " AND lower(database_name) = lower(coalesce(?, current_database()))",
                 self._named(table)[1:],
             )
-            return [] if known else [f"there is no schema {'.'.join(table[:-1])}: create it"]
+            return [] if known else [f"there is no schema {table[-2]}: create it"]
         (views,) = self.fetch_one(
             f"SELECT count(*) FROM duckdb_views() WHERE {_NAMED.format('view')}", self._named(table)
         )

@@ -10,13 +10,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_sela.api.leads import Field, Kind
-from airflow_provider_sela.exceptions import of_connection
+from airflow_provider_sela.exceptions import SelaTargetError, of_connection
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.failures import quoted
 from airflow_provider_sela.warehouse.identifiers import TableName, table_name
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
+    LOAD_ID,
     RUN_ID,
     SYNCED_AT,
     VALID_TO,
@@ -45,6 +46,8 @@ class Engine(ABC):
 
     :param hook: hook of the user's connection.
     :param table: target as the user wrote it, see :func:`~.identifiers.table_name`.
+    :ivar target: the same by the name that the database uses, once it is connected.
+    :ivar key: what stands for the target in the tables beside it: the same however the user spells it.
     """
 
     dialect: Dialect
@@ -59,13 +62,16 @@ class Engine(ABC):
 
     def __init__(self, hook: DbApiHook, table: str) -> None:
         self.hook = hook
+        self.written = table
         self.target = table_name(table, self.dialect.fold)
+        self.key = self.target[-1]
 
     def __enter__(self) -> Engine:
         what = of_connection(self.hook.get_conn_id(), "cannot open the database")
         self.connection: Any = quoted(self.open, what)
         try:
             self.cursor: Any = quoted(self.connect, what)
+            quoted(self.locate, what)
         except BaseException:
             self._close()
             raise
@@ -102,6 +108,19 @@ class Engine(ABC):
         """Set up the fresh connection; gives the cursor that everything runs on."""
         return self.connection.cursor()
 
+    def locate(self) -> None:
+        """Learn the name that the database uses for the target, where it may be another than the user's."""
+        self.target = self.located()
+        self.key = self.target[-1]
+
+    def located(self) -> TableName:
+        """The target by the name that the database uses, or would use if it made the table."""
+        return self.target
+
+    def spelled(self, name: TableName) -> str:
+        """A table as the user knows it."""
+        return self.written if name == self.target else ".".join(name)
+
     def begin(self) -> None:  # noqa: B027 (most drivers begin by themselves)
         """Start the transaction; the default is a driver that starts one by itself."""
 
@@ -126,11 +145,13 @@ class Engine(ABC):
         """Run one statement."""
         self.cursor.execute(sql, tuple(parameters))
 
-    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]], batch_rows: int = _BATCH_ROWS) -> None:
-        """Run one statement for each row, in batches."""
-        remaining = iter(rows)
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]], batch_rows: int = _BATCH_ROWS) -> int:
+        """Run one statement for each row, in batches; gives how many rows there were."""
+        remaining, sent = iter(rows), 0
         while batch := [tuple(row) for row in islice(remaining, batch_rows)]:
             self.cursor.executemany(sql, batch)
+            sent += len(batch)
+        return sent
 
     def select(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Run one query and stream its rows."""
@@ -150,12 +171,28 @@ class Engine(ABC):
         fields: Sequence[Field],
         rows: Iterable[Sequence[Any]],
         batch_rows: int = _BATCH_ROWS,
-    ) -> None:
-        """Insert rows in batches, in the running transaction.
+    ) -> int:
+        """Insert rows in batches, in the running transaction; gives how many were sent.
 
         :param table: the table as it stands in a statement.
         """
-        self.execute_many(self.dialect.insert(table, fields), rows, batch_rows)
+        return self.execute_many(self.dialect.insert(table, fields), rows, batch_rows)
+
+    def refuse_loss(self, lost: int, sent: int, table: str | None = None) -> None:
+        """Compare what a table was to take with what it then holds.
+
+        Drivers count the rows of a statement in ways of their own, or not at all, and a view may take a row
+        that it does not show: what is there is asked of the table itself.
+
+        :param table: as it stands in a statement; default: the target.
+        :raises SelaTargetError: it lacks some.
+        """
+        if lost > 0:
+            raise SelaTargetError(
+                f"table {table or self.written}: the table did not take {lost} of {sent} rows, and nothing"
+                " was written. Look for a policy of row-level security, a trigger, a rule or a view that"
+                " keeps rows from this user without an error"
+            )
 
     def create_table(self, name: TableName, layout: Layout) -> None:
         """Create a table."""
@@ -171,22 +208,31 @@ class Engine(ABC):
         rows = self.select(f"SELECT {self.dialect.column('id')} FROM {target} WHERE {not_deleted}")
         return (row[0] for row in rows)
 
-    def mark_deleted(self, mode: Mode, load: Load) -> int:
-        """Mark leads as deleted, except those that a later load has seen; gives how many were marked."""
-        dialect, marked = self.dialect, 0
+    def mark_deleted(self, mode: Mode, load: Load) -> Counts:
+        """Mark leads as deleted, except those that a later load has seen."""
+        dialect, marked, ahead = self.dialect, 0, 0
         table, synced = dialect.table(self.target), dialect.column(SYNCED_AT)
         started, parameter = dialect.timestamp(load.started), dialect.parameter(Kind.TIMESTAMP)
         stamped = [DELETED_AT, SYNCED_AT, *([VALID_TO] if mode is Mode.HISTORY else [])]
-        sets = [*((name, parameter) for name in stamped), (RUN_ID, dialect.placeholder)]
+        sets = [
+            *((name, parameter) for name in stamped),
+            *((name, dialect.placeholder) for name in (RUN_ID, LOAD_ID)),
+        ]
         remaining = iter(load.deleted_ids)
         while batch := list(islice(remaining, _BATCH_ROWS)):
-            where = (
-                f"{dialect.not_deleted(mode)} AND ({synced} IS NULL OR {synced} <= {parameter})"
-                f" AND {dialect.column('id')} IN ({dialect.placeholders(len(batch))})"
+            theirs = (
+                f"{dialect.not_deleted(mode)} AND {dialect.column('id')} IN"
+                f" ({dialect.placeholders(len(batch))})"
             )
-            marked += self.fetch_one(f"SELECT COUNT(*) FROM {table} WHERE {where}", [started, *batch])[0]
+            where = f"({synced} IS NULL OR {synced} <= {parameter}) AND {theirs}"
+            count, values = f"SELECT COUNT(*) FROM {table} WHERE {where}", [started, *batch]
+            found = self.fetch_one(count, values)[0]
             self.execute(
                 f"UPDATE {table} SET {dialect.assignments(sets)} WHERE {where}",
-                [*[started] * len(stamped), load.run_id, started, *batch],
+                [*[started] * len(stamped), load.run_id, load.load_id, *values],
             )
-        return marked
+            self.refuse_loss(self.fetch_one(count, values)[0], found)
+            marked += found
+            later = f"SELECT COUNT(*) FROM {table} WHERE {synced} > {parameter} AND {theirs}"
+            ahead += self.fetch_one(later, [dialect.timestamp(load.latest), *batch])[0]
+        return Counts(0, 0, marked, ahead)

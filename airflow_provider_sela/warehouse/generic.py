@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.storage.spool import Spool
+from airflow_provider_sela.warehouse.deletes import refuse_many
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.identifiers import TableName, beside
 from airflow_provider_sela.warehouse.rehearsal import prove_rollback
@@ -19,6 +20,7 @@ from airflow_provider_sela.warehouse.sqlalchemy_dialect import SQLAlchemyDialect
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
     HASH,
+    LOAD_ID,
     LOADS,
     LOADS_TABLE,
     RUN_ID,
@@ -60,6 +62,27 @@ class _Known(NamedTuple):
         return not self.later or bool(modified and self.modified and modified > self.modified)
 
 
+class _Comparison(NamedTuple):
+    """Leads of the target beside those of the read.
+
+    :param known: by id, those in scope.
+    :param missing: how many the target lacks.
+    :param changed: ids of those that differ.
+    :param gone: ids of those that were not read, as far as they are to go.
+    :param ahead: how many are stamped later than now.
+    """
+
+    known: dict[int, _Known]
+    missing: int
+    changed: set[int]
+    gone: list[int]
+    ahead: int
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.missing, len(self.changed), len(self.gone), self.ahead)
+
+
 class GenericEngine(Engine):
     """Compares hashes in the worker, about 300 bytes for each lead of the target, and sends what differs.
 
@@ -90,6 +113,13 @@ class GenericEngine(Engine):
         self.dialect.placeholder = placeholder
         return self.connection.cursor()
 
+    def locate(self) -> None:
+        """Ask for the table by another case: who finds it compares names without."""
+        name = self.target[-1]
+        other = (*self.target[:-1], name.swapcase())
+        found = self.columns(self.target) is not None and self.columns(other) is not None
+        self.key = name.lower() if found else name
+
     def _leave_autocommit(self) -> None:
         if self.hook.supports_autocommit:
             self.hook.set_autocommit(self.connection, False)
@@ -100,8 +130,10 @@ class GenericEngine(Engine):
             )
 
     def begin(self) -> None:
-        """See that what is rolled back is gone, once the tables are there."""
+        """See that what is rolled back is gone, once the tables are there. Then end the transaction in which
+        they were looked at: it may not see what came since."""
         prove_rollback(self, beside(self.target, self.dialect.fold(LOADS_TABLE)), LOADS)
+        self.connection.rollback()
 
     def columns(self, table: TableName) -> dict[str, Column] | None:
         """Select nothing and look at its columns; a failure is taken for a missing table."""
@@ -127,27 +159,44 @@ class GenericEngine(Engine):
         self._spool = spool
 
     def write(self, mode: Mode, load: Load) -> Counts:
-        """Compare, then update, insert and delete by key."""
-        dialect = self.dialect
-        known = dict(self._known(mode, load))
+        """Compare, then update, insert and delete by key, and compare again."""
+        found = self._compare(mode, load)
+        counts = found.counts
+        if found.gone and load.max_deletes is not None:
+            refuse_many(len(found.gone), len(found.known), load.max_deletes)
+        if found.changed:
+            self._change(mode, load, found.changed)
+        if found.changed and mode is Mode.HISTORY:
+            # The leads of closed versions are missing now.
+            found = self._compare(mode, load)
+            self.refuse_loss(len(found.changed), counts.changed)
+        self._add(mode, load, (row for row in self._rows() if row[0] not in found.known))
+        self._delete(mode, load, found.gone)
+        del found
+        if counts.written:
+            self.refuse_loss(self._compare(mode, load).counts.written, counts.written)
+        return counts
+
+    def _compare(self, mode: Mode, load: Load) -> _Comparison:
+        known, ahead = dict[int, _Known](), 0
+        for key, row, is_ahead in self._known(mode, load):
+            known[key] = row
+            ahead += is_ahead and key in self._spool
         changed = {
             row[0]
             for row in self._rows()
             if row[0] in known and known[row[0]].differs(row[-1], _aware(row[_MODIFIED]))
         }
         missing = len(self._spool) - sum(key in self._spool for key in known)
-        if changed:
-            self._change(mode, load, changed)
-        closed = changed if mode is Mode.HISTORY else set()
-        self._add(mode, load, (row for row in self._rows() if row[0] not in known or row[0] in closed))
-        removed = [key for key in known if key not in self._spool] if mode.removes else []
+        removing = mode.removes and not load.stats.doubt
+        gone = [key for key in known if key not in self._spool] if removing else []
+        return _Comparison(known, missing, changed, gone, 0 if mode.removes else ahead)
+
+    def _delete(self, mode: Mode, load: Load, ids: list[int]) -> None:
         scope, values = self._scope(mode, load)
-        where = f"{dialect.column('id')} = {dialect.placeholder} AND {scope}"
-        self.execute_many(
-            f"DELETE FROM {dialect.table(self.target)} WHERE {where}",
-            ([key, *values] for key in removed),
-        )
-        return Counts(missing, len(changed), len(removed))
+        where = f"{self.dialect.column('id')} = {self.dialect.placeholder} AND {scope}"
+        delete = f"DELETE FROM {self.dialect.table(self.target)} WHERE {where}"
+        self.execute_many(delete, ([key, *values] for key in ids))
 
     def _rows(self) -> Iterator[list[Any]]:
         for line in self._spool.lines():
@@ -160,15 +209,18 @@ class GenericEngine(Engine):
     def _scope(self, mode: Mode, load: Load) -> tuple[str, list[Any]]:
         dialect = self.dialect
         if mode is Mode.APPEND:
-            return f"{dialect.column(RUN_ID)} = {dialect.placeholder}", [load.run_id]
+            return f"{dialect.column(LOAD_ID)} = {dialect.placeholder}", [load.load_id]
         return (f"{dialect.column(VALID_TO)} IS NULL" if mode is Mode.HISTORY else "1 = 1"), []
 
-    def _known(self, mode: Mode, load: Load) -> Iterator[tuple[int, _Known]]:
-        """Rows in scope. In history, a version that a later load closed stands in the way of an older one."""
+    def _known(self, mode: Mode, load: Load) -> Iterator[tuple[int, _Known, bool]]:
+        """Rows in scope, and whether they are stamped later than now.
+
+        In history, a version that a later load closed stands in the way of an older one.
+        """
         dialect = self.dialect
         scope, values = self._scope(mode, load)
-        since, started = VALID_FROM if mode is Mode.HISTORY else SYNCED_AT, dialect.timestamp(load.started)
-        later = f"{dialect.column(since)} >= {dialect.placeholder}"
+        started = dialect.timestamp(load.started)
+        later = f"{dialect.column(mode.since)} >= {dialect.placeholder}"
         if mode is Mode.HISTORY:
             later = f"{dialect.column(VALID_TO)} IS NOT NULL OR {later}"
             scope = f"({scope} OR {dialect.column(SYNCED_AT)} > {dialect.placeholder})"
@@ -177,16 +229,15 @@ class GenericEngine(Engine):
             f"SELECT {dialect.column('id')}, {dialect.column(HASH)},"
             f" CASE WHEN {dialect.column(DELETED_AT)} IS NULL THEN 0 ELSE 1 END,"
             f" CASE WHEN {later} THEN 1 ELSE 0 END,"
-            f" CASE WHEN {later} THEN {dialect.column('modified_time')} END"
+            f" CASE WHEN {later} THEN {dialect.column('modified_time')} END,"
+            f" CASE WHEN {dialect.column(mode.since)} > {dialect.placeholder} THEN 1 ELSE 0 END"
             f" FROM {dialect.table(self.target)} WHERE {scope}",
-            [started, started, *values],
+            [started, started, dialect.timestamp(load.latest), *values],
         )
-        for key, digest, deleted, is_later, modified in rows:
-            if mode.removes:
-                yield key, _Known(None if deleted else digest, later=False, modified=None)
-            else:
-                newest = None if mode is Mode.HISTORY else _aware(modified)
-                yield key, _Known(None if deleted else digest, bool(is_later), newest)
+        for key, digest, deleted, is_later, modified, is_ahead in rows:
+            newest = None if mode is Mode.HISTORY else _aware(modified)
+            later_one = (False, None) if mode.removes else (bool(is_later), newest)
+            yield key, _Known(None if deleted else digest, *later_one), bool(is_ahead)
 
     def _change(self, mode: Mode, load: Load, ids: set[int]) -> None:
         dialect = self.dialect
@@ -198,16 +249,21 @@ class GenericEngine(Engine):
             self.execute_many(f"UPDATE {target} SET {sets} WHERE {where}", ([started, key] for key in ids))
             return
         copied = [(field.name, placeholder) for field in STAGED if field.name != "id"]
-        ours = [(DELETED_AT, "NULL"), (SYNCED_AT, placeholder), (RUN_ID, placeholder)]
+        ours = [(DELETED_AT, "NULL"), *((name, placeholder) for name in (SYNCED_AT, RUN_ID, LOAD_ID))]
         self.execute_many(
             f"UPDATE {target} SET {dialect.assignments(copied + ours)} WHERE {where}",
-            ([*row[1:], started, load.run_id, row[0], *values] for row in self._rows() if row[0] in ids),
+            (
+                [*row[1:], started, load.run_id, load.load_id, row[0], *values]
+                for row in self._rows()
+                if row[0] in ids
+            ),
         )
 
     def _add(self, mode: Mode, load: Load, rows: Iterator[list[Any]]) -> None:
         started = self.dialect.timestamp(load.started)
-        fields = [*STAGED, Field(SYNCED_AT, Kind.TIMESTAMP), Field(RUN_ID, Kind.TEXT)]
-        constants = [started, load.run_id]
+        ours = [Field(SYNCED_AT, Kind.TIMESTAMP), Field(RUN_ID, Kind.TEXT), Field(LOAD_ID, Kind.TEXT)]
+        fields = [*STAGED, *ours]
+        constants = [started, load.run_id, load.load_id]
         if mode is Mode.HISTORY:
             fields.append(Field(VALID_FROM, Kind.TIMESTAMP))
             constants.append(started)
@@ -218,5 +274,5 @@ def _aware(value: Any) -> datetime | None:
     """A timestamp as drivers give it: with or without a zone, as text, or as an object of Java's."""
     if value is None:
         return None
-    time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

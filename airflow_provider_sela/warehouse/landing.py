@@ -3,8 +3,8 @@
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_sela.api.leads import content_hash
@@ -12,7 +12,7 @@ from airflow_provider_sela.metrics import RowCounts, load_counts
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.failures import quoted, scrubbed
-from airflow_provider_sela.warehouse.schema import Schema, target_key
+from airflow_provider_sela.warehouse.schema import Schema
 from airflow_provider_sela.warehouse.tables import HASH, LOADS, REJECTS, Load, Mode
 
 
@@ -51,52 +51,73 @@ def _land(engine: Engine, spool: Spool, load: Load, mode: Mode, schema: Schema) 
     engine.stage(spool)
     engine.lock()
     schema.apply()
+    # What was made may have got another name than it was given.
+    engine.locate()
     if not engine.transactional_ddl:
         engine.begin()
     written = engine.write(mode, load)
-    marked = engine.mark_deleted(mode, load) if load.deleted_ids else 0
+    marked = engine.mark_deleted(mode, load)
     unchanged = load.stats.leads - written.new - written.changed
-    rows = RowCounts(written.new, written.changed, unchanged, written.deleted + marked)
+    deleted, ahead = written.deleted + marked.deleted, written.ahead + marked.ahead
+    rows = RowCounts(written.new, written.changed, unchanged, deleted, ahead)
     counts = load_counts(load.stats, rows)
-    table = engine.dialect.table
-    engine.insert(table(schema.rejects), REJECTS.fields, _new_rejects(engine, spool, load, schema))
-    engine.insert(table(schema.loads), LOADS.fields, [_loads_row(engine, spool, load, mode, counts)])
+    _keep_rejects(engine, spool, load, schema)
+    _keep_loads(engine, schema, _loads_row(engine, spool, load, mode, counts))
     engine.commit()
     return {"verdict": load.stats.verdict, **counts}
+
+
+def _keep_loads(engine: Engine, schema: Schema, row: list[Any]) -> None:
+    dialect, table = engine.dialect, engine.dialect.table(schema.loads)
+    engine.insert(table, LOADS.fields, [row])
+    own = f"{dialect.column('attempt_id')} = {dialect.placeholder}"
+    kept = engine.fetch_one(f"SELECT COUNT(*) FROM {table} WHERE {own}", row[:1])[0]
+    engine.refuse_loss(1 - kept, 1, table)
 
 
 def _loads_row(
     engine: Engine, spool: Spool, load: Load, mode: Mode, counts: Mapping[str, int | None]
 ) -> list[Any]:
     timestamp, newest = engine.dialect.timestamp, spool.newest
+    task_run = load.task_run
     return [
-        load.run_id,
-        target_key(engine),
+        secrets.token_hex(16),
+        load.load_id,
+        task_run.dag_id,
+        task_run.task_id,
+        task_run.run_id,
+        task_run.map_index,
+        engine.key,
         str(mode),
         load.stats.verdict,
         load.reason or None,
+        *(", ".join(names) or None for names in load.stats.fields().values()),
         timestamp(load.started),
-        timestamp(datetime.now(UTC)),
+        timestamp(load.stats.now()),
         None if newest is None else timestamp(newest),
         *counts.values(),
     ]
 
 
-def _new_rejects(engine: Engine, spool: Spool, load: Load, schema: Schema) -> Iterator[list[Any]]:
-    """Rejects that no earlier load has kept."""
+def _keep_rejects(engine: Engine, spool: Spool, load: Load, schema: Schema) -> None:
+    """Keep the rejects that no earlier load has kept."""
     if not spool.rejected:
         return
-    dialect, target = engine.dialect, target_key(engine)
-    known = {
-        digest
-        for (digest,) in engine.select(
-            f"SELECT {dialect.column(HASH)} FROM {dialect.table(schema.rejects)}"
-            f" WHERE {dialect.column('target')} = {dialect.placeholder}",
-            [target],
-        )
-    }
+    dialect, table, target = engine.dialect, engine.dialect.table(schema.rejects), engine.key
+    kept = f"FROM {table} WHERE {dialect.column('target')} = {dialect.placeholder}"
+    known = {digest for (digest,) in engine.select(f"SELECT {dialect.column(HASH)} {kept}", [target])}
+    started = dialect.timestamp(load.started)
+    rows = (
+        [target, digest, load.load_id, load.run_id, started, raw]
+        for digest, raw in _rejects(spool)
+        if digest not in known
+    )
+    sent = engine.insert(table, REJECTS.fields, rows)
+    now = engine.fetch_one(f"SELECT COUNT(*) {kept}", [target])[0]
+    engine.refuse_loss(len(known) + sent - now, sent, table)
+
+
+def _rejects(spool: Spool) -> Iterator[tuple[str, str]]:
     for line in spool.reject_lines():
         raw = line.decode()
-        digest = content_hash({"raw": raw})
-        if digest not in known:
-            yield [target, digest, load.run_id, dialect.timestamp(load.started), raw]
+        yield content_hash({"raw": raw}), raw

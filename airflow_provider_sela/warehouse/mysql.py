@@ -88,7 +88,7 @@ class MySQLDialect(Dialect):
         invalid = extra.get("_invalid", {})
         extra["_invalid"] = {**(invalid if isinstance(invalid, dict) else {"_invalid": invalid}), **deep}
         values = {**row.values, **dict.fromkeys(deep), EXTRA.name: canonical_json(extra)}
-        return Row(values, row.nulled + len(deep))
+        return row._replace(values=values, nulled=row.nulled + len(deep))
 
     def spool_line(self, values: Mapping[str, Any], content: bytes) -> bytes:
         """As JSON, with timestamps in the form that DATETIME takes."""
@@ -129,6 +129,16 @@ class MySQLEngine(StagedEngine):
             )
             raise SelaSetupError(of_connection(self.hook.get_conn_id(), message))
         return cursor
+
+    def located(self) -> TableName:
+        """The name that is stored, where the server compares without case (``lower_case_table_names``)."""
+        (folding,) = self.fetch_one("SELECT @@lower_case_table_names")
+        if not folding:
+            return self.target
+        rows = self.select(
+            f"SELECT table_name FROM information_schema.tables WHERE {_NAMED}", self._named(self.target)
+        )
+        return (*self.target[:-1], next((name for (name,) in rows), self.target[-1]))
 
     def _plain_cursor(self) -> Any:
         """A cursor that fetches at once, into tuples, whatever the connection's Extra says."""

@@ -118,6 +118,18 @@ class PostgresEngine(StagedEngine):
                 " with SelaLeadsOperator, or use sela_leads() of airflow_provider_sela.dlt"
             )
 
+    def located(self) -> TableName:
+        """The schema in which the search path leads to the table, or in which it would be made: the tables
+        beside it belong there, and nowhere else."""
+        if len(self.target) > 1:
+            return self.target
+        (schema,) = self.fetch_one(
+            "SELECT COALESCE((SELECT nspname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace"
+            " WHERE pg_class.oid = to_regclass(%s)), current_schema())::text",
+            [self.dialect.table(self.target)],
+        )
+        return self.target if schema is None else (schema, *self.target)
+
     def lock(self) -> None:
         """Let loads write one after another; readers and other writers go on."""
         self.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_KEY])

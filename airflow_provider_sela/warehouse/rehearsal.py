@@ -39,7 +39,7 @@ def rehearse(engine: Engine, name: TableName, layout: Layout, existing: Collecti
     for verb in verbs.split():
         if statements[verb]:
             sql = engine.rehearsed.format(statements[verb])
-            quoted(lambda sql=sql: engine.execute(sql), f"table {'.'.join(name)} takes no {verb}")  # type: ignore[misc]
+            quoted(lambda sql=sql: engine.execute(sql), f"table {engine.spelled(name)} takes no {verb}")  # type: ignore[misc]
 
 
 def prove_rollback(engine: Engine, name: TableName, layout: Layout) -> None:

@@ -85,9 +85,12 @@ class Schema:
 
     def _check_creation(self, name: TableName) -> None:
         if not self._create:
-            raise SelaTargetError(f"there is no table {_spelled(name)}: create it, or set create_table")
+            raise SelaTargetError(
+                f"there is no table {self._engine.spelled(name)}: create it, or set create_table"
+            )
         if objections := self._engine.objections(name, create=True, alter=False):
-            raise SelaTargetError(f"table {_spelled(name)} cannot be created: {'; '.join(objections)}")
+            spelled = self._engine.spelled(name)
+            raise SelaTargetError(f"table {spelled} cannot be created: {'; '.join(objections)}")
 
     def _missing(self, name: TableName, layout: Layout, existing: dict[str, Column]) -> list[Field]:
         missing = [field for field in layout.fields if field.name not in existing]
@@ -100,7 +103,7 @@ class Schema:
             names = ", ".join(field.name for field in missing)
             complaints.append(f"has no column {names}: add what is missing, or set add_columns")
         if complaints:
-            raise SelaTargetError(f"table {_spelled(name)}: {'; '.join(complaints)}")
+            raise SelaTargetError(f"table {self._engine.spelled(name)}: {'; '.join(complaints)}")
         return missing
 
     def _conflicts(self, layout: Layout, existing: dict[str, Column]) -> list[str]:
@@ -117,20 +120,15 @@ class Schema:
         rows = self._engine.select(
             f"SELECT DISTINCT {dialect.column('mode')} FROM {dialect.table(self.loads)}"
             f" WHERE {dialect.column('target')} = {dialect.placeholder}",
-            [target_key(self._engine)],
+            [self._engine.key],
         )
         shape = self._mode.layout
         for (mode,) in list(rows):
             if Mode(mode).layout != shape:
                 raise SelaTargetError(
-                    f"table {_spelled(self._engine.target)} was loaded in mode {mode}, whose rows mean"
+                    f"table {self._engine.written} was loaded in mode {mode}, whose rows mean"
                     f" something else: give mode {self._mode} a table of its own"
                 )
-
-
-def target_key(engine: Engine) -> str:
-    """The target as it stands in the tables beside it."""
-    return engine.target[-1]
 
 
 def _unfillable(layout: Layout, existing: dict[str, Column]) -> list[str]:
@@ -148,9 +146,6 @@ def _always(layout: Layout) -> set[str]:
     return {
         field.name
         for field in layout.fields
-        if field.name == "id" or (field.name.startswith("_sela_") and field.name not in optional)
+        if field.name in ("id", *layout.key)
+        or (field.name.startswith("_sela_") and field.name not in optional)
     }
-
-
-def _spelled(name: TableName) -> str:
-    return ".".join(name)

@@ -190,19 +190,21 @@ class SnowflakeEngine(StagedEngine):
 
     def insert(
         self, table: str, fields: Sequence[Field], rows: Iterable[Sequence[Any]], batch_rows: int = 0
-    ) -> None:
+    ) -> int:
         """Take the bulk path too: values that stand in a statement stay in Snowflake's query history."""
         names = [field.name for field in fields]
-        self._bulk(table, fields, (msgspec.json.encode(dict(zip(names, row, strict=True))) for row in rows))
+        lines = (msgspec.json.encode(dict(zip(names, row, strict=True))) for row in rows)
+        return self._bulk(table, fields, lines)
 
-    def _bulk(self, table: str, fields: Sequence[Field], lines: Iterable[bytes]) -> None:
-        """Insert lines of JSON: PUT them, COPY them as they are, and type them inside of Snowflake."""
+    def _bulk(self, table: str, fields: Sequence[Field], lines: Iterable[bytes]) -> int:
+        """Insert lines of JSON: PUT them, COPY them as they are, and type them inside of Snowflake; gives how
+        many lines there were."""
         sent = 0
         for part, size in _parts(lines):
             self._put(part)
             sent += size
         if not sent:
-            return
+            return 0
         self.execute(
             f'COPY INTO "{_SPOOLED}" FROM @%{_SPOOLED} FILE_FORMAT = (TYPE = JSON COMPRESSION = GZIP'
             " NULL_IF = ()) ON_ERROR = ABORT_STATEMENT PURGE = TRUE"
@@ -216,6 +218,7 @@ class SnowflakeEngine(StagedEngine):
                 f"Snowflake took {self.cursor.rowcount} of {sent} rows and nothing was written: run it again"
             )
         self.execute(f'DELETE FROM "{_SPOOLED}"')
+        return sent
 
     def _put(self, part: io.BytesIO) -> None:
         # COPY passes over a file whose name it has loaded before.

@@ -57,6 +57,16 @@ class SQLiteEngine(StagedEngine):
         self.connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_MILLISECONDS}")
         return self.connection.cursor()
 
+    def located(self) -> TableName:
+        """The case in which the table was made: names are compared without it."""
+        schema = self.dialect.quote(self.target[-2] if len(self.target) > 1 else "main")
+        rows = self.select(
+            f"SELECT name FROM {schema}.sqlite_master WHERE type IN ('table', 'view')"
+            " AND name = ? COLLATE NOCASE",
+            [self.target[-1]],
+        )
+        return (*self.target[:-1], next((name for (name,) in rows), self.target[-1]))
+
     def begin(self) -> None:
         """Become the one writer at once: a reader that turns into a writer could be refused halfway."""
         self.execute("BEGIN IMMEDIATE")

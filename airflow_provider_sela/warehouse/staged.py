@@ -10,10 +10,12 @@ from typing import Any, ClassVar
 
 from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.storage.spool import Spool
+from airflow_provider_sela.warehouse.deletes import refuse_many
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
     HASH,
+    LOAD_ID,
     RUN_ID,
     STAGED,
     STAGING,
@@ -30,8 +32,8 @@ class StagedEngine(Engine):
     """A database that joins a staging table with the target.
 
     In each statement ``t`` is the target and ``s`` the staging table. Every mode is the same three steps over
-    rows *in scope*: update those that changed, insert those that are missing, delete those that were not
-    read. For ``append`` the rows of this run are in scope, for ``history`` the versions that are still valid;
+    rows *in scope*: update those that changed, insert those that are missing, delete those that are
+    gone. For ``append`` the rows of this load are in scope, for ``history`` the versions that still hold;
     there the update closes a version, which makes its lead one that is missing.
 
     A new database gives :attr:`staging`, :meth:`fill` and :meth:`~.engine.Engine.columns`.
@@ -61,35 +63,69 @@ class StagedEngine(Engine):
             yield tuple(json.loads(line).values())
 
     def write(self, mode: Mode, load: Load) -> Counts:
-        """Compare, then change, insert and delete what the comparison found."""
+        """Compare, then change, insert and delete what the comparison found, and compare again."""
+        found = self._compare(mode, load)
+        if found.deleted and load.max_deletes is not None:
+            refuse_many(found.deleted, self._count(mode, load), load.max_deletes)
+        if found.changed:
+            self._update(mode, load)
+        if found.new or (found.changed and mode is Mode.HISTORY):
+            self._insert_missing(mode, load)
+        if found.deleted:
+            where, values = self._gone(mode, load)
+            self.execute(f"DELETE FROM {self.dialect.table(self.target)} WHERE {where}", values)
+        if found.written:
+            self.refuse_loss(self._compare(mode, load).written, found.written)
+        return found
+
+    def _compare(self, mode: Mode, load: Load) -> Counts:
         dialect = self.dialect
         scope, scope_values = self._scope(mode, load)
         changed, changed_values = self._changed(mode, load)
         target, key = dialect.table(self.target), dialect.column("id")
-        news, changes = self.fetch_one(
+        ahead = f"t.{dialect.column(mode.since)} > {dialect.parameter(Kind.TIMESTAMP)}"
+        new, changes, later = self.fetch_one(
             f"SELECT COUNT(CASE WHEN t.{key} IS NULL THEN 1 END),"
-            f" COUNT(CASE WHEN t.{key} IS NOT NULL AND {changed} THEN 1 END)"
+            f" COUNT(CASE WHEN t.{key} IS NOT NULL AND {changed} THEN 1 END),"
+            f" COUNT(CASE WHEN {ahead} THEN 1 END)"
             f" FROM {self.staging} s LEFT JOIN {target} t ON t.{key} = s.{key} AND {scope}",
-            [*changed_values, *scope_values],
+            [*changed_values, dialect.timestamp(load.latest), *scope_values],
         )
-        if changes:
-            sets, values = self._sets(mode, load)
-            where = f"{scope} AND {changed}"
-            update = dialect.update(target, self.staging, sets, f"t.{key} = s.{key}", where)
-            self.execute(update, [*values, *scope_values, *changed_values])
-        if news or (changes and mode is Mode.HISTORY):
-            self._insert_missing(mode, load, scope, scope_values)
-        return Counts(news, changes, self._remove(mode, load) if mode.removes else 0)
+        if not mode.removes:
+            return Counts(new, changes, 0, later)
+        if load.stats.doubt:
+            return Counts(new, changes, 0)
+        where, values = self._gone(mode, load)
+        return Counts(new, changes, self.fetch_one(f"SELECT COUNT(*) FROM {target} WHERE {where}", values)[0])
 
-    def _scope(self, mode: Mode, load: Load) -> tuple[str, list[Any]]:
+    def _count(self, mode: Mode, load: Load) -> int:
+        """How many rows are in scope."""
+        scope, values = self._scope(mode, load)
+        target = self.dialect.table(self.target)
+        rows: int = self.fetch_one(f"SELECT COUNT(*) FROM {target} t WHERE {scope}", values)[0]
+        return rows
+
+    def _scope(self, mode: Mode, load: Load, table: str = "t") -> tuple[str, list[Any]]:
+        """The condition that a row is in scope.
+
+        :param table: the target as the statement calls it.
+        """
         dialect = self.dialect
         if mode is Mode.APPEND:
-            return f"t.{dialect.column(RUN_ID)} = {dialect.placeholder}", [load.run_id]
+            return f"{table}.{dialect.column(LOAD_ID)} = {dialect.placeholder}", [load.load_id]
         if mode is Mode.HISTORY:
-            later = f"t.{dialect.column(SYNCED_AT)} > {dialect.parameter(Kind.TIMESTAMP)}"
-            scope = f"(t.{dialect.column(VALID_TO)} IS NULL OR {later})"
+            later = f"{table}.{dialect.column(SYNCED_AT)} > {dialect.parameter(Kind.TIMESTAMP)}"
+            scope = f"({table}.{dialect.column(VALID_TO)} IS NULL OR {later})"
             return scope, [dialect.timestamp(load.started)]
         return "1 = 1", []
+
+    def _gone(self, mode: Mode, load: Load) -> tuple[str, list[Any]]:
+        """The condition that a row in scope is of a lead that was not read, where no table has an alias."""
+        dialect = self.dialect
+        target, key = dialect.table(self.target), dialect.column("id")
+        scope, values = self._scope(mode, load, target)
+        read = f"SELECT 1 FROM {self.staging} s WHERE s.{key} = {target}.{key}"
+        return f"{scope} AND NOT EXISTS ({read})", values
 
     def _changed(self, mode: Mode, load: Load) -> tuple[str, list[Any]]:
         """Whether a row differs and this load knows better: of two loads that overlap, the one that ends last
@@ -99,7 +135,7 @@ class StagedEngine(Engine):
         differs = f"(t.{digest} IS NULL OR t.{digest} <> s.{digest} OR t.{deleted} IS NOT NULL)"
         if mode.removes:
             return differs, []
-        since = dialect.column(VALID_FROM if mode is Mode.HISTORY else SYNCED_AT)
+        since = dialect.column(mode.since)
         earlier = f"t.{since} IS NULL OR t.{since} < {dialect.parameter(Kind.TIMESTAMP)}"
         if mode is Mode.HISTORY:
             earlier = f"t.{dialect.column(VALID_TO)} IS NULL AND ({earlier})"
@@ -108,20 +144,29 @@ class StagedEngine(Engine):
             earlier = f"{earlier} OR s.{modified} > t.{modified}"
         return f"{differs} AND ({earlier})", [dialect.timestamp(load.started)]
 
-    def _sets(self, mode: Mode, load: Load) -> tuple[list[tuple[str, str]], list[Any]]:
+    def _update(self, mode: Mode, load: Load) -> None:
         dialect = self.dialect
-        stamp = dialect.parameter(Kind.TIMESTAMP)
+        stamp, key = dialect.parameter(Kind.TIMESTAMP), dialect.column("id")
         if mode is Mode.HISTORY:
-            return [(VALID_TO, stamp)], [dialect.timestamp(load.started)]
-        copied = [(field.name, f"s.{dialect.column(field.name)}") for field in STAGED if field.name != "id"]
-        ours = [(DELETED_AT, "NULL"), (SYNCED_AT, stamp), (RUN_ID, dialect.placeholder)]
-        return copied + ours, [dialect.timestamp(load.started), load.run_id]
+            sets, values = [(VALID_TO, stamp)], [dialect.timestamp(load.started)]
+        else:
+            copied = [(name, f"s.{dialect.column(name)}") for name, _ in STAGED if name != "id"]
+            whose = [(name, dialect.placeholder) for name in (RUN_ID, LOAD_ID)]
+            sets = [*copied, (DELETED_AT, "NULL"), (SYNCED_AT, stamp), *whose]
+            values = [dialect.timestamp(load.started), load.run_id, load.load_id]
+        scope, scope_values = self._scope(mode, load)
+        changed, changed_values = self._changed(mode, load)
+        target, where = dialect.table(self.target), f"{scope} AND {changed}"
+        update = dialect.update(target, self.staging, sets, f"t.{key} = s.{key}", where)
+        self.execute(update, [*values, *scope_values, *changed_values])
 
-    def _insert_missing(self, mode: Mode, load: Load, scope: str, scope_values: list[Any]) -> None:
+    def _insert_missing(self, mode: Mode, load: Load) -> None:
         dialect = self.dialect
+        scope, scope_values = self._scope(mode, load)
         added: list[tuple[Field, Any]] = [
             (Field(SYNCED_AT, Kind.TIMESTAMP), dialect.timestamp(load.started)),
             (Field(RUN_ID, Kind.TEXT), load.run_id),
+            (Field(LOAD_ID, Kind.TEXT), load.load_id),
         ]
         if mode is Mode.HISTORY:
             added.append((Field(VALID_FROM, Kind.TIMESTAMP), dialect.timestamp(load.started)))
@@ -134,16 +179,3 @@ class StagedEngine(Engine):
             f" (SELECT 1 FROM {target} t WHERE t.{key} = s.{key} AND {scope})",
             [*(value for _, value in added), *scope_values],
         )
-
-    def _remove(self, mode: Mode, load: Load) -> int:
-        dialect = self.dialect
-        target, key = dialect.table(self.target), dialect.column("id")
-        where = f"NOT EXISTS (SELECT 1 FROM {self.staging} s WHERE s.{key} = {target}.{key})"
-        values: list[Any] = []
-        if mode is Mode.APPEND:
-            where = f"{where} AND {dialect.column(RUN_ID)} = {dialect.placeholder}"
-            values.append(load.run_id)
-        removed: int = self.fetch_one(f"SELECT COUNT(*) FROM {target} WHERE {where}", values)[0]
-        if removed:
-            self.execute(f"DELETE FROM {target} WHERE {where}", values)
-        return removed

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
+from hashlib import blake2b
 from typing import NamedTuple
 
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Field, Kind
-from airflow_provider_sela.metrics import LOAD_COUNTS, ReadStats
+from airflow_provider_sela.metrics import LOAD_COUNTS, TOLERANCE_SECONDS, ReadStats
 
 HASH = "_sela_hash"
 SYNCED_AT = "_sela_synced_at"
 RUN_ID = "_sela_run_id"
+LOAD_ID = "_sela_load_id"
 DELETED_AT = "_sela_deleted_at"
 VALID_FROM = "_sela_valid_from"
 VALID_TO = "_sela_valid_to"
@@ -24,11 +27,26 @@ _LANDED = (
     *STAGED,
     Field(SYNCED_AT, Kind.TIMESTAMP),
     Field(RUN_ID, Kind.TEXT),
+    Field(LOAD_ID, Kind.TEXT),
     Field(DELETED_AT, Kind.TIMESTAMP),
 )
 
 #: Columns whose text is short and plain, which a key or an index of some databases needs to know.
-SHORT = frozenset({HASH, RUN_ID, "run_id", "target", "mode", "verdict"})
+SHORT = frozenset(
+    (
+        HASH,
+        RUN_ID,
+        LOAD_ID,
+        "attempt_id",
+        "load_id",
+        "dag_id",
+        "task_id",
+        "run_id",
+        "target",
+        "mode",
+        "verdict",
+    )
+)
 
 
 class Layout(NamedTuple):
@@ -59,7 +77,7 @@ class Mode(StrEnum):
     """What a load does with leads that the table knows already.
 
     ``merge`` keeps one row for each lead and touches only those that changed. ``replace`` also removes the
-    leads that were not read. ``append`` keeps one row for each lead and load. ``history`` keeps a row for
+    leads that are gone. ``append`` keeps one row for each lead and load. ``history`` keeps a row for
     each version of a lead.
     """
 
@@ -74,7 +92,12 @@ class Mode(StrEnum):
         if self is Mode.HISTORY:
             validity = (Field(VALID_FROM, Kind.TIMESTAMP), Field(VALID_TO, Kind.TIMESTAMP))
             return Layout((*_LANDED, *validity), ("id", VALID_FROM))
-        return Layout(_LANDED, ("id", RUN_ID) if self is Mode.APPEND else ("id",))
+        return Layout(_LANDED, ("id", LOAD_ID) if self is Mode.APPEND else ("id",))
+
+    @property
+    def since(self) -> str:
+        """The column that says when a row's version was first read."""
+        return VALID_FROM if self is Mode.HISTORY else SYNCED_AT
 
     @property
     def verbs(self) -> str:
@@ -83,7 +106,7 @@ class Mode(StrEnum):
 
     @property
     def removes(self) -> bool:
-        """Whether rows of leads that were not read go away."""
+        """Whether rows of leads that are not there any more go away."""
         return self in (Mode.REPLACE, Mode.APPEND)
 
 
@@ -91,52 +114,105 @@ LOADS_TABLE = "_sela_loads"
 REJECTS_TABLE = "_sela_rejects"
 LOADS = Layout(
     (
+        Field("attempt_id", Kind.TEXT),
+        Field("load_id", Kind.TEXT),
+        Field("dag_id", Kind.TEXT),
+        Field("task_id", Kind.TEXT),
         Field("run_id", Kind.TEXT),
+        Field("map_index", Kind.INTEGER),
         Field("target", Kind.TEXT),
         Field("mode", Kind.TEXT),
         Field("verdict", Kind.TEXT),
         Field("reason", Kind.TEXT),
+        Field("missing_fields", Kind.TEXT),
+        Field("unknown_fields", Kind.TEXT),
         Field("started", Kind.TIMESTAMP),
         Field("finished", Kind.TIMESTAMP),
         Field("watermark", Kind.TIMESTAMP),
         *(Field(name, Kind.INTEGER) for name in LOAD_COUNTS),
-    )
+    ),
+    ("attempt_id",),
 )
 REJECTS = Layout(
     (
         Field("target", Kind.TEXT),
         Field(HASH, Kind.TEXT),
+        Field("load_id", Kind.TEXT),
         Field("run_id", Kind.TEXT),
         Field("rejected_at", Kind.TIMESTAMP),
         Field("raw", Kind.TEXT),
-    )
+    ),
+    ("target", HASH),
 )
+
+
+class TaskRun(NamedTuple):
+    """What a load is known by: its retries and reruns have it in common, and no other load has it.
+
+    Airflow's run id alone would not do: two DAGs on one schedule share it, and so do mapped tasks.
+    """
+
+    run_id: str
+    dag_id: str | None = None
+    task_id: str | None = None
+    map_index: int = -1
+
+    @property
+    def load_id(self) -> str:
+        """32 hexadecimal digits that stand for all of it."""
+        return blake2b("\0".join(map(str, self)).encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
 class Load:
     """One read that is about to land.
 
-    :param run_id: Airflow's run id; a rerun has the same one.
+    :param task_run: whose load it is.
     :param stats: what the read found and cost.
     :param reason: why the verdict is no stronger; empty for a proof.
     :param deleted_ids: of leads that are confirmed to be deleted at Sela.
+    :param max_deletes: most rows that may be removed because their leads were not read, a number or a share;
+        None (default): all.
     """
 
-    run_id: str
+    task_run: TaskRun
     stats: ReadStats
     reason: str = ""
     deleted_ids: Sequence[int] = field(default=(), repr=False)
+    max_deletes: int | float | None = None
+
+    @property
+    def run_id(self) -> str:
+        """Airflow's run id."""
+        return self.task_run.run_id
+
+    @cached_property
+    def load_id(self) -> str:
+        """What stands for :attr:`task_run` in a row."""
+        return self.task_run.load_id
 
     @property
     def started(self) -> datetime:
         """The time that decides between two loads that overlap."""
         return self.stats.started
 
+    @cached_property
+    def latest(self) -> datetime:
+        """No load can have begun later than this, unless its clock was wrong."""
+        return self.stats.now() + timedelta(seconds=TOLERANCE_SECONDS)
+
 
 class Counts(NamedTuple):
-    """What a load did to the rows of a table."""
+    """Rows of a table that a load is to change, or that it has changed.
+
+    :param ahead: those that it cannot change, because they are stamped later than now.
+    """
 
     new: int
     changed: int
     deleted: int
+    ahead: int = 0
+
+    @property
+    def written(self) -> int:
+        return self.new + self.changed + self.deleted

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
@@ -79,8 +80,7 @@ class Services:
             [AIRFLOW, "db", "migrate"], env=self._environment, check=True, capture_output=True, timeout=120
         )
         try:
-            for component in self._components:
-                self.start(component)
+            self.start_all()
             until(self._healthy, 120)
             token = self._session.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
             self._session.headers["Authorization"] = f"Bearer {token}"
@@ -96,12 +96,21 @@ class Services:
         for component in list(self._processes):
             self.stop(component)
 
-    def start(self, component: str) -> None:
-        """Start a component in a process group of its own."""
+    def start_all(self) -> None:
+        """Start what runs from the beginning."""
+        for component in self._components:
+            self.start(component)
+
+    def start(self, component: str, *words: str, **variables: str) -> None:
+        """Start a component in a process group of its own.
+
+        :param component: its name here, and the command that starts it unless there are ``words``.
+        :param variables: more environment.
+        """
         with (self._home / f"{component}.log").open("ab") as log:
             self._processes[component] = subprocess.Popen(
-                [AIRFLOW, component],
-                env=self._environment,
+                [AIRFLOW, *(words or [component])],
+                env={**self._environment, **variables},
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -116,6 +125,14 @@ class Services:
             process.wait(15)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+    def lose(self, component: str) -> None:
+        """End a component and all that it started at once, as the loss of a machine does."""
+        process = self._processes.pop(component)
+        machine = psutil.Process(process.pid)
+        for each in (machine, *machine.children(recursive=True)):
+            each.kill()
         process.wait(10)
 
     def get(self, path: str) -> Any:
@@ -165,6 +182,11 @@ class Services:
         # The API server is healthy if it answers; it calls the others by other names.
         parts = (each.replace("-", "_") for each in self._components if each != "api-server")
         return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
+
+
+def machine_name() -> str:
+    """What a worker is told that its machine is called, as Airflow's ``hostname_callable``."""
+    return os.environ["MACHINE_NAME"]
 
 
 def until(holds: Callable[[], object], seconds: float) -> None:

@@ -17,14 +17,15 @@ GOOD = Seen(
     honoured=True,
     orders=("-created_time",),
     filtering=Filtering.EXACT,
+    requests=6,
 )
 
 
 def remarks(seen: Seen, page_size: int = 100) -> list[str]:
-    return [finding.subject for finding in findings(seen, page_size) if not finding.fine]
+    return [finding.subject for finding in findings(seen, page_size, {}) if not finding.fine]
 
 
-def values(seen: Seen) -> dict[str, int]:
+def values(seen: Seen) -> dict[str, float]:
     return {each.extra: each.value for each in advice(seen)}
 
 
@@ -39,6 +40,7 @@ def test_a_server_that_behaves_gives_no_remark() -> None:
         ({"honoured": False}, "page_size"),
         ({"filtering": Filtering.IGNORED}, "external_id"),
         ({"filtering": Filtering.BLIND}, "external_id"),
+        ({"rate": 4.87}, "rate"),
     ],
 )
 def test_what_costs_a_proof_or_a_wait_is_remarked(change: dict[str, object], subject: str) -> None:
@@ -75,7 +77,28 @@ def test_a_short_list_shows_no_cap_and_is_read_in_one_request(count: int) -> Non
 
 
 def test_the_report_for_programs_says_the_same() -> None:
-    told = report("https://api.trysela.com", replace(GOOD, orders=()), 100, 6)
+    seen = replace(GOOD, orders=())
+    told = report("https://api.trysela.com", seen, findings(seen, 100, {}))
     assert told["fine"] is False
     assert [text.partition(":")[0] for text in told["remarks"]] == ["order"]
     assert (told["page_size_cap"], told["requests"], told["recommended"]["page_size"]) == (500, 6, 500)
+
+
+@pytest.mark.parametrize(("rate", "value"), [(4.87, 4.62), (5.0, 4.75), (0.09, 0.08), (0.001, 0.01)])
+def test_what_suits_a_throttled_server_is_a_rate_below_its_own(rate: float, value: float) -> None:
+    assert values(replace(GOOD, rate=rate))["requests_per_second"] == value
+    assert "requests_per_second" not in values(GOOD)
+
+
+def test_the_time_that_a_read_takes_heeds_the_throttle() -> None:
+    """24 requests of a quarter second take two seconds by four at once; or 24, where one a second gets in."""
+    assert "which then take about 2 seconds" in [each.reason for each in advice(GOOD)]
+    assert "which then take about 24 seconds" in [each.reason for each in advice(replace(GOOD, rate=1.0))]
+
+
+def test_an_extra_that_nothing_reads_is_remarked_with_the_one_that_is_meant() -> None:
+    found = findings(GOOD, 100, {"pagesize": "page_size", "frobnicate": None})
+    assert [finding.text for finding in found if not finding.fine] == [
+        "'pagesize' is unknown and has no effect: is 'page_size' meant?",
+        "'frobnicate' is unknown and has no effect",
+    ]

@@ -49,7 +49,7 @@ def test_every_documented_field_has_its_documented_kind() -> None:
 
 
 def test_the_documented_lead_becomes_a_row_of_typed_values() -> None:
-    values, nulled = lead_row(DOCUMENTED)
+    values, nulled, _ = lead_row(DOCUMENTED)
     assert nulled == 0
     assert list(values) == [*DOCUMENTED, EXTRA.name]
     assert values["id"] == 28013
@@ -63,7 +63,7 @@ def test_the_documented_lead_becomes_a_row_of_typed_values() -> None:
 
 
 def test_the_vendors_own_malformed_timestamp_becomes_null_and_stays_reachable() -> None:
-    values, nulled = lead_row(DOCUMENTED | {"next_call_time": MALFORMED_TIME})
+    values, nulled, _ = lead_row(DOCUMENTED | {"next_call_time": MALFORMED_TIME})
     assert (values["next_call_time"], nulled) == (None, 1)
     assert json.loads(str(values["extra"])) == {"_invalid": {"next_call_time": MALFORMED_TIME}}
 
@@ -75,7 +75,7 @@ def test_the_vendors_own_malformed_timestamp_becomes_null_and_stays_reachable() 
 )  # fmt: skip
 @pytest.mark.parametrize("name", sorted(TIMESTAMPS))
 def test_what_is_no_moment_is_nulled_counted_and_kept(name: str, malformed: Any) -> None:
-    values, nulled = lead_row(DOCUMENTED | {name: malformed})
+    values, nulled, _ = lead_row(DOCUMENTED | {name: malformed})
     assert (values[name], nulled) == (None, 1)
     kept = json.loads(str(values["extra"]))["_invalid"][name]
     assert kept == (malformed.replace("\x00", "\\u0000") if isinstance(malformed, str) else malformed)
@@ -99,7 +99,7 @@ def test_timestamps_of_any_offset_become_utc_with_microseconds(text: str, utc: s
     ("raw", "value"), [(5, 5), ("5", 5), ("-7", -7), (5.0, 5), (2**63 - 1, 2**63 - 1), (-(2**63), -(2**63))]
 )
 def test_whole_numbers_are_read_however_they_are_written(name: str, raw: Any, value: int) -> None:
-    values, nulled = lead_row(DOCUMENTED | {name: raw})
+    values, nulled, _ = lead_row(DOCUMENTED | {name: raw})
     assert (values[name], nulled) == (value, 0)
 
 
@@ -145,20 +145,20 @@ def test_what_is_no_text_is_nulled_counted_and_kept(raw: Any) -> None:
     ("raw", "stored", "kept"), [("a\x00b", "a\ufffdb", "a\\u0000b"), ("\ud800x", "\ufffdx", "\\ud800x")]
 )
 def test_text_that_no_database_stores_is_replaced_counted_and_kept(raw: str, stored: str, kept: str) -> None:
-    values, nulled = lead_row(DOCUMENTED | {"status": raw})
+    values, nulled, _ = lead_row(DOCUMENTED | {"status": raw})
     assert (values["status"], nulled) == (stored, 1)
     assert json.loads(str(values["extra"])) == {"_invalid": {"status": kept}}
 
 
 @pytest.mark.parametrize("metadata", [{}, [], ["a"], "text", 42, 1.5, True, False, {"a": {"b": [None]}}])
 def test_metadata_of_any_shape_is_kept_as_json(metadata: Any) -> None:
-    values, nulled = lead_row(DOCUMENTED | {"metadata": metadata})
+    values, nulled, _ = lead_row(DOCUMENTED | {"metadata": metadata})
     assert json.loads(str(values["metadata"])) == metadata
     assert nulled == 0
 
 
 def test_missing_fields_are_null_and_not_counted() -> None:
-    values, nulled = lead_row({"id": 1})
+    values, nulled, _ = lead_row({"id": 1})
     assert nulled == 0
     assert {name for name, value in values.items() if value is not None} == {"id"}
 
@@ -172,21 +172,21 @@ def test_unknown_fields_are_kept() -> None:
 
 
 def test_an_unknown_field_called_invalid_survives_beside_malformed_values_and_is_not_counted() -> None:
-    values, nulled = lead_row(DOCUMENTED | {"_invalid": "theirs", "lead_type": "x"})
+    values, nulled, _ = lead_row(DOCUMENTED | {"_invalid": "theirs", "lead_type": "x"})
     assert json.loads(str(values["extra"])) == {"_invalid": {"lead_type": "x", "_invalid": "theirs"}}
     assert nulled == 1
 
 
 def test_a_lead_with_every_value_malformed_is_still_a_row() -> None:
     lead: dict[str, Any] = {name: {"un": "usable"} for name in DOCUMENTED} | {"id": 7}
-    values, nulled = lead_row(lead)
+    values, nulled, _ = lead_row(lead)
     assert values["id"] == 7
     assert nulled == len(DOCUMENTED) - 2  # id is right, and metadata may be anything
 
 
 @given(st.dictionaries(st.sampled_from([*DOCUMENTED, "_invalid", "other", "\x00"]), json_values))
 def test_any_json_object_becomes_a_row_that_any_database_can_store(lead: dict[str, Any]) -> None:
-    values, nulled = lead_row(lead)
+    values, nulled, _ = lead_row(lead)
     assert 0 <= nulled <= len(LEAD_FIELDS)
     for value in values.values():
         assert value is None or isinstance(value, int | str)

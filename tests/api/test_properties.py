@@ -44,7 +44,7 @@ def shuffled(value: Any, chance: random.Random) -> Any:
 
 @given(leads)
 def test_each_value_is_in_its_column_or_in_extra_in_its_raw_form(lead: dict[str, Any]) -> None:
-    values, nulled = lead_row(lead)
+    values, nulled, _ = lead_row(lead)
     extra = json.loads(str(values["extra"])) if values["extra"] is not None else {}
     invalid = extra.pop("_invalid", {}) if nulled else {}
     known = dict(LEAD_FIELDS)
@@ -66,7 +66,7 @@ def test_a_moment_is_the_same_in_any_offset_to_the_microsecond(moment: datetime)
     text = moment.isoformat()
     exact = (moment - EPOCH) // timedelta(microseconds=1)
     assert microseconds(text) == exact
-    values, nulled = lead_row({"id": 1, "created_time": text})
+    values, nulled, _ = lead_row({"id": 1, "created_time": text})
     stored = str(values["created_time"])
     assert nulled == 0
     assert datetime.fromisoformat(stored) == moment

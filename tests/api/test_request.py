@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_sela.api.request import authorization, lead_filters, origin, page_params, whole_number
+from airflow_provider_sela.api.request import authorization, lead_filters, origin, page_params
 from airflow_provider_sela.exceptions import SelaRequestError, SelaSetupError
 
 
@@ -72,23 +72,6 @@ def test_a_filter_that_no_url_can_carry_is_refused_without_being_quoted() -> Non
 def test_the_page_and_its_size_join_the_filters() -> None:
     assert page_params({"user": "3"}, 2, 50) == {"user": "3", "page": "2", "page_size": "50"}
     assert page_params({}, 1, None) == {"page": "1"}
-
-
-@pytest.mark.parametrize("value", [7, "7", " 7\n"])
-def test_a_whole_number_may_have_been_made_a_text_by_a_template(value: object) -> None:
-    assert whole_number("page_size", value) == 7
-
-
-@pytest.mark.parametrize("value", [0, -5, "0"])
-def test_a_number_that_is_too_small_is_refused_by_name(value: object) -> None:
-    with pytest.raises(SelaRequestError, match=r"^page_size is -?\d+: it starts at 1"):
-        whole_number("page_size", value)
-
-
-@pytest.mark.parametrize("value", [1.5, 2.0, True, None, "", "1.5", "many", "1e3"])
-def test_what_is_no_whole_number_is_not_taken_for_one(value: object) -> None:
-    with pytest.raises(SelaRequestError, match=r"^max_xcom_leads is not a whole number"):
-        whole_number("max_xcom_leads", value)
 
 
 @pytest.mark.parametrize(

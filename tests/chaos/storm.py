@@ -24,7 +24,8 @@ from unittest.mock import patch
 from airflow_provider_sela.snapshot import Entry
 from airflow_provider_sela.testing import Request, Response, drf
 from airflow_provider_sela.testing.wire import Send
-from tests.snapshot.drifting import HONEST, DriftingList, Habits
+from tests.snapshot.drifting import DriftingList, Habits
+from tests.snapshot.rows import HONEST
 from tests.support.databases import DuckDB
 from tests.support.drifting_api import DriftingApi
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_sela import cli
-from airflow_provider_sela.testing import SelaApi
+from airflow_provider_sela import __version__, cli
+from airflow_provider_sela.hooks.sela import SelaHook
+from airflow_provider_sela.testing import SelaApi, sample_leads
 from tests.triggers.waits import Shuffled, Substring, Unfiltered, connect, lead
 
 PERSONAL = {
@@ -37,6 +42,28 @@ class Blind(SelaApi):
 
     def select(self, filters: dict[str, str]) -> Any:
         return [] if "external_id" in filters else super().select(filters)
+
+
+@contextmanager
+def sample_server(leads: int) -> Iterator[dict[str, Any]]:
+    """The sample API, which lets five requests a second through; gives the connection."""
+    with SelaApi(leads=leads, token=TOKEN) as api:
+        api.rate_limit = 5
+        yield {**api.connection, "extra": {"page_size": 50}}
+
+
+@contextmanager
+def django_server(leads: int) -> Iterator[dict[str, Any]]:
+    """A Django REST Framework that lets five requests a second through; gives the connection."""
+    pytest.importorskip("rest_framework", reason="in the development environment alone")
+    from tests.testing import drf_app
+
+    drf_app.create_database()
+    with drf_app.holding(sample_leads(leads)), drf_app.throttled("5/sec"), drf_app.served() as url:
+        yield {"conn_type": "sela", "host": url, "password": drf_app.TOKEN, "extra": {"page_size": 50}}
+
+
+Served = Callable[[int], AbstractContextManager[dict[str, Any]]]
 
 
 def run(
@@ -82,6 +109,7 @@ def test_check_tells_how_the_server_behaves(
         ended, out, _ = run(capsys, monkeypatch, api, "check", "--output", "json", **extra)
         told = json.loads(out)
         assert told["requests"] == len(api.requests) <= 6
+    assert told["throttled"] is False
     assert ended == status
     assert told["fine"] == (status == 0)
     told["recommended"].pop("concurrency")
@@ -98,6 +126,104 @@ def test_check_judges_no_filter_by_leads_that_have_no_external_id(
         assert not [request for request in api.requests if "external_id" in request.query]
     told = json.loads(out)
     assert (ended, told["count"], told["external_id_filter"]) == (0, len(leads), "unknown")
+
+
+@pytest.mark.parametrize("leads", [3, 300])
+@pytest.mark.parametrize("served", [sample_server, django_server])
+def test_check_passes_a_throttled_server_and_recommends_a_rate_below_its_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, served: Served, leads: int
+) -> None:
+    """Five requests a second, and with the recommended extra none is refused."""
+    with served(leads) as connection:
+        monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(connection))
+        with pytest.raises(SystemExit) as end:
+            cli.main(["check", "--output", "json"])
+        told = json.loads(capsys.readouterr().out)
+        assert (end.value.code, told["throttled"], told["count"]) == (1, True, leads)
+        assert told["requests"] > 6
+        assert [text.partition(":")[0] for text in told["remarks"] if "rate" in text] == ["rate"]
+        assert 3 < told["recommended"]["requests_per_second"] <= 5
+        extra = {name: told["recommended"][name] for name in ("requests_per_second", "page_size")}
+        monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps({**connection, "extra": extra}))
+        # What was asked for before must not count against it.
+        time.sleep(1.1)
+        with pytest.raises(SystemExit) as end:
+            cli.main(["check", "--output", "json"])
+        told = json.loads(capsys.readouterr().out)
+        assert (told["throttled"], told["requests"], told["remarks"]) == (False, 6, [])
+        assert end.value.code == 0
+
+
+def test_a_throttle_that_lets_through_too_little_is_told_instead_of_waited_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SelaApi(leads=3, token=TOKEN) as api:
+        api.answer_next(429, headers={"Retry-After": "3600"})
+        started = time.monotonic()
+        ended, out, err = run(capsys, monkeypatch, api, "check")
+    assert (ended, out) == (2, "")
+    assert "HTTP 429: too many requests for this token" in err
+    assert time.monotonic() - started < 10
+
+
+def test_a_token_that_is_used_up_when_the_check_begins_gives_no_rate(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was let through before, so there is nothing to tell a rate from."""
+    with SelaApi(leads=3, token=TOKEN) as api:
+        api.answer_next(429, headers={"Retry-After": "0"})
+        ended, out, _ = run(capsys, monkeypatch, api, "check", "--output", "json")
+    told = json.loads(out)
+    assert (ended, told["throttled"], told["requests"]) == (0, False, 7)
+
+
+def test_an_extra_that_nothing_reads_is_told_by_check_and_by_one_warning(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    extra = {"pagesize": 500, "page_size": 500}
+    with SelaApi(leads=300, token=TOKEN) as api:
+        ended, out, _ = run(capsys, monkeypatch, api, "check", **extra)
+        assert ended == 1
+        assert "! extras       'pagesize' is unknown and has no effect: is 'page_size' meant?\n" in out
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_SELA_MISSPELT", json.dumps({**api.connection, "extra": {"pagesize": 500}})
+        )
+        caplog.clear()
+        for _ in range(3):
+            hook = SelaHook("sela_misspelt")
+            assert hook.count_leads() == 300
+            hook.close()
+    lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert lines == [
+        "Sela: connection 'sela_misspelt': extra 'pagesize' is unknown and has no effect: "
+        "is 'page_size' meant?"
+    ]
+
+
+@pytest.mark.parametrize(
+    "words", [("--version",), *((name, "--version") for name in ("check", "leads", "dbt"))]
+)
+def test_the_version_is_shown(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(words)
+    assert end.value.code == 0
+    shown = f"airflow-provider-sela {__version__} (apache-airflow {version('apache-airflow')})\n"
+    assert capsys.readouterr().out == shown
+
+
+def test_all_fields_of_a_lead_are_shown_one_a_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [lead(7, external_id="w1", **PERSONAL), lead(8, external_id="w1", note="a\nb\x1b[2J")]
+    with SelaApi(leads=found, token=TOKEN) as api:
+        words = ("leads", "--external-id", "w1", "--show-personal-data")
+        _, out, _ = run(capsys, monkeypatch, api, *words)
+    first, second = (block.splitlines() for block in out.strip("\n").split("\n\n"))
+    assert [line.split()[0] for line in first] == list(found[0])
+    assert [line.split()[0] for line in second] == list(found[1])
+    assert len({line.index(line.split(maxsplit=1)[1]) for line in first if len(line.split()) > 1}) == 1
+    assert "planted@example.com" in out
+    assert "\x1b" not in out
 
 
 def test_check_says_the_same_to_people(

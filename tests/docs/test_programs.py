@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import duckdb
@@ -74,3 +76,69 @@ def test_outcomes_of_calls_come_from_the_queue_once_and_nothing_is_lost(tmp_path
     assert rows == [(1, 2, '{"result": "BOOKED"}'), (28_000, 2, '{"result": "BOOKED"}')]
     assert seen == [(28_000,)]
     assert sorted(file.name for file in queue.iterdir()) == ["c.refused", "e.refused"]
+
+
+class Channel(BaseHTTPRequestHandler):
+    """Takes messages as Slack's incoming webhooks do."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.messages.append(json.loads(body)["text"])  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+
+#: What the triggerer does with a deadline that was missed, and then a run that fails.
+ALERTS = """
+import asyncio
+from types import SimpleNamespace
+from airflow.dag_processing.dagbag import DagBag
+from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
+
+[dag] = DagBag("dags").dags.values()
+[alert] = dag.deadline
+assert alert.callback.path.endswith(".SlackWebhookNotifier")
+
+async def fire():
+    context = {"dag_run": SimpleNamespace(dag_id=dag.dag_id)}
+    await SlackWebhookNotifier(**alert.callback.kwargs, context=context)
+
+asyncio.run(fire())
+assert dag.test().state == "failed"
+"""
+
+
+def test_the_alerts_of_the_page_on_places_reach_the_channel_and_tell_no_token(tmp_path: Path) -> None:
+    pytest.importorskip("airflow.providers.slack")
+    (tmp_path / "dags").mkdir()
+    [block] = blocks(DOCS / "where.md", "python")
+    (tmp_path / "dags" / "alerts.py").write_text(block.code)
+    channel = ThreadingHTTPServer(("127.0.0.1", 0), Channel)
+    channel.messages = []  # type: ignore[attr-defined]
+    threading.Thread(target=channel.serve_forever, daemon=True).start()
+    slack = {
+        "conn_type": "slackwebhook",
+        "host": f"http://127.0.0.1:{channel.server_port}",
+        "password": "T/B/x",
+    }
+    with SelaApi(leads=3, token="another") as api:
+        environment = {
+            "AIRFLOW_HOME": str(tmp_path / "home"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW_CONN_SELA_DEFAULT": json.dumps({**api.connection, "password": "planted-token"}),
+            "AIRFLOW_CONN_DUCKDB_DEFAULT": json.dumps(
+                {"conn_type": "duckdb", "host": str(tmp_path / "x.duckdb")}
+            ),
+            "AIRFLOW_CONN_SLACK_DEFAULT": json.dumps(slack),
+        }
+        run(tmp_path, "-m", "airflow", "db", "migrate", **environment)
+        run(tmp_path, "-c", ALERTS, **environment)
+    channel.shutdown()
+    channel.server_close()
+    late, failed = channel.messages  # type: ignore[attr-defined]
+    assert late == "leads_or_an_alert is late"
+    assert failed.startswith("land_leads failed: ")
+    assert "HTTP 401" in failed
+    assert "planted-token" not in failed

@@ -28,6 +28,8 @@ PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 INSTALLERS = {"pip", "uv", "uvx"}
 #: Of the shell itself.
 BUILT_IN = {".", "export"}
+#: What a page is about and the package does not bring: run in tests/warehouse/test_dbt.py.
+ELSEWHERE = {"dbt"}
 BIN = str(Path(sys.executable).parent)
 
 
@@ -106,9 +108,9 @@ def test_a_command_on_a_page_exists(place: str, command: list[str]) -> None:
         brought |= {re.split(r"[<>=\[]", text)[0] for text in needs}
         brought |= {command[at + 1] for at, word in enumerate(command) if word == "--with"}
         command = without_options(command[2:])
-    program, *arguments = command
+    program, *arguments = command[: command.index(">")] if ">" in command else command
     if program == "airflow":
-        if arguments == ["sela"]:
+        if arguments in (["sela"], ["sela", "dbt"]):
             arguments.append("--help")
         if arguments:
             parsed(arguments)
@@ -126,7 +128,7 @@ def test_a_command_on_a_page_exists(place: str, command: list[str]) -> None:
     elif "/" in program:
         assert (REPOSITORY / program).is_file(), place
     else:
-        assert shutil.which(program, path=BIN) or program in brought, place
+        assert shutil.which(program, path=BIN) or program in brought | ELSEWHERE, place
         for path in arguments:
             assert not path.startswith("tests/") or (REPOSITORY / path).exists(), place
 

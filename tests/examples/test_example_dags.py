@@ -51,6 +51,7 @@ def test_examples_import_without_a_connection_and_without_network() -> None:
     ("name", "conf", "ids"),
     [
         ("sela_leads_to_duckdb", {}, range(28000, 28250)),
+        ("sela_leads_with_checks", {}, range(28000, 28250)),
         ("sela_new_leads_event", {}, range(28000, 28250)),
         ("sela_wait_for_lead", {"external_id": "id_in_your_crm_28007"}, [28007]),
         ("sela_leads_in_parts", {"path": "{folder}/parts"}, range(28000, 28250)),
@@ -90,6 +91,19 @@ def test_an_example_that_runs_twice_gives_the_same_rows_and_finds_nothing_new(
         told = last_event("x-duckdb://duckdb_default/leads")
         assert told["unchanged"] == len(ids)
         assert told["verdict"].partition("(")[0] in ("ATOMIC", "PROVEN")
+
+
+@pytest.mark.airflow
+@pytest.mark.usefixtures("airflow_db")
+def test_a_check_after_the_load_tells_of_a_malformed_time_and_the_lead_is_there(
+    api: SelaApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = DuckDB(tmp_path)
+    monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection))
+    monkeypatch.setenv("AIRFLOW_CONN_DUCKDB_DEFAULT", json.dumps(warehouse.connection))
+    api.leads[28_007]["modified_time"] = "025-02-28T15:09:03.122515-08:00"
+    assert state(run("sela_leads_with_checks")) == "failed"
+    assert warehouse.rows("SELECT id FROM leads WHERE modified_time IS NULL") == [(28_007,)]
 
 
 @pytest.mark.airflow
@@ -158,5 +172,6 @@ def test_leads_land_in_postgres_with_hashes_and_marks(
 def test_every_example_is_run() -> None:
     assert EXAMPLES == [
         "sela_lead_history", "sela_leads_in_parts", "sela_leads_to_bigquery", "sela_leads_to_duckdb",
-        "sela_leads_to_postgres", "sela_leads_to_snowflake", "sela_new_leads_event", "sela_wait_for_lead",
+        "sela_leads_to_postgres", "sela_leads_to_snowflake", "sela_leads_with_checks", "sela_new_leads_event",
+        "sela_wait_for_lead",
     ]  # fmt: skip

@@ -36,7 +36,7 @@ def check(body: bytes) -> None:
         assert type(lead["id"]) is int
         microseconds(lead.get("modified_time"))
         try:
-            values, nulled = lead_row(lead)
+            values, nulled, _ = lead_row(lead)
             content_hash(values)
         except SelaResponseError:
             continue

@@ -19,6 +19,7 @@ from tests.docs.pages import table
 from tests.support import faults
 from tests.support.faults import Act, FaultServer, page_body, reply
 from tests.support.proxy import Proxy
+from tests.support.squid import Squid
 from tests.support.tls import Authority
 from tests.triggers.waits import connect
 
@@ -38,6 +39,9 @@ class Surroundings:
 
     def proxy(self, credentials: str | None = None) -> str:
         return self._stack.enter_context(Proxy(credentials)).url
+
+    def squid(self, rules: str) -> str:
+        return self._stack.enter_context(Squid(rules)).url
 
     def nobody(self) -> str:
         """Where nobody listens."""
@@ -79,6 +83,16 @@ CASES: dict[str, tuple[Broken, str, str]] = {
         "into Password",
     ),
     "permission": (answering(403, b"{}"), "HTTP 403: ask Sela to let this token read leads", "ask Sela"),
+    "firewall": (
+        answering(403, HTML),
+        "HTTP 403, and not in the API's words: something on the way refused",
+        "ask who runs the network",
+    ),
+    "captive portal": (
+        answering(511, HTML),
+        "HTTP 511: the network of this machine wants a log-in",
+        "ask who runs it",
+    ),
     "other site": (
         answering(404, HTML),
         "HTTP 404: there is no /api/leads/ at this Host",
@@ -142,6 +156,14 @@ CASES: dict[str, tuple[Broken, str, str]] = {
         lambda around: (around.serve(), {"proxy": around.nobody()}),
         "the proxy cannot be reached or refuses",
         "check extra 'proxy'",
+    ),
+    "proxy refuses": (
+        lambda around: (
+            around.serve().replace("http:", "https:"),
+            {"proxy": around.squid("http_access deny all")},
+        ),
+        "the proxy lets nothing through to",
+        "ask who runs it",
     ),
     "proxy credentials": (
         lambda around: (

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import pkgutil
+import re
 import subprocess
 import sys
 from contextlib import suppress
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -39,6 +42,75 @@ def test_the_metadata_is_valid_by_airflows_own_schema() -> None:
         importlib.resources.files("airflow").joinpath("provider_info.schema.json").read_text()
     )
     jsonschema.validate(get_provider_info(), schema)
+
+
+def listed_modules(key: str) -> set[str]:
+    """Modules under a key of the metadata."""
+    return {
+        path
+        for entry in get_provider_info()[key]
+        for path in entry.get("python-modules") or [entry["python-module"]]
+    }
+
+
+@pytest.mark.parametrize("folder", ["operators", "sensors", "transfers", "hooks", "triggers"])
+def test_the_metadata_lead_to_every_class_of_ours_and_to_no_module_without_one(folder: str) -> None:
+    import airflow.providers.common.compat.sdk as sdk
+    from airflow.triggers.base import BaseTrigger
+
+    kinds = {"hooks": sdk.BaseHook, "triggers": BaseTrigger, "sensors": sdk.BaseSensorOperator}
+    package = import_module(f"airflow_provider_sela.{folder}")
+    found: dict[str, set[str]] = {}
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        for name, value in vars(import_module(module.name)).items():
+            if (
+                isinstance(value, type)
+                and issubclass(value, kinds.get(folder, sdk.BaseOperator))
+                and value.__module__.startswith(f"{package.__name__}.")
+                and not name.startswith("_")
+            ):
+                found.setdefault(name, set()).add(module.name)
+    listed = listed_modules(folder)
+    assert found
+    for name, modules in found.items():
+        assert modules & listed, name
+    for path in listed:
+        assert any(path in modules for modules in found.values()), path
+
+
+def test_an_integration_that_the_metadata_name_is_one_of_ours_or_of_a_provider_we_need(manager: Any) -> None:
+    known = {
+        integration["integration-name"]
+        for name in ("airflow-provider-sela", "apache-airflow-providers-common-sql")
+        for integration in manager.providers[name].data["integrations"]
+    }
+    info = get_provider_info()
+    named = {
+        entry["integration-name"]
+        for key in ("operators", "sensors", "hooks", "triggers")
+        for entry in info[key]
+    }
+    for transfer in info["transfers"]:
+        named |= {transfer["source-integration-name"], transfer["target-integration-name"]}
+    assert named <= known
+
+
+def test_airflow_shows_the_description_without_markup() -> None:
+    """Its clean-up knows reStructuredText, and nothing of Markdown."""
+    from airflow.cli.commands.provider_command import _remove_rst_syntax
+
+    description = get_provider_info()["description"]
+    assert re.search(r"`\w+ <https://[\w.]+>`__", description)
+    told = "Leads of Sela https://trysela.com, complete and typed, in your own warehouse"
+    assert _remove_rst_syntax(description) == told
+
+
+def test_the_description_is_restructuredtext() -> None:
+    core = pytest.importorskip("docutils.core")
+    told = core.publish_doctree(get_provider_info()["description"], settings_overrides={"halt_level": 2})
+    assert [link["refuri"] for link in told.findall() if link.tagname == "reference"] == [
+        "https://trysela.com"
+    ]
 
 
 def test_airflow_discovers_the_provider_with_its_version(manager: Any) -> None:

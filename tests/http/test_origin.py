@@ -142,4 +142,5 @@ def test_a_server_sees_only_the_headers_that_it_needs(connect: Connect) -> None:
         "accept",
         "connection",
         "authorization",
+        "cache-control",
     }

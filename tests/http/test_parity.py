@@ -12,7 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_sela.exceptions import SelaError, SelaSetupError, SelaUnavailableError
+from airflow_provider_sela.exceptions import (
+    SelaError,
+    SelaRateLimitError,
+    SelaResponseError,
+    SelaSetupError,
+    SelaUnavailableError,
+)
 from airflow_provider_sela.hooks.sela import SelaHook
 from tests.support import faults
 from tests.support.connections import hook_to
@@ -38,13 +44,14 @@ async def of_loop(hook: SelaHook) -> SelaError:
     return caught.value
 
 
-async def told(hook: SelaHook, kind: type[SelaError], words: str) -> None:
+async def told(hook: SelaHook, kind: type[SelaError], words: str) -> list[SelaError]:
     """Both transports raise this, in the same words and without a context that holds the request."""
     errors = [of_thread(hook), await of_loop(hook)]
     assert [type(error) for error in errors] == [kind, kind]
     assert len({str(error) for error in errors}) == 1
     assert words in str(errors[0])
     assert [(error.__cause__, error.__context__) for error in errors] == [(None, None)] * 2
+    return errors
 
 
 @pytest.fixture
@@ -95,6 +102,39 @@ async def test_https_at_a_port_that_speaks_http_is_a_matter_of_set_up(hook_to: H
     with FaultServer(GOOD) as server:
         server.url = server.url.replace("http:", "https:")
         await told(hook_to(server), SelaSetupError, "check that Host speaks https at this port")
+
+
+BETWEEN = "and not in the API's words: something on the way refused"
+HTML = b"<html><head><title>Blocked</title></head><body>ada@example.com</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("act", "kind", "words"),
+    [
+        (reply(401, HTML), SelaSetupError, f"HTTP 401, {BETWEEN}"),
+        (reply(403, HTML), SelaSetupError, f"HTTP 403, {BETWEEN}"),
+        (reply(403, b"error code: 1020"), SelaSetupError, f"HTTP 403, {BETWEEN}"),
+        (reply(406, HTML), SelaSetupError, f"HTTP 406, {BETWEEN}"),
+        (reply(407, HTML), SelaSetupError, "HTTP 407: the proxy wants credentials"),
+        (reply(451, HTML), SelaSetupError, "HTTP 451: refused for legal reasons"),
+        (reply(511, HTML), SelaSetupError, "HTTP 511: the network of this machine wants a log-in"),
+        (reply(302, HTML, Location="http://portal.example/x"), SelaSetupError, "to http://portal.example:80"),
+        (reply(200, HTML), SelaResponseError, "the answer is a web page, not JSON: check that Host is"),
+        (reply(521, HTML, Retry_After="120"), SelaUnavailableError, "HTTP 521: the server cannot answer"),
+        (reply(529, HTML, Retry_After="120"), SelaUnavailableError, "HTTP 529: the server cannot answer"),
+        (reply(429, HTML, Retry_After="120"), SelaRateLimitError, "HTTP 429: too many requests"),
+    ],
+    ids=lambda value: value[:8] if isinstance(value, str) else "",
+)
+async def test_what_stands_between_is_not_taken_for_sela(
+    act: faults.Act, kind: type[SelaError], words: str, hook_to: HookTo
+) -> None:
+    with FaultServer(act) as server:
+        hook = hook_to(server, max_attempts=1)
+        errors = await told(hook, kind, words)
+    assert all("ada" not in str(error) for error in errors)
+    if kind.retryable and kind is not SelaResponseError:
+        assert [error.retry_after for error in errors] == [120, 120]
 
 
 async def test_a_name_that_nobody_knows_is_told(hook_to: HookTo) -> None:

@@ -1,23 +1,61 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_provider_sela.api.responses import TRANSIENT_STATUSES
 from airflow_provider_sela.exceptions import SelaError, SelaRateLimitError, SelaUnavailableError
+from airflow_provider_sela.http.async_transport import shared_transport
 from airflow_provider_sela.http.exchange import CalledOffError, Run
 from airflow_provider_sela.http.transport import Transport
-from tests.support.connections import Connect
+from airflow_provider_sela.settings import Settings
+from tests.support.connections import Connect, Fields
 from tests.support.faults import FaultServer, hang_up, page_body, reply
 
 GOOD = reply(200, page_body([{"id": 1}]))
+ReadTwice = Callable[[FaultServer], list[SelaError]]
 
 
-@pytest.mark.parametrize("status", sorted(TRANSIENT_STATUSES))
+def twice_in_a_thread(server: FaultServer) -> list[SelaError]:
+    transport, errors = Transport(settings_of(server), logging.getLogger(__name__)), []
+    for _ in range(2):
+        with pytest.raises(SelaError) as caught:
+            transport.read({}, 1, 100)
+        errors.append(caught.value)
+    transport.close()
+    return errors
+
+
+def twice_on_a_loop(server: FaultServer) -> list[SelaError]:
+    async def ask() -> list[SelaError]:
+        errors = []
+        async with shared_transport(settings_of(server)) as transport:
+            for _ in range(2):
+                with pytest.raises(SelaError) as caught:
+                    await transport.read({}, 1, 100, logging.getLogger(__name__))
+                errors.append(caught.value)
+        return errors
+
+    return asyncio.run(ask())
+
+
+def settings_of(server: FaultServer) -> Settings:
+    return Settings.from_connection(Fields(host=server.url))
+
+
+@pytest.fixture(params=[twice_in_a_thread, twice_on_a_loop], ids=["requests", "httpx"])
+def read_twice(request: pytest.FixtureRequest) -> ReadTwice:
+    """Reads twice over one connection, and gives both errors."""
+    ask: ReadTwice = request.param
+    return ask
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520, 521, 524, 526, 529, 530])
 def test_a_transient_status_is_tried_again_as_often_as_the_connection_says(
     status: int, connect: Connect, slept: list[float]
 ) -> None:
@@ -57,9 +95,48 @@ def test_a_retry_is_told_in_the_log_with_page_error_and_wait(
         connect(server).read({}, 1, 100)
     [line] = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert line.getMessage() == (
-        "Sela page 1: HTTP 429: too many requests for this token, lower extra 'requests_per_second'; "
-        "run it again later; attempt 2 in 3.0 s"
+        "Sela page 1: attempt 2 of 5, waiting 3.0 s as the server asked; HTTP 429: too many requests for "
+        "this token, lower extra 'requests_per_second'; run it again later"
     )
+
+
+def test_a_wait_that_nobody_asked_for_is_told_as_ours(
+    connect: Connect, slept: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    with FaultServer(reply(503), reply(503), GOOD) as server:
+        connect(server, max_attempts=3).read({}, 7, 100)
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert [line.partition(" s; ")[0] for line in lines] == [
+        f"Sela page 7: attempt {number} of 3, waiting {seconds:.1f}"
+        for number, seconds in enumerate(slept, 2)
+    ]
+
+
+def test_many_refusals_of_a_throttled_server_fold_into_one_line(
+    connect: Connect, slept: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each page of the read is refused once, and waits a second."""
+    busy = reply(429, Retry_After="1")
+    with FaultServer(*[busy, GOOD] * 25) as server:
+        transport = connect(server)
+        run = Run(transport.settings)
+        for page in range(1, 26):
+            transport.read({}, page, 100, run=run)
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert run.retries == 25
+    assert [line.partition(":")[0] for line in lines] == ["Sela page 1", "Sela page 11", "Sela page 21"]
+    assert lines[0].endswith("run it again later")
+    assert lines[1].endswith("(and 9 more like it since the last such line)")
+
+
+def test_a_failure_that_goes_on_is_told_at_each_attempt(
+    connect: Connect, slept: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Folding hides how often the same comes, never that it becomes worse."""
+    with FaultServer(reply(429, Retry_After="0"), reply(429, Retry_After="0"), reply(503), GOOD) as server:
+        connect(server).read({}, 1, 100)
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert [line[13:27] for line in lines] == ["attempt 2 of 5", "attempt 3 of 5", "attempt 4 of 5"]
 
 
 def test_retry_after_is_obeyed_in_seconds_of_the_real_clock(connect: Connect) -> None:
@@ -92,8 +169,10 @@ def test_a_retry_after_that_makes_no_sense_counts_as_none(
     assert 0 <= slept[0] <= 1
 
 
-@pytest.mark.parametrize("value", ["86401", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
-def test_a_retry_after_beyond_the_budget_fails_at_once_and_says_how_long(
+@pytest.mark.parametrize(
+    "value", ["86400", "86401", "4000000000", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"]
+)
+def test_a_retry_after_beyond_the_budget_fails_at_once_and_says_a_day_at_most(
     value: str, connect: Connect
 ) -> None:
     started = time.monotonic()
@@ -101,8 +180,28 @@ def test_a_retry_after_beyond_the_budget_fails_at_once_and_says_how_long(
         connect(server).read({}, 1, 100)
     assert time.monotonic() - started < 1
     assert len(server.requests) == 1
-    assert caught.value.retry_after is not None
-    assert caught.value.retry_after > 86_400
+    assert caught.value.retry_after == 86_400
+
+
+def test_an_epoch_as_retry_after_is_a_moment(connect: Connect, slept: list[float]) -> None:
+    with FaultServer(reply(503, Retry_After=str(int(time.time()) + 100)), GOOD) as server:
+        connect(server).read({}, 1, 100)
+    assert 95 < slept[0] <= 100
+
+
+def test_who_comes_while_the_server_wants_a_long_pause_is_told_and_does_not_sleep(
+    read_twice: ReadTwice,
+) -> None:
+    """In threads and on a loop: the pause of one read is another's who shares the connection."""
+    started = time.monotonic()
+    with FaultServer(reply(429, Retry_After="3600"), GOOD) as server:
+        first, second = read_twice(server)
+    assert time.monotonic() - started < 5
+    assert len(server.requests) == 1
+    assert first.retry_after == 3600
+    assert type(second) is SelaUnavailableError
+    assert 3590 < (second.retry_after or 0) <= 3600
+    assert "the server asked for a pause, which ends in 3" in str(second)
 
 
 def test_the_budget_is_shared_by_all_pages_of_a_read(connect: Connect, slept: list[float]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.operators.parts import SelaPlanPartsOperator, SelaReadPartOperator
+from tests.support.tasks import rendered
 
 
 class Spread:
@@ -29,19 +30,19 @@ class Spread:
     def plan(self, *, attempt: int = 1, **arguments: Any) -> list[Any]:
         """Plan the read."""
         given = {"max_parts": 4, "path": self.url, **self.arguments, **arguments}
-        operator = SelaPlanPartsOperator(task_id="plan", **given)
+        operator = rendered(SelaPlanPartsOperator, **given)
         parts: list[Any] = self._pushed(operator.execute(self._context("plan", attempt=attempt)))
         return parts
 
     def read(self, part: Any, *, attempt: int = 1, **arguments: Any) -> Any:
         """Read a part."""
-        operator = SelaReadPartOperator(task_id="read", part=part, **{**self.arguments, **arguments})
+        operator = rendered(SelaReadPartOperator, part=part, **{**self.arguments, **arguments})
         return self._pushed(operator.execute(self._context("read", part["part"], attempt)))
 
     def land(self, parts: Any, **arguments: Any) -> Any:
         """Finish the read and write the leads into a file."""
         given = {"path": str(self.target), **self.arguments, **arguments}
-        operator = SelaLeadsOperator(task_id="land", parts=parts, **given)
+        operator = rendered(SelaLeadsOperator, parts=parts, **given)
         return self._pushed(operator.execute(self._context("land")))
 
     def all(self) -> Any:

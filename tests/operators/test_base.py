@@ -21,6 +21,7 @@ from airflow_provider_sela.exceptions import (
 from airflow_provider_sela.operators.base import SelaReadOperator
 from airflow_provider_sela.retry import failing_fast
 from airflow_provider_sela.testing import SelaApi
+from tests.support.tasks import rendered
 
 ARGUMENTS = ["email", "external_id", "phone_number", "user", "page_size", "on_unverified", "sela_conn_id"]
 
@@ -89,7 +90,7 @@ def test_everything_that_may_vary_per_run_is_templated() -> None:
 def test_an_operator_does_nothing_when_it_is_made() -> None:
     """No connection, no request: the scheduler makes operators too."""
     operator = Reading(
-        task_id="reading", sela_conn_id="there_is_no_such_connection", page_size=0, on_unverified="x"
+        task_id="reading", sela_conn_id="there_is_no_such_connection", hash_fields=["email"], salt_conn_id="x"
     )
     assert "hook" not in vars(operator)
 
@@ -101,7 +102,7 @@ def test_arguments_rendered_by_templates_reach_the_hook(
     rendered: Any = {"page_size": "50", "user": "2", "sela_conn_id": "sela_crm"}
     operator = Reading(task_id="reading", **rendered)
     assert operator.execute({}) == sorted(key for key, lead in api.leads.items() if api.user_of(lead) == 2)
-    assert operator.filters == {"email": None, "external_id": None, "phone_number": None, "user": "2"}
+    assert operator.filters == {"email": None, "external_id": None, "phone_number": None, "user": 2}
     assert all(request.query["user"] == "2" for request in api.requests)
 
 
@@ -110,19 +111,19 @@ def test_a_page_size_that_renders_to_no_number_fails_the_task_at_once(
     page_size: Any, hook: Any, api: SelaApi
 ) -> None:
     with pytest.raises(AirflowFailException, match="SelaRequestError: page_size is not a whole number"):
-        Reading(task_id="reading", page_size=page_size).execute({})
+        rendered(Reading, native=False, page_size=page_size).execute({})
     assert api.requests == []
 
 
 def test_a_filter_that_renders_to_nothing_fails_the_task_at_once(hook: Any, api: SelaApi) -> None:
     with pytest.raises(AirflowFailException, match="SelaRequestError: email is empty"):
-        Reading(task_id="reading", email="").execute({})
+        rendered(Reading, email="").execute({})
     assert api.requests == []
 
 
 def test_an_unknown_choice_of_on_unverified_fails_the_task_at_once(hook: Any) -> None:
     with pytest.raises(AirflowFailException, match="on_unverified is 'maybe': allowed are fail and warn"):
-        Reading(task_id="reading", on_unverified="maybe").execute({})
+        rendered(Reading, on_unverified="maybe").execute({})
 
 
 def test_a_wrong_token_fails_the_task_at_once(api: SelaApi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +146,7 @@ def test_lineage_tells_what_a_failed_read_asked_and_nothing_of_a_task_that_asked
 ) -> None:
     pytest.importorskip("openlineage.client")
     monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection | {"password": "wrong"}))
-    refused, wrong = Reading(task_id="refused"), Reading(task_id="wrong", page_size="many")
+    refused, wrong = Reading(task_id="refused"), rendered(Reading, page_size="many")
     for operator in (refused, wrong):
         with pytest.raises(AirflowFailException):
             operator.execute({})

@@ -22,10 +22,11 @@ from airflow_provider_sela.testing import SelaApi, sample_lead, sample_leads
 from tests.storage.landing import manifest, names
 from tests.storage.reading import read_jsonl, read_parquet, sha256
 from tests.support.s3 import S3Store
+from tests.support.tasks import rendered
 
 RESULT = [
-    "path", "verdict", "read", "new", "changed", "unchanged", "deleted", "nulled", "rejected", "requests",
-    "retries", "repaired", "passes", "seconds",
+    "path", "verdict", "read", "new", "changed", "unchanged", "deleted", "ahead", "nulled", "rejected",
+    "requests", "retries", "repaired", "passes", "seconds",
 ]  # fmt: skip
 
 
@@ -108,7 +109,7 @@ def test_few_leads_of_many_bytes_stop_the_read_too(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("limit", [0, -1, "many", ""])
 def test_a_limit_that_is_none_is_refused_before_any_request(sela: SelaApi, limit: Any) -> None:
     with pytest.raises(AirflowFailException, match="max_xcom_leads"):
-        execute(max_xcom_leads=limit)
+        rendered(SelaLeadsOperator, native=False, max_xcom_leads=limit).execute({})
     assert sela.requests == []
 
 
@@ -119,7 +120,7 @@ def test_a_file_holds_all_leads_and_the_result_says_so(sela: SelaApi, tmp_path: 
     assert result["path"] == path.as_uri()
     assert result["read"] == 250
     assert result["verdict"].startswith(("ATOMIC", "PROVEN"))
-    assert [result[name] for name in ("new", "changed", "unchanged", "deleted")] == [None] * 4
+    assert [result[name] for name in ("new", "changed", "unchanged", "deleted", "ahead")] == [None] * 5
     assert read_jsonl(path.read_bytes()) == sample_leads(250)
     told = manifest(path)
     shared = ("path", "verdict", "read", "nulled", "rejected", "requests", "retries")
@@ -162,7 +163,7 @@ def test_a_rerun_gives_the_same_bytes(sela: SelaApi, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["leads.xlsx", "", "/leads/"])
 def test_a_path_that_names_no_format_is_refused_before_any_request(sela: SelaApi, path: str) -> None:
     with pytest.raises(AirflowFailException, match=r"allowed are \.jsonl, \.jsonl\.gz, \.csv"):
-        execute(path=path)
+        rendered(SelaLeadsOperator, path=path).execute({})
     assert sela.requests == []
 
 
@@ -203,7 +204,7 @@ def test_path_and_connections_are_templates(sela: SelaApi, s3: S3Store, as_objec
     values = {"bucket": "sela", "ds": "2026-11-23", "storage": "storage", "which": "default", "number": 28003}
     operator.render_template_fields(values)
     result = operator.execute({})
-    assert operator.max_xcom_leads == "28003"
+    assert operator.max_xcom_leads == 28003
     assert result["path"] == "s3://sela/2026-11-23/leads.jsonl"
     assert read_jsonl(s3.read("2026-11-23/leads.jsonl")) == [sample_lead(28003)]
 

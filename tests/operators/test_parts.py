@@ -19,7 +19,8 @@ from airflow_provider_sela.operators.parts import SelaPlanPartsOperator, SelaRea
 from airflow_provider_sela.testing import SelaApi, sample_leads
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 from tests.operators.spread import Spread
-from tests.snapshot.drifting import HONEST, DriftingList, Habits
+from tests.snapshot.drifting import DriftingList, Habits
+from tests.snapshot.rows import HONEST
 from tests.storage.landing import manifest
 from tests.storage.reading import sha256
 from tests.support.databases import DuckDB
@@ -289,6 +290,22 @@ def test_a_list_without_an_order_is_read_until_nothing_new_appears(
         result = spread.all()
     assert result["verdict"].startswith("CONVERGED(")
     assert len(spread.landed) == 1000
+
+
+def test_a_lead_that_jumps_to_a_page_that_was_read_is_not_missing(
+    connect: Callable[..., None], spread: Spread
+) -> None:
+    """All leads were stamped alike, so the list looks sorted by id. The part with its front is read first."""
+    drifting = DriftingList("-modified_time,id", leads=1000, cap=50, habits=Habits(stamped=True))
+    with DriftingApi(drifting) as api:
+        connect(api)
+        *rest, front = spread.plan()
+        read = [spread.read(front)]
+        lead = drifting._rows.pop(900)
+        drifting._rows.insert(0, lead._replace(modified=drifting.now))
+        result = spread.land([*read, *(spread.read(part) for part in rest)])
+    assert lead.id in spread.landed
+    assert result["verdict"] == "PROVEN(-modified_time,id)"
 
 
 def test_a_retry_long_after_the_parts_were_read_is_still_a_proof(

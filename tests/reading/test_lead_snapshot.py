@@ -21,7 +21,8 @@ from airflow_provider_sela.exceptions import (
 )
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.testing import Request, Response, SelaApi, drf, sample_lead
-from tests.snapshot.drifting import HONEST, LIARS, SECOND, DriftingList, Habits
+from tests.snapshot.drifting import DriftingList, Habits
+from tests.snapshot.rows import HONEST, LIARS, SECOND
 from tests.support.drifting_api import DriftingApi, plain_requests
 
 

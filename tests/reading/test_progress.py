@@ -60,20 +60,24 @@ def test_at_most_one_line_is_logged_in_10_seconds(
 
 
 @pytest.mark.parametrize(
-    ("leads", "expected", "words"),
-    [(0, 100, "0 of 100"), (7, None, "7 of ?"), (7, 0, "7 of 0"), (9, 5, "9 of 5")],
+    ("leads", "expected", "line"),
+    [
+        (0, None, "Sela: 4 pages, no lead so far"),
+        (0, 100, "Sela: 4 pages, no lead of 100 so far"),
+        (7, None, "Sela: 4 pages, 7 leads, 1 leads/s"),
+        (7, 0, "Sela: 4 pages, 7 of 0 leads, 1 leads/s"),
+        (9, 5, "Sela: 4 pages, 9 of 5 leads, 1 leads/s"),
+    ],
 )
-def test_unknown_or_contradicting_counts_leave_no_time_left(
+def test_where_the_time_left_is_not_known_none_is_told(
     leads: int,
     expected: int | None,
-    words: str,
+    line: str,
     caplog: pytest.LogCaptureFixture,
     advance: Callable[[float], None],
 ) -> None:
     caplog.set_level(logging.INFO)
     told = Progress(log)
-    advance(11)
-    told.log_if_due(pages=1, leads=leads, expected=expected)
-    [line] = lines(caplog)
-    assert words in line
-    assert "about 0 s left" in line
+    advance(10)
+    told.log_if_due(pages=4, leads=leads, expected=expected)
+    assert lines(caplog) == [line]

@@ -23,7 +23,8 @@ LEAD: Any = {
 
 def reply(*leads: Any, rejects: list[Any] | None = None, redact: Privacy | None = None) -> Reply:
     raw = list(map(RawLead.from_lead, leads))
-    page = Page(count=99, next_page=3, leads=raw, rejects=rejects or [], date=5_000_000)
+    dates = {"date": 5_000_000, "age": 3, "expires": 9_000_000}
+    page = Page(count=99, next_page=3, leads=raw, rejects=rejects or [], **dates)
     return Reply.from_page(Window(2, 10), page, redact)
 
 
@@ -43,7 +44,7 @@ def test_the_proof_is_told_the_same_after_a_detour_through_a_file() -> None:
     assert Reply.from_line(one.line()).response(3, 8) == told
     assert (told.window, told.entries) == (Window(2, 10), [Entry(7, 1_000_000, 2_000_000)])
     assert (told.count, told.has_next, told.date, told.started, told.ended) == (99, True, 5_000_000, 3, 8)
-    assert (told.gone, told.rejected) == (False, 1)
+    assert (told.gone, told.rejected, told.age, told.expires) == (False, 1, 3, 9_000_000)
 
 
 def test_a_page_that_is_gone_is_told_as_gone() -> None:
@@ -51,7 +52,9 @@ def test_a_page_that_is_gone_is_told_as_gone() -> None:
 
 
 def test_nothing_that_is_hidden_is_in_a_reply_nor_in_its_line() -> None:
-    privacy = Privacy(exclude=["email"], hashed=["phone_number"], salt=SALT, drop_metadata=["ssn"])
+    privacy = Privacy(
+        exclude_fields=["email"], hash_fields=["phone_number"], salt=SALT, drop_metadata=["ssn"]
+    )
     one = reply(LEAD, rejects=[{"email": "ada@example.com", "phone_number": "+18045550123"}], redact=privacy)
     written = repr(vars(one)) + one.line().decode()
     assert "first_name" in written
@@ -60,6 +63,6 @@ def test_nothing_that_is_hidden_is_in_a_reply_nor_in_its_line() -> None:
 
 
 def test_the_times_that_the_proof_needs_survive_a_rule_that_leaves_them_out() -> None:
-    one = reply(LEAD, redact=Privacy(exclude=["created_time", "modified_time"]))
+    one = reply(LEAD, redact=Privacy(exclude_fields=["created_time", "modified_time"]))
     assert "modified_time" not in one.leads[0].decode()
     assert one.response(0, 1).entries == [Entry(7, 1_000_000, 2_000_000)]

@@ -63,7 +63,7 @@ def test_a_module_that_is_imported_by_name_is_one_of_ours(module: str) -> None:
         arguments = [ast.unparse(argument) for argument in [call.func, *call.args]]
         if "import_module" in arguments:
             named = arguments[arguments.index("import_module") + 1]
-            assert named.startswith(("'airflow_provider_sela.", "f'{__name__}.")), named
+            assert named.startswith(("'airflow_provider_sela.", "f'{__package__}.")), named
 
 
 @pytest.mark.parametrize("module", SOURCES)

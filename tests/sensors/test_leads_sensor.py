@@ -14,9 +14,10 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
-from airflow_provider_sela.exceptions import SelaResponseError, SelaUnavailableError
+from airflow_provider_sela.exceptions import SelaRequestError, SelaResponseError, SelaUnavailableError
 from airflow_provider_sela.sensors.leads import SelaLeadSensor
 from airflow_provider_sela.testing import SelaApi
+from tests.support.tasks import rendered
 from tests.triggers.waits import Substring, Unfiltered, connect, lead
 
 
@@ -110,7 +111,7 @@ def test_an_external_id_that_rendered_to_nothing_waits_for_nothing(
     with SelaApi(leads=3) as api:
         connect(monkeypatch, api)
         with pytest.raises(AirflowFailException, match="external_id is empty"):
-            sensor(external_id=empty).execute({})
+            rendered(SelaLeadSensor, external_id=empty).execute({})
         assert not api.requests
 
 
@@ -147,6 +148,34 @@ def test_retry_after_is_waited_for_between_pokes(monkeypatch: pytest.MonkeyPatch
         started = time.monotonic()
         assert sensor().execute({})["id"] == 1
         assert time.monotonic() - started >= 1
+
+
+@pytest.mark.parametrize("asked", ["3600", "4000000000"])
+def test_a_retry_after_beyond_the_time_out_keeps_no_poking_sensor_asleep(
+    monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    """The time-out comes when it should, and the server is not asked before it wants to be."""
+    with SelaApi(leads=3) as api:
+        connect(monkeypatch, api)
+        api.answer_next(429, headers={"Retry-After": asked})
+        started = time.monotonic()
+        with pytest.raises(AirflowSensorTimeout):
+            # Longer than the first look takes, which imports what reads.
+            sensor(timeout=5).execute({})
+        assert 5 <= time.monotonic() - started < 20
+        assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("asked", ["3600", "4000000000"])
+def test_a_retry_after_beyond_the_time_out_is_rescheduled_for_the_time_out(
+    monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    task = sensor(mode="reschedule", timeout=60)
+    with SelaApi(leads=3) as api:
+        connect(monkeypatch, api)
+        api.answer_next(429, headers={"Retry-After": asked})
+        task.poke({})
+    assert task._get_next_poke_interval(time.monotonic(), lambda: 20.0, 1) == 40
 
 
 def test_a_count_kept_by_airflow_limits_failures_over_reschedules(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,8 +293,9 @@ def test_it_starts_in_the_triggerer_only_where_the_values_reach_it() -> None:
 
 def test_what_is_no_external_id_is_not_made_one_on_the_way_to_the_triggerer() -> None:
     """As text, None would be an id to wait for."""
-    direct = sensor(deferrable=True, start_from_trigger=True, external_id=None)
-    assert direct.start_trigger_args.trigger_kwargs["external_id"] is None
+    nothing: Any = None
+    with pytest.raises(SelaRequestError, match="external_id is empty"):
+        sensor(deferrable=True, start_from_trigger=True, external_id=nothing)
 
 
 def test_ids_and_connection_are_templated() -> None:

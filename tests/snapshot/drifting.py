@@ -8,16 +8,10 @@ from __future__ import annotations
 
 import random
 from bisect import insort
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_provider_sela.snapshot import Entry, Window
-
-SECOND = 1_000_000
-START = 1_750_000_000 * SECOND
-HONEST = ("id", "-id", "created_time", "-created_time", "modified_time", "-modified_time")
-LIARS = ("heap, updates to the end", "heap, updates anywhere", "rotating start", "status")
-STATUSES = ("CLOSED", "NEW", "OPEN")
+from tests.snapshot.rows import QUEUES, SECOND, START, STATUSES, Row, sort_key
 
 
 @dataclass(frozen=True)
@@ -35,6 +29,12 @@ class Habits:
     :param grain: times are rounded to so many microseconds; a coarse grain makes ties.
     :param request: duration of a request, in microseconds.
     :param infancy: requests for which a new lead is not deleted.
+    :param comeback: weight of a deleted lead that returns as it was.
+    :param backdated: share of new leads whose times lie years back.
+    :param lower: share of new leads whose id is lower than others, as if handed out long ago.
+    :param stamped: all leads carry one ``modified_time`` at first, as after a bulk update.
+    :param clocks: by how much the clocks of the machines differ, in microseconds; each write and each answer
+        is dated by any of them.
     """
 
     writes: float = 0.0
@@ -48,18 +48,11 @@ class Habits:
     grain: int = 1
     request: int = SECOND // 10
     infancy: int = 3
-
-
-@dataclass(slots=True)
-class Row:
-    """A lead: what an answer shows of it, and what decides where it stands."""
-
-    id: int
-    created: int
-    modified: int
-    status: str
-    born: int
-    place: float
+    comeback: float = 0
+    backdated: float = 0.0
+    lower: float = 0.0
+    stamped: bool = False
+    clocks: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,12 +64,14 @@ class Answer:
     has_next: bool
     date: int
     gone: bool = False
+    age: int = 0
+    expires: int | None = None
 
 
 class DriftingList:
     """The list.
 
-    :param order: one of :data:`HONEST` or :data:`LIARS`.
+    :param order: see :mod:`tests.snapshot.rows`.
     :param leads: how many it holds at first.
     :param cap: greatest page size; also the default one.
     :param habits: how it is written to.
@@ -109,14 +104,21 @@ class DriftingList:
         self._random = random.Random(seed)  # noqa: S311
         self._next_id = 1
         self._rotation = 0
-        self._key = self._sort_key()
+        self._key = sort_key(order)
+        self._left: list[Row] = []
         times = [START - self._random.randrange(1, 400 * 86_400 * SECOND) for _ in range(leads)]
         if "created" not in order:
             times.sort()  # otherwise ids say nothing of the order, as after an import of older leads
-        self._rows = sorted(
-            (self._row(created, touched=self._random.random() < 0.7) for created in times), key=self._key
-        )
+        rows = (self._row(created, touched=self._random.random() < 0.7) for created in times)
+        if self.habits.stamped:
+            rows = (row._replace(modified=START - 3600 * SECOND) for row in rows)
+        self._rows = sorted(rows, key=self._key)
+        self.begin()
+
+    def begin(self) -> None:
+        """From now on it is remembered which leads were there throughout."""
         self._first = {row.id for row in self._rows}
+        self.deleted.clear()
 
     @property
     def stable(self) -> set[int]:
@@ -128,32 +130,42 @@ class DriftingList:
 
     def answer(self, window: Window) -> Answer:
         """Answer one request; the writer acts meanwhile."""
-        habits = self.habits
-        outside = (1 - habits.between) / 2
+        outside = (1 - self.habits.between) / 2
         self.requests += 1
         self._pass_time(outside)
-        count = len(self._rows)
-        self._pass_time(habits.between)
-        size = min(window.page_size, self.cap) if self._honours_page_size else self.cap
-        bottom = (window.page - 1) * size
-        top = bottom + size
-        gone = bottom >= count and window.page > 1
-        rows = [] if gone else self._slice(bottom, min(top, count))
-        entries = [Entry(row.id, row.created, row.modified) for row in rows]
+        count = self._counted()
+        self._pass_time(self.habits.between)
+        answer = self._page(window, count)
         self._pass_time(outside)
-        return Answer(entries, count, top < count, self.now // SECOND * SECOND, gone)
+        return replace(answer, date=self._clock() // SECOND * SECOND)
 
     def write(self) -> None:
         """Write once."""
         habits = self.habits
-        weights = (habits.update, habits.silent, habits.insert, habits.delete)
-        match self._random.choices(("update", "silent", "insert", "delete"), weights)[0]:
+        weights = (habits.update, habits.silent, habits.insert, habits.delete, habits.comeback)
+        match self._random.choices(("update", "silent", "insert", "delete", "comeback"), weights)[0]:
             case "insert":
                 self._insert()
             case "delete" if self._rows:
                 self._delete()
             case "update" if self._rows:
                 self._update()
+            case "comeback" if self._left:
+                insort(self._rows, self._left.pop(0), key=self._key)
+
+    def _counted(self) -> int:
+        """What the server says is the length of the list."""
+        return len(self._rows)
+
+    def _page(self, window: Window, count: int) -> Answer:
+        """The answer of a server that counted so many leads."""
+        size = min(window.page_size, self.cap) if self._honours_page_size else self.cap
+        bottom = (window.page - 1) * size
+        top = bottom + size
+        if bottom >= count and window.page > 1:
+            return Answer([], count, has_next=False, date=0, gone=True)
+        shown = [Entry(row.id, row.created, row.modified) for row in self._slice(bottom, min(top, count))]
+        return Answer(shown, count, top < count, date=0)
 
     def _pass_time(self, share: float) -> None:
         mean, length = self.habits.writes * share, self.habits.request * share
@@ -170,69 +182,65 @@ class DriftingList:
             number, left = number + 1, left + self._random.expovariate(1.0)
         return number
 
+    def _clock(self) -> int:
+        """The time that one of the machines tells."""
+        apart = self.habits.clocks
+        return self.now - (self._random.randrange(apart) if apart else 0)
+
     def _stamp(self) -> int:
         habits = self.habits
         if habits.future and self._random.random() < habits.future:
             return self.now + 3600 * SECOND
         late = self._random.randrange(habits.late) if habits.late else 0
-        return (self.now - late) // habits.grain * habits.grain
+        return (self._clock() - late) // habits.grain * habits.grain
 
     def _row(self, created: int, *, touched: bool = False) -> Row:
         grain = self.habits.grain
         created = created // grain * grain
         modified = created + self._random.randrange(0, max(START - created, 1)) if touched else created
         status = self._random.choice(STATUSES)
-        place = float(self._next_id)
-        row = Row(self._next_id, created, modified // grain * grain, status, self.requests, place)
-        self._next_id += 1
+        row = Row(self._next_id, created, modified // grain * grain, status, self.requests, self._place())
+        self._next_id += 5 if self.habits.lower else 1
         return row
+
+    def _place(self) -> float:
+        return 0.0 if self.order in QUEUES else float(self._next_id)
 
     def _insert(self) -> None:
         row = self._row(self._stamp())
         if self.order == "heap, updates anywhere" and self._rows and self._random.random() < 0.5:
-            row.place = self._somewhere()
+            row = row._replace(place=self._somewhere())
+        if self.habits.backdated and self._random.random() < self.habits.backdated:
+            past = START - self._random.randrange(1, 400 * 86_400 * SECOND)
+            row = row._replace(created=past, modified=past)
+        if self.habits.lower and self._random.random() < self.habits.lower:
+            # Ids are handed out by fives, so that those between are free.
+            step = 5 * self._random.randrange(1, len(self._rows) + 2)
+            row = row._replace(id=row.id - step + self._random.randrange(1, 5))
         insort(self._rows, row, key=self._key)
 
     def _delete(self) -> None:
         for _ in range(20):
             index = self._random.randrange(len(self._rows))
             if self._rows[index].born + self.habits.infancy <= self.requests or not self._rows[index].born:
-                self.deleted.add(self._rows.pop(index).id)
+                self._left.append(self._rows.pop(index))
+                self.deleted.add(self._left[-1].id)
                 return
 
     def _update(self) -> None:
         row = self._rows.pop(self._random.randrange(len(self._rows)))
-        row.modified = self._stamp()
+        row = row._replace(modified=self._stamp(), status=self._random.choice(STATUSES))
         self.changes.setdefault(row.id, []).append(row.modified)
-        row.status = self._random.choice(STATUSES)
         if self.order == "heap, updates to the end":
-            row.place = self._next_id + self.now / START
+            row = row._replace(place=self._next_id + self.now / START)
         elif self.order == "heap, updates anywhere":
-            row.place = self._somewhere()
+            row = row._replace(place=self._somewhere())
+        elif self.order in QUEUES:
+            row = row._replace(place=1.0 if "end" in self.order else -1.0)
         insort(self._rows, row, key=self._key)
 
     def _somewhere(self) -> float:
         return self._random.uniform(0, self._next_id)
-
-    def _sort_key(self) -> Callable[[Row], tuple[float, ...]]:
-        match self.order:
-            case "id" | "rotating start":
-                return lambda row: (row.id,)
-            case "-id":
-                return lambda row: (-row.id,)
-            case "created_time":
-                return lambda row: (row.created, row.id)
-            case "-created_time":
-                return lambda row: (-row.created, -row.id)
-            case "modified_time":
-                return lambda row: (row.modified, row.id)
-            case "-modified_time":
-                return lambda row: (-row.modified, -row.id)
-            case "status":
-                return lambda row: (STATUSES.index(row.status), row.id)
-            case "heap, updates to the end" | "heap, updates anywhere":
-                return lambda row: (row.place,)
-        raise ValueError(self.order)
 
     def _slice(self, bottom: int, top: int) -> list[Row]:
         if self.order == "rotating start":

@@ -6,12 +6,15 @@ Either one process reads, or one plans, several read parts, and a last one goes 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
 from airflow_provider_sela.snapshot import Reading, Response, Stats, Verdict, Window, resume, split_into_parts
-from tests.snapshot.drifting import SECOND, DriftingList
+from airflow_provider_sela.snapshot.attempts import LATENESS
+from tests.snapshot.drifting import DriftingList
+from tests.snapshot.rows import SECOND
+from tests.snapshot.servers import SERVERS
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,35 @@ class Outcome:
     :param verdict: its verdict.
     :param stats: what it took.
     :param lost: leads that existed throughout and were not seen.
+    :param plain: requests of a plain walk over as many leads.
     """
 
     verdict: Verdict
     stats: Stats
     lost: frozenset[int]
+    plain: int = 0
+
+    @property
+    def reasoned(self) -> bool:
+        """Whether there is a reason where one is due: no proof, or one that allows for late changes."""
+        moving = any("modified_time" in order for order in self.stats.orders)
+        due = not self.verdict.proven or (str(self.verdict) != "ATOMIC" and moving)
+        return bool(self.verdict.reason) is due
+
+
+def read_server(name: str, seed: int, *, parts: int = 0) -> Outcome:
+    """Read one of :data:`~tests.snapshot.servers.SERVERS` to a verdict, in so many parts; 0 for none."""
+    leads = SERVERS[name](seed)
+    plain = -(-len(leads) // leads.cap)
+    concurrency = (1, 4)[seed // 3 % 2]
+    if name.endswith("warm"):
+        read(leads, concurrency=concurrency, seed=seed + 1)
+        leads.begin()
+    if parts:
+        outcome = spread_read(leads, parts=parts, concurrency=concurrency, seed=seed)
+    else:
+        outcome = read(leads, concurrency=concurrency, seed=seed)
+    return replace(outcome, plain=plain)
 
 
 def read(
@@ -34,7 +61,7 @@ def read(
     concurrency: int = 1,
     seed: int = 0,
     page_size: int = 1000,
-    lateness: int = 250_000,
+    lateness: Sequence[int] = LATENESS,
     max_requests: int = 20_000,
 ) -> Outcome:
     """Read a list to a verdict; answers arrive in random order."""
@@ -53,7 +80,7 @@ def spread_read(
     concurrency: int = 1,
     seed: int = 0,
     page_size: int = 1000,
-    lateness: int = 250_000,
+    lateness: Sequence[int] = LATENESS,
     max_requests: int = 20_000,
 ) -> Outcome:
     """Read a list in parts to a verdict.
@@ -110,7 +137,8 @@ class _Reader:
         """Ask for a window; nobody has told the time yet."""
         answer = self.leads.answer(window)
         return Response(
-            window, answer.entries, answer.count, answer.has_next, answer.date, 0, 0, answer.gone
+            window, answer.entries, answer.count, answer.has_next, answer.date, 0, 0, answer.gone,
+            age=answer.age, expires=answer.expires,
         )  # fmt: skip
 
     def take(self, response: Response, started: int, ended: int) -> Response:

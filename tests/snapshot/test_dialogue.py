@@ -15,7 +15,8 @@ from airflow_provider_sela.snapshot.orders import Evidence
 from airflow_provider_sela.snapshot.plan import OVERLAP
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.verdict import Strength
-from tests.snapshot.drifting import HONEST, LIARS, Answer, DriftingList, Habits
+from tests.snapshot.drifting import Answer, DriftingList, Habits
+from tests.snapshot.rows import HONEST, LIARS
 from tests.snapshot.simulation import read
 
 
@@ -54,7 +55,7 @@ def test_every_read_ends_within_its_budget(
     habits = Habits(writes=writes, insert=insert, delete=delete)
     drifting = DriftingList(order, leads=leads, cap=cap, habits=habits, honours_page_size=honours, seed=seed)
     outcome = read(drifting, concurrency=concurrency, seed=seed, page_size=page_size)
-    assert bool(outcome.verdict.reason) is not outcome.verdict.proven
+    assert outcome.reasoned
     assert outcome.stats.passes <= 4
     longest = leads + outcome.stats.distinct
     pages = longest // min(cap, page_size) + 1
@@ -155,7 +156,7 @@ def test_nothing_is_proven_before_the_server_has_kept_to_a_page_size() -> None:
     leads = DriftingList("id", leads=30, cap=20)
     for tick, window in enumerate((Window(1, 20), Window(2, 15), Window(2, 15))):
         record.add(_respond(leads, window, 2 * tick))
-    closing = Closing(record, limit=100, lateness=0)
+    closing = Closing(record, limit=100, lateness=(0,))
     assert closing.wanted() == [Window(1, 10)]
     record.add(_respond(leads, Window(1, 10), 6))
     assert closing.wanted() != [Window(1, 10)]
@@ -233,3 +234,68 @@ def test_a_lead_that_one_answer_shows_twice_leaves_no_order() -> None:
     once, other = Entry(1, 10, 10), Entry(2, 20, 20)
     assert observed_orders([[once, other]]) == ("id", "created_time", "modified_time")
     assert observed_orders([[once, once, other]]) == ()
+
+
+def _asked(leads: DriftingList) -> tuple[Reading, list[Window], list[Response]]:
+    """A whole read, one request at a time."""
+    reading = Reading(leads.cap)
+    answers: list[Response] = []
+    while reading.verdict is None:
+        for window in reading.wanted():
+            answers.append(_respond(leads, window, 2 * len(answers)))
+            reading.record(answers[-1])
+    return reading, [answer.window for answer in answers], answers
+
+
+@pytest.mark.parametrize("order", HONEST)
+@pytest.mark.parametrize("writes", [0, 0.2])
+def test_both_ends_are_read_after_all_else_and_no_url_is_asked_for_twice(order: str, writes: float) -> None:
+    reading, windows, answers = _asked(
+        DriftingList(order, leads=900, cap=50, habits=Habits(writes=writes), seed=2)
+    )
+    assert str(reading.verdict) == f"PROVEN({order})"
+    at_end = [answer.window.page == 1 or not answer.has_next for answer in answers]
+    closing = answers[len(at_end) - at_end[::-1].index(False) :]
+    assert {answer.window.page == 1 for answer in closing} == {True, False}
+    assert len(set(windows)) == len(windows)
+
+
+def test_leads_that_come_in_the_middle_are_counted_and_not_waited_for() -> None:
+    """As where ids are given out early and committed late: a whole read shows them, another shows no more."""
+    ids, answers = list(range(0, 400, 2)), 0
+    reading = Reading(20)
+    while reading.verdict is None:
+        for window in reading.wanted():
+            if answers == 12:
+                ids = sorted([*ids, 301, 303, 305])
+            shown, answers = ids[window.offset : window.stop], answers + 1
+            entries = [Entry(lead, None, None) for lead in shown]
+            reading.record(
+                Response(window, entries, len(ids), window.stop < len(ids), 0, 2 * answers, 2 * answers + 1)
+            )
+    assert reading.verdict.strength is Strength.CONVERGED
+    assert "counts more leads than it shows" in reading.verdict.reason
+    spread, closing, whole_reads = 16, 2, 11 + 12
+    assert answers <= spread + closing + whole_reads
+
+
+def test_the_same_is_not_asked_for_more_than_seven_times() -> None:
+    """The server leaves one lead out of each page, so none has the size that was asked for."""
+    record, tick = Record(20), 0
+
+    def take(window: Window) -> None:
+        nonlocal tick
+        shown = range(window.offset, min(window.stop, 45) - 1)
+        entries = [Entry(lead, None, None) for lead in shown]
+        record.add(Response(window, entries, 45, window.stop < 45, 0, tick, tick + 1))
+        tick += 2
+
+    for window in (Window(1, 20), Window(2, 20), Window(3, 20)):
+        take(window)
+    closing, asked = Closing(record, limit=1000, lateness=(0,)), 0
+    while windows := closing.wanted():
+        asked += len(windows)
+        for window in windows:
+            take(window)
+    assert "no page of the size asked for" in closing.flaw
+    assert 6 <= asked <= 7

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_sela.snapshot import Strength
-from tests.snapshot.drifting import HONEST, SECOND, DriftingList, Habits
+from tests.snapshot.drifting import DriftingList, Habits
+from tests.snapshot.rows import HONEST, SECOND
 from tests.snapshot.simulation import read
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from airflow_provider_sela.snapshot import Entry, Window
 from airflow_provider_sela.testing import Request, Response, SelaApi, drf, sample_lead
-from tests.snapshot.drifting import SECOND, DriftingList
+from tests.snapshot.drifting import DriftingList
+from tests.snapshot.rows import SECOND
 
 
 class DriftingApi(SelaApi):
@@ -32,7 +33,11 @@ class DriftingApi(SelaApi):
         )
         with self.lock:
             answer = self.drifting.answer(window)
-        dated = {"Date": email.utils.formatdate(answer.date / SECOND, usegmt=True)}
+        dated = {"Date": _http_date(answer.date)}
+        if answer.age:
+            dated["Age"] = str(answer.age)
+        if answer.expires:
+            dated["Expires"] = _http_date(answer.expires)
         if answer.gone:
             response = drf.refusal(404, "Invalid page.")
         else:
@@ -55,6 +60,10 @@ class DriftingApi(SelaApi):
 def plain_requests(leads: DriftingList) -> int:
     """Requests that a plain walk over the list takes."""
     return math.ceil(len(leads) / leads.cap)
+
+
+def _http_date(moment: int) -> str:
+    return email.utils.formatdate(moment / SECOND, usegmt=True)
 
 
 def _iso(moment: int | None) -> str | None:

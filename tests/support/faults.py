@@ -69,12 +69,13 @@ class FaultServer:
 
     :param acts: what the first, second, … request gets; the last act repeats.
     :param tls: context of a server that speaks https.
+    :param host: address of loopback.
     :ivar acts: the acts still to come.
     :ivar requests: what came in, in order.
     :ivar connections: number of TCP connections accepted.
     """
 
-    def __init__(self, *acts: Act, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *acts: Act, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.acts = list(acts)
         self._tls = tls
         self._lock = threading.Lock()
@@ -82,9 +83,11 @@ class FaultServer:
         self._open: list[socket.socket] = []
         self.requests: list[Received] = []
         self.connections = 0
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family, backlog=64)
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        place = f"[{host}]" if ":" in host else host
+        self.url = f"{'https' if tls else 'http'}://{place}:{self.port}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()

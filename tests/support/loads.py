@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -15,7 +16,7 @@ from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.landing import land
 from airflow_provider_sela.warehouse.registry import engine_for
-from airflow_provider_sela.warehouse.tables import Load, Mode
+from airflow_provider_sela.warehouse.tables import Load, Mode, TaskRun
 from tests.support.databases import plain
 from tests.support.spooling import add
 
@@ -38,9 +39,12 @@ def load_leads(
     table: str = "leads",
     mode: Mode = Mode.MERGE,
     run_id: str = "run",
+    task_run: TaskRun | None = None,
     started: datetime | None = None,
     rejects: Iterable[Any] = (),
     deleted_ids: Sequence[int] = (),
+    verdict: str = "ATOMIC",
+    max_deletes: float | None = None,
     conn_id: str = "warehouse",
     engine: Engine | None = None,
     **options: bool,
@@ -54,9 +58,13 @@ def load_leads(
         for item in rejects:
             spool.reject(item)
         with engine:
-            return land(
-                engine, spool, Load(run_id, stats(spool, began), deleted_ids=deleted_ids), mode, **options
+            read = Load(
+                task_run or TaskRun(run_id),
+                replace(stats(spool, began), verdict=verdict),
+                deleted_ids=deleted_ids,
+                max_deletes=max_deletes,
             )
+            return land(engine, spool, read, mode, **options)
 
 
 def stats(spool: Spool, started: datetime) -> ReadStats:

@@ -5,25 +5,28 @@ from __future__ import annotations
 import base64
 import contextlib
 import socket
+import ssl
 import threading
 from typing import Self
 from urllib.parse import urlsplit
 
-from tests.support.faults import Received, read_request
+from tests.support.faults import Received, handshake, read_request
 
 
 class Proxy:
     """Serves for as long as the ``with`` block lasts.
 
     :param credentials: ``user:password`` that clients must show; None for an open proxy.
+    :param tls: context of a proxy that is spoken to in https.
     :ivar requests: what clients asked the proxy itself.
     """
 
-    def __init__(self, credentials: str | None = None) -> None:
+    def __init__(self, credentials: str | None = None, *, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._wanted = f"Basic {base64.b64encode(credentials.encode()).decode()}" if credentials else None
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.requests: list[Received] = []
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -42,6 +45,8 @@ class Proxy:
 
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError), client:
+            if self._tls is not None:
+                client = handshake(client, self._tls)
             request = read_request(client)
             if request is None:
                 return

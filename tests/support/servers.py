@@ -34,7 +34,7 @@ def binary(name: str, package: str) -> str:
         map(str, versions), None
     )
     if found is None:
-        _lacking(f"{name} is not installed: apt-get install {package}")
+        lacking(f"{name} is not installed: apt-get install {package}")
     return found
 
 
@@ -44,17 +44,18 @@ def driver(*modules: str) -> None:
         try:
             import_module(module)
         except ImportError:
-            _lacking(f"{module} is not installed: uv sync --group servers")
+            lacking(f"{module} is not installed: uv sync --group servers")
 
 
 def odbc_driver(name: str, package: str) -> None:
     """An ODBC driver; without it the test is skipped, but never in CI."""
     driver("pyodbc", "airflow.providers.odbc")
     if name not in import_module("pyodbc").drivers():
-        _lacking(f"the ODBC driver {name} is not installed: apt-get install {package}")
+        lacking(f"the ODBC driver {name} is not installed: apt-get install {package}")
 
 
-def _lacking(message: str) -> NoReturn:
+def lacking(message: str) -> NoReturn:
+    """Skip the test, which needs what is not there; in CI, fail."""
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
@@ -114,8 +115,8 @@ def postgres() -> Iterator[int]:
 
 
 @contextmanager
-def mariadb() -> Iterator[int]:
-    """MariaDB with user ``root`` without a password; gives the port."""
+def mariadb(*options: str) -> Iterator[int]:
+    """MariaDB with user ``root`` without a password, started with some options; gives the port."""
     install, server = binary("mariadb-install-db", "mariadb-server"), binary("mariadbd", "mariadb-server")
     user, port = account("mysql"), free_port()
     with _folder("my", user) as folder:
@@ -127,8 +128,20 @@ def mariadb() -> Iterator[int]:
         loopback = ["--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"]
         # As Debian's configuration has it, and MySQL 8 and MariaDB 11.6 without one.
         text = "--character-set-server=utf8mb4"
-        with serving([*command, *loopback, text], user, lambda: _mariadb_answers(port)):
+        with serving([*command, *loopback, text, *options], user, lambda: _mariadb_answers(port)):
             yield port
+
+
+@contextmanager
+def redis() -> Iterator[int]:
+    """Redis in memory, without a password; gives the port."""
+    server, port, user = binary("redis-server", "redis-server"), free_port(), account("redis")
+    command = [server, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
+    with (
+        _folder("redis", user) as folder,
+        serving([*command, "--dir", str(folder)], user, lambda: listens(port)),
+    ):
+        yield port
 
 
 @contextmanager
@@ -154,7 +167,7 @@ def _java(jar: str, package: str, program: str, port: int, options: str) -> Iter
     driver("jaydebeapi", "airflow.providers.jdbc")
     java, path = binary("java", "openjdk-17-jre-headless"), Path("/usr/share/java", jar)
     if not path.exists():
-        _lacking(f"{jar} is not installed: apt-get install {package}")
+        lacking(f"{jar} is not installed: apt-get install {package}")
     # A small heap and one collector thread: the tests share the machine.
     command = [java, "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", str(path), program]
     with _folder("java", None) as folder:

@@ -2,8 +2,9 @@
 
 The client is the real connector over the real protocol. Added here: UPDATE, DELETE and MERGE in a transaction
 hold their table until it ends, and others wait (docs.snowflake.com, "Transactions"); a closed session is
-rolled back; the login answers with the warehouse; a timestamp that is NULL arrives as NULL; a failure inside
-is an error of the statement and no broken server, which the connector would ask again without end.
+rolled back; the login answers with the warehouse and a token to log out with; a timestamp that is NULL
+arrives as NULL; a failure inside is an error of the statement and no broken server, which the connector would
+ask again without end.
 
 Run as ``python snowflake_server.py PORT CERTIFICATE KEY``.
 """
@@ -114,6 +115,8 @@ async def login(request: Request) -> Response:
     answer = await fake.login_request(request)
     content = json.loads(answer.body)
     content["data"]["sessionInfo"]["warehouseName"] = request.query_params.get("warehouse")
+    # Without it the connector takes the session for closed, and never ends it.
+    content["data"]["masterToken"] = content["data"]["token"]
     return JSONResponse(content)
 
 

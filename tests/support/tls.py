@@ -48,11 +48,16 @@ class Authority:
         return context
 
     def issue(
-        self, name: str, *extensions: x509.ExtensionType, days: int = 1, password: bytes | None = None
+        self,
+        name: str,
+        *extensions: x509.ExtensionType,
+        days: int = 1,
+        password: bytes | None = None,
+        subject: str | None = None,
     ) -> tuple[Path, Path]:
         """Files with a certificate and its key; a password encrypts the key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(f"Sela test {name}"), self._name, key, days)
+        builder = _builder(_name(subject or f"Sela test {name}"), self._name, key, days)
         for extension in extensions:
             builder = builder.add_extension(extension, critical=False)
         certificate_file, key_file = self._folder / f"{name}.pem", self._folder / f"{name}.key"

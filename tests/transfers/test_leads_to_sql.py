@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
-from airflow_provider_sela.exceptions import SelaTargetUnavailableError
+from airflow_provider_sela.exceptions import SelaRequestError, SelaTargetUnavailableError
 from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 from tests.snapshot.drifting import DriftingList
 from tests.support.databases import DuckDB
 from tests.support.drifting_api import DriftingApi
 from tests.support.loads import SALT, load
+from tests.support.tasks import rendered
 
 
 def test_leads_land_and_the_counts_are_the_result(
@@ -31,7 +32,8 @@ def test_leads_land_and_the_counts_are_the_result(
     assert result.pop("requests") == len(api.requests)
     assert result == {
         "table": "leads", "verdict": "PROVEN(id)", "read": 250, "new": 250, "changed": 0, "unchanged": 0,
-        "deleted": 0, "nulled": 5, "rejected": 0, "retries": 0, "repaired": 0, "passes": 1,
+        "deleted": 0, "ahead": 0, "nulled": 5, "rejected": 0, "retries": 0, "repaired": 0, "passes": 1,
+        "missing_fields": [], "unknown_fields": [],
     }  # fmt: skip
     assert [row["id"] for row in warehouse.table()] == list(api.leads)
     json.dumps(result)
@@ -43,7 +45,10 @@ def test_the_result_is_logged_in_one_line(
     caplog.set_level(logging.INFO)
     load()
     logged = caplog.text + "".join(capfd.readouterr())
-    assert "landed table=leads verdict=PROVEN(id) read=250 new=250 changed=0 unchanged=0 deleted=0" in logged
+    assert (
+        "landed table=leads verdict=PROVEN(id) read=250 new=250 changed=0 unchanged=0 deleted=0 ahead=0"
+        in logged
+    )
 
 
 def test_the_second_run_finds_nothing_new(warehouse: DuckDB) -> None:
@@ -107,7 +112,7 @@ def test_every_mode_is_chosen_by_its_name(warehouse: DuckDB, mode: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"mode": "upsert"}, "mode is 'upsert': allowed are merge, replace, append, history"),
+        ({"mode": "upsert"}, "mode is 'upsert': allowed are merge, replace, append and history"),
         ({"deletes": "remove"}, "deletes is 'remove': allowed are ignore and mark"),
         ({"deletes": "mark", "mode": "append"}, "goes with merge and history"),
         ({"deletes": "mark", "email": "a@example.com"}, "leave the filters out"),
@@ -121,8 +126,34 @@ def test_every_mode_is_chosen_by_its_name(warehouse: DuckDB, mode: str) -> None:
 def test_arguments_that_make_no_sense_fail_at_once(
     api: SelaApi, warehouse: DuckDB, arguments: dict[str, Any], message: str
 ) -> None:
+    given = {"conn_id": "warehouse", "table": "leads", **arguments}
+    with pytest.raises(SelaRequestError, match=message):
+        SelaLeadsToSqlOperator(task_id="load", **given)
     with pytest.raises(AirflowFailException, match=message):
-        load(**arguments)
+        rendered(SelaLeadsToSqlOperator, **given).execute({})
+    assert api.requests == []
+
+
+def test_what_may_contradict_each_other_once_it_is_rendered_passes_until_then() -> None:
+    arguments = {"conn_id": "warehouse", "table": "{{ table }}", "deletes": "mark"}
+    SelaLeadsToSqlOperator(task_id="mode", mode="{{ mode }}", **arguments)
+    SelaLeadsToSqlOperator(task_id="filter", email="{{ email }}", **arguments)
+
+
+def test_the_text_of_false_creates_no_table_and_adds_no_column(api: SelaApi, warehouse: DuckDB) -> None:
+    given: dict[str, Any] = {"conn_id": "warehouse", "table": "leads"}
+    with pytest.raises(AirflowFailException, match="there is no table leads"):
+        rendered(SelaLeadsToSqlOperator, native=False, **given, create_table=False).execute({})
+    warehouse.run("CREATE TABLE leads (id BIGINT)")
+    with pytest.raises(AirflowFailException, match="add_columns"):
+        rendered(SelaLeadsToSqlOperator, native=False, **given, add_columns=False).execute({})
+    assert api.requests == []
+    assert rendered(SelaLeadsToSqlOperator, native=False, **given, add_columns=True).execute({})["new"] == 250
+
+
+def test_none_that_became_a_text_makes_no_table_of_that_name(api: SelaApi, warehouse: DuckDB) -> None:
+    with pytest.raises(AirflowFailException, match="table is the text None"):
+        rendered(SelaLeadsToSqlOperator, native=False, conn_id="warehouse", table=None).execute({})
     assert api.requests == []
 
 

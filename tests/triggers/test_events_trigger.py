@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import re
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.testing import Request, Response, SelaApi, drf
 from airflow_provider_sela.triggers import events_trigger as events
 from airflow_provider_sela.triggers.leads import SelaLeadsEventTrigger
+from airflow_provider_sela.triggers.watching import whole_look
 from tests.triggers.waits import Reversed, Shrinking, Shuffled, connect, lead, until
 
 POLL = 0.05
@@ -22,6 +26,20 @@ class ByChange(SelaApi):
 
     def select(self, filters: dict[str, str]) -> Any:
         return sorted(super().select(filters), key=lambda item: item["modified_time"], reverse=True)
+
+
+class Pinned(SelaApi):
+    """The list with the newest id first, behind 60 leads that somebody has pinned."""
+
+    def select(self, filters: dict[str, str]) -> Any:
+        return sorted(super().select(filters), key=lambda item: (item["id"] >= 28_060, -item["id"]))
+
+
+class ByCreation(SelaApi):
+    """The list with the lead created last first."""
+
+    def select(self, filters: dict[str, str]) -> Any:
+        return sorted(super().select(filters), key=lambda item: item["created_time"], reverse=True)
 
 
 class Store:
@@ -162,6 +180,102 @@ async def test_an_event_that_may_not_have_been_taken_over_is_fired_again_rather_
     assert before.ids() == after.ids() == [new]
 
 
+async def test_leads_that_appear_behind_pinned_ones_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Pinned(leads=230, page_size=50, max_page_size=50) as api:
+        connect(monkeypatch, api)
+        async with Watch() as watch:
+            await looked(api, 8)
+            new: list[int] = []
+            for number in range(40, 201, 40):
+                new += [api.add()["id"] for _ in range(40)]
+                await until(lambda: len(watch.ids()) >= number)  # noqa: B023
+        assert watch.ids() == new
+
+
+async def test_backdated_leads_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ByCreation(leads=230, page_size=50, max_page_size=50) as api:
+        connect(monkeypatch, api)
+        async with Watch() as watch:
+            await looked(api, 8)
+            old = api.leads[28_030]["created_time"]
+            new = [api.add(lead(90_000 + number, created_time=old))["id"] for number in range(20)]
+            await until(lambda: len(watch.ids()) >= 20)
+        assert watch.ids() == new
+
+
+@pytest.mark.parametrize("kind", [SelaApi, Reversed])
+@pytest.mark.parametrize("step", [1, 3])
+async def test_an_import_that_commits_slowly_while_others_come_is_reported_lead_by_lead(
+    monkeypatch: pytest.MonkeyPatch, kind: type[SelaApi], step: int
+) -> None:
+    """The ids of its leads were drawn before those of 800 that are there long before them."""
+    with kind(leads=230, page_size=50, max_page_size=50) as api:
+        connect(monkeypatch, api)
+        async with Watch() as watch:
+            await looked(api, 8)
+            for start in range(92_000, 92_000 + 800 * step, 200 * step):
+                with api.lock:
+                    later = [api.add(lead(number)) for number in range(start, start + 200 * step, step)]
+                await until(lambda: {item["id"] for item in later} <= set(watch.ids()))  # noqa: B023
+            for start in range(91_000, 91_000 + 100 * step, 25 * step):
+                with api.lock:
+                    imported = [api.add(lead(number)) for number in range(start, start + 25 * step, step)]
+                await until(lambda: {item["id"] for item in imported} <= set(watch.ids()))  # noqa: B023
+        assert len(watch.ids()) == len(set(watch.ids())) == 900
+
+
+async def test_more_scattered_leads_than_are_remembered_are_covered_by_a_whole_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = Store()
+    with Reversed(leads=450, page_size=200, max_page_size=200) as api:
+        connect(monkeypatch, api, page_size=200)
+        async with Watch(store, poll_interval=0.2) as watch:
+            await until(lambda: store.data)
+            with api.lock:
+                new = [api.add(lead(number))["id"] for number in range(90_000, 90_000 + 1_200 * 7, 7)]
+            await until(lambda: len(watch.ids()) >= 1_200)
+            await until(lambda: json.loads(store.data["sela_leads_cursor"])["ids"]["covered"] == new[-1])
+        assert watch.ids() == new
+        assert len(json.loads(store.data["sela_leads_cursor"])["ids"]["stretches"]) == 2_000
+        assert len(store.data["sela_leads_cursor"]) < 30_000
+
+
+async def _first(events: Any) -> Any:
+    async for event in events:
+        return event.payload
+    raise AssertionError("the watch ended")
+
+
+async def test_a_watcher_that_joins_others_begins_with_the_whole_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Reversed(leads=230, page_size=50, max_page_size=50) as api:
+        connect(monkeypatch, api)
+        trigger = SelaLeadsEventTrigger(poll_interval=POLL)
+        async with aclosing(trigger.open_shared_stream(trigger.serialize()[1])) as stream:
+            assert (await anext(stream)).whole
+            assert not (await anext(stream)).whole
+            first = asyncio.create_task(_first(trigger.filter_shared_stream(stream)))
+            await until(lambda: any(request.query["page"] == "5" for request in api.requests[-5:]))
+            await looked(api, 3)
+            new = api.add()["id"]
+            assert (await first)["ids"] == [new]
+
+
+async def test_a_whole_reading_of_ones_own_is_tried_until_it_succeeds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with SelaApi(leads=130, page_size=50, max_page_size=50) as api:
+        connect(monkeypatch, api, max_attempts=1)
+        api.answer_next(503, times=2)
+        trigger = SelaLeadsEventTrigger(poll_interval=POLL)
+        look = await whole_look(trigger.serialize()[1], logging.getLogger("watch"))
+    assert look.whole
+    assert len(look.entries) == 130
+    assert [request.status for request in api.requests] == [503, 503, 200, 200, 200]
+
+
 async def test_without_a_store_a_restart_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     with SelaApi(leads=30) as api:
         connect(monkeypatch, api)
@@ -261,6 +375,32 @@ async def test_failures_never_end_the_watch_nor_make_it_hammer_the_server(
             new = api.add()["id"]
             await until(lambda: watch.events)
     assert watch.ids() == [new]
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [("7200", 3600), ("4000000000", 3600), ("Fri, 31 Dec 9999 23:59:59 GMT", 3600), ("50", 50)],
+)
+async def test_a_server_can_silence_a_watch_for_an_hour_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    asked: str,
+    seconds: float,
+) -> None:
+    logged = ""
+    with SelaApi(leads=30) as api:
+        connect(monkeypatch, api, max_attempts=1)
+        async with Watch():
+            await looked(api)
+            api.answer_next(429, headers={"Retry-After": asked})
+            while "the watch goes on" not in logged:
+                await asyncio.sleep(0.05)
+                logged += capsys.readouterr().out + caplog.text
+    found = re.search(r"the watch goes on in (\d+) s", logged)
+    assert found is not None
+    # With the jitter of every pause.
+    assert seconds <= int(found[1]) <= seconds * 1.1
 
 
 async def test_watchers_with_the_same_arguments_poll_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,7 +513,7 @@ async def test_leads_that_leave_during_a_look_are_no_failure_of_the_watch(
             api.add(lead(90_000))
             await until(lambda: watch.events)
     assert watch.ids() == [90_000]
-    assert any(request.status == 404 for request in api.requests) is (kind is not Reversed)
+    assert any(request.status == 404 for request in api.requests)
     assert "in a row" not in caplog.text + capsys.readouterr().out
 
 

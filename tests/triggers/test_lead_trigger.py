@@ -60,6 +60,16 @@ async def test_it_waits_until_the_lead_has_one_of_the_statuses(monkeypatch: pyte
         assert (await task)["ids"] == [1]
 
 
+async def test_statuses_that_the_triggerer_rendered_to_a_text_are_read_as_the_list_that_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with SelaApi(leads=[lead(1, external_id="wanted", status="LOST")]) as api:
+        connect(monkeypatch, api)
+        assert (await first_event(waiting(statuses="['CLOSED', 'LOST']")))["ids"] == [1]
+        nothing = await first_event(waiting(statuses="None"))
+    assert (nothing["status"], nothing["error"]) == ("failed", "SelaRequestError")
+
+
 async def test_the_deadline_ends_the_wait_also_while_the_server_is_silent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -131,6 +141,17 @@ async def test_retry_after_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
         assert (await first_event(waiting(poke_interval=0.1)))["status"] == "found"
         refused, answered = (request.at for request in server.requests)
         assert 1 <= answered - refused < 2.5
+
+
+@pytest.mark.parametrize("asked", ["3600", "4000000000"])
+async def test_a_retry_after_beyond_the_deadline_does_not_put_it_off(
+    monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    with FaultServer(reply(429, b"{}", Retry_After=asked)) as server:
+        connect(monkeypatch, server)
+        event = await first_event(waiting(poke_interval=0.1, deadline=time.time() + 1))
+    assert event == {"status": "timeout"}
+    assert len(server.requests) == 1
 
 
 async def test_what_the_server_asked_the_worker_is_obeyed_by_the_trigger(

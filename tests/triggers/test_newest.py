@@ -267,62 +267,88 @@ def entries(*ids: int, at: int = 0) -> list[Entry]:
     return [Entry(number, None, at + number) for number in ids]
 
 
-def test_leads_of_the_baseline_are_not_new_and_later_ones_are_new_once() -> None:
-    cursor = Cursor()
-    cursor.baseline(entries(10, 11, 12), whole=False)
-    assert cursor.take(entries(3, 11, 12, 13, 14)).new == [13, 14]
-    assert cursor.take(entries(12, 13, 14, 15)).new == [15]
+def knowing(*ids: int, **limits: int) -> Cursor:
+    """A cursor that has seen a whole list."""
+    cursor = Cursor(**limits)
+    cursor.take(entries(*ids), whole=True)
+    return cursor
 
 
-def test_a_lead_whose_id_shows_up_late_is_new() -> None:
-    cursor = Cursor()
-    cursor.baseline(entries(10, 11), whole=True)
-    assert cursor.take(entries(14)).new == [14]
-    assert cursor.take(entries(13, 14)).new == [13]
+def test_leads_that_were_there_are_not_new_and_later_ones_are_new_once() -> None:
+    cursor = knowing(10, 11, 12)
+    assert cursor.take(entries(11, 12, 13, 14), whole=False) == ([13, 14], [])
+    assert cursor.take(entries(12, 13, 14, 15), whole=False) == ([15], [])
 
 
-def test_after_a_whole_list_a_lower_id_is_new_and_an_earlier_time_is_a_change() -> None:
-    whole, part = Cursor(), Cursor()
-    whole.baseline(entries(10, 11), whole=True)
-    part.baseline(entries(10, 11), whole=False)
-    late = [*entries(3), Entry(10, None, 5)]
-    assert whole.take(late) == ([3], [10])
-    assert part.take(late) == ([], [])
+def test_a_lead_whose_id_shows_up_late_is_new_and_an_earlier_time_is_a_change() -> None:
+    cursor = knowing(10, 11)
+    assert cursor.take(entries(14), whole=False).new == [14]
+    assert cursor.take([*entries(3, 13, 14), Entry(10, None, 5)], whole=False) == ([3, 13], [10])
 
 
-def test_without_a_baseline_every_lead_is_new() -> None:
-    assert Cursor().take(entries(3, 7)) == ([3, 7], [])
-    empty = Cursor()
-    empty.baseline([], whole=False)
-    assert empty.take(entries(3, 7)) == ([3, 7], [])
+def test_of_an_empty_list_every_later_lead_is_new() -> None:
+    assert knowing().take(entries(3, 7), whole=False) == ([3, 7], [])
 
 
-def test_a_lead_that_shows_up_late_is_new_down_to_the_floor_and_not_below() -> None:
-    cursor = Cursor(limit=10)
-    cursor.baseline(entries(*range(10, 260, 10)), whole=True)
-    assert cursor.take(entries(145, 150)).new == []
-    assert cursor.take(entries(155)).new == [155]
+def test_a_lead_that_shows_up_late_is_new_in_the_newest_gaps_and_in_the_widest() -> None:
+    ids = [*range(20, 220, 20), *range(400, 510, 10)]
+    cursor = knowing(*ids, stretches=10)
+    assert cursor.take(entries(*ids, 25, 405, 445), whole=False).new == []
+    assert cursor.take(entries(1, 150, 300, 455, 495), whole=False).new == [1, 150, 300, 455, 495]
+
+
+@pytest.mark.parametrize("step", [1, 7])
+def test_of_many_new_leads_of_which_the_later_ones_are_seen_first_none_is_lost(step: int) -> None:
+    """Whether ids follow one another or have others between them."""
+    cursor, reported = knowing(*range(1, 50)), []
+    new = list(range(100, 100 + 1000 * step, step))
+    for seen in (new[400:], new[200:], new):
+        cursor = Cursor.load(json.loads(json.dumps(cursor.dump())), stretches=300)
+        reported += cursor.take(entries(*seen), whole=False).new
+    assert sorted(reported) == new
+    assert cursor.full is (step > 1)
+    assert cursor.take(entries(*new), whole=True).new == []
+    assert not cursor.full
+
+
+def test_an_import_that_commits_slowly_and_in_any_order_is_new_lead_by_lead() -> None:
+    """Its ids were drawn before those of thousands of leads that are seen long before."""
+    cursor, chance = knowing(*range(1, 20_000)), random.Random(5)  # noqa: S311
+    imported = list(range(20_000, 21_000))
+    chance.shuffle(imported)
+    for number, key in enumerate(imported):
+        later = range(21_000 + 8 * number, 21_008 + 8 * number)
+        assert cursor.take(entries(key, *later), whole=number % 50 == 0).new == [key, *later]
 
 
 def test_a_changed_lead_is_changed_once_and_a_new_one_is_not_changed() -> None:
-    cursor = Cursor()
-    cursor.baseline(entries(1, 2, 3), whole=True)
-    assert cursor.take([Entry(2, None, 900), *entries(3)]) == ([], [2])
-    assert cursor.take([Entry(2, None, 900), Entry(4, None, 901)]) == ([4], [])
+    cursor = knowing(1, 2, 3)
+    assert cursor.take([Entry(2, None, 900), *entries(3)], whole=False) == ([], [2])
+    assert cursor.take([Entry(2, None, 900), Entry(4, None, 901)], whole=False) == ([4], [])
 
 
-def test_a_stored_cursor_stays_small_and_knows_the_same() -> None:
+@pytest.mark.parametrize("step", [1, 2, 1000])
+def test_a_stored_cursor_stays_small_and_knows_the_same(step: int) -> None:
+    ids, now = range(1, 50_000 * step, step), 1_767_225_600_000_000
     cursor = Cursor()
-    cursor.baseline(entries(*range(1, 50_000)), whole=True)
+    cursor.take(entries(*ids, at=now), whole=True)
     stored = json.dumps(cursor.dump())
     assert len(stored) < 25_000
     again = Cursor.load(json.loads(stored))
-    assert again.joins(entries(49_999))
-    assert not again.joins([Entry(49_999, None, 1)])
-    assert again.take(entries(49_998, 49_999, 50_000)).new == [50_000]
+    assert again.take(entries(*ids, at=now), whole=False) == ([], [])
+    assert again.take(entries(ids[-1], ids[-1] + 1, at=now), whole=False).new == [ids[-1] + 1]
 
 
-@pytest.mark.parametrize("data", [None, 7, {}, {"ids": 3, "changes": []}, {"ids": [[1]]}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        None, 7, {}, {"ids": 3, "changes": []}, {"ids": [[1]]},
+        {"ids": [[7], [[8]]], "changes": [[], []]},
+        {"ids": {"covered": "8", "stretches": []}, "changes": [[], []]},
+        {"ids": {"covered": 8, "stretches": [1]}, "changes": [[], []]},
+        {"ids": {"covered": 8, "stretches": "12"}, "changes": [[], []]},
+    ],
+)  # fmt: skip
 def test_what_is_no_cursor_is_refused(data: Any) -> None:
     with pytest.raises(ValueError, match="cursor"):
         Cursor.load(data)
@@ -330,14 +356,27 @@ def test_what_is_no_cursor_is_refused(data: Any) -> None:
 
 @given(st.lists(st.lists(st.integers(1, 60), max_size=30), max_size=20))
 def test_over_any_readings_each_lead_is_new_at_most_once(readings: list[list[int]]) -> None:
-    cursor = Cursor(limit=10)
-    cursor.baseline([], whole=True)
+    cursor = Cursor(stretches=3)
     reported: list[int] = []
     for reading in readings:
-        reported += cursor.take(entries(*reading)).new
-        cursor = Cursor.load(json.loads(json.dumps(cursor.dump())), limit=10)
+        reported += cursor.take(entries(*reading), whole=False).new
+        cursor = Cursor.load(json.loads(json.dumps(cursor.dump())), stretches=3)
     assert len(reported) == len(set(reported))
-    assert not reported or max(reported) == max(max(reading, default=0) for reading in readings)
+    assert set(reported) == {key for reading in readings for key in reading}
+
+
+@given(st.lists(st.tuples(st.lists(st.integers(1, 60), max_size=30), st.booleans()), max_size=20))
+def test_no_gap_is_forgotten_that_no_whole_look_has_covered(
+    readings: list[tuple[list[int], bool]],
+) -> None:
+    cursor, known, covered = Cursor(stretches=2), set[int](), 0
+    for reading, whole in readings:
+        new = set(cursor.take(entries(*reading), whole=whole).new)
+        assert {key for key in reading if key > covered} - known <= new <= set(reading) - known
+        known |= set(reading)
+        if whole:
+            covered = max(known, default=0)
+            assert not cursor.full
 
 
 def test_an_entry_keeps_id_and_times_alone() -> None:

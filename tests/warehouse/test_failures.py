@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -61,16 +62,15 @@ def coded(*args: Any, **codes: Any) -> Exception:
     ],
 )
 def test_a_code_says_whether_a_retry_can_help(error: Exception, final: bool) -> None:
-    def work() -> None:
-        failing(error)
-
-    with pytest.raises(SelaTargetError) as scrubbed_error:
-        scrubbed(work)
-    with pytest.raises(SelaTargetError) as quoted_error:
-        quoted(work, "here")
-    for raised in (scrubbed_error.value, quoted_error.value):
-        assert raised.retryable is not final
-        assert raised.__context__ is None
+    runs: list[Callable[[], object]] = [
+        lambda: scrubbed(lambda: failing(error)),
+        lambda: quoted(lambda: failing(error), "here"),
+    ]
+    for run in runs:
+        with pytest.raises(SelaTargetError) as raised:
+            run()
+        assert raised.value.retryable is not final
+        assert raised.value.__context__ is None
 
 
 def test_a_key_that_is_there_twice_passes_where_loads_do_not_queue() -> None:

@@ -14,7 +14,7 @@ from airflow_provider_sela.exceptions import SelaTargetError
 from airflow_provider_sela.storage.spool import Line, Spool
 from airflow_provider_sela.warehouse.landing import land
 from airflow_provider_sela.warehouse.registry import engine_for
-from airflow_provider_sela.warehouse.tables import HASH, Load
+from airflow_provider_sela.warehouse.tables import HASH, Load, TaskRun
 from tests.support.databases import Database
 from tests.support.errors import chain
 from tests.support.loads import lead, load_leads, moment, stats
@@ -73,7 +73,7 @@ def test_a_value_that_cannot_be_staged_is_not_quoted(
         if field != "id" and database.name in ("sqlite", "generic", "h2", "hsqldb"):
             pytest.skip("the column takes any text")
         with engine, pytest.raises(SelaTargetError, match="nothing was written") as caught:
-            land(engine, spool, Load("run", stats(spool, moment(1))))
+            land(engine, spool, Load(TaskRun("run"), stats(spool, moment(1))))
     # The emulation of Snowflake calls JSON that is none an internal error.
     assert caught.value.retryable is (database.name == "snowflake" and field == "metadata")
     assert_nothing_leaked(caught.value, caplog.text, *capfd.readouterr())

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from airflow_provider_sela.testing import sample_leads
-from airflow_provider_sela.warehouse.tables import Mode
+from airflow_provider_sela.warehouse.tables import Mode, TaskRun
 from tests.support.databases import Database
 from tests.support.loads import expected, landed, lead, load_leads, moment
 
@@ -16,7 +16,7 @@ def test_every_lead_lands_with_every_field_typed(database: Database) -> None:
     leads = sample_leads(250)
     result = load_leads(leads, run_id="first", started=moment(1))
     assert result == {
-        "verdict": "ATOMIC", "read": 250, "new": 250, "changed": 0, "unchanged": 0, "deleted": 0,
+        "verdict": "ATOMIC", "read": 250, "new": 250, "changed": 0, "unchanged": 0, "deleted": 0, "ahead": 0,
         "nulled": 5, "rejected": 0, "requests": 3, "retries": 1, "repaired": 0, "passes": 1,
     }  # fmt: skip
     rows = database.table()
@@ -88,9 +88,13 @@ def test_the_books_are_kept_beside_the_rows(database: Database) -> None:
     assert books.pop("finished") > moment(2)
     assert books.pop("target").lower() == "leads"
     assert books.pop("watermark") == max(expected(item)["modified_time"] for item in sample_leads(5))
+    assert len(books.pop("attempt_id")) == 32
+    assert books.pop("load_id") == TaskRun("scheduled__1").load_id
     assert books == {
-        "run_id": "scheduled__1", "mode": "merge", "verdict": "ATOMIC", "reason": None,
-        "started": moment(2), "read": 5, "new": 5, "changed": 0, "unchanged": 0, "deleted": 0,
+        "run_id": "scheduled__1", "dag_id": None, "task_id": None, "map_index": -1,
+        "mode": "merge", "verdict": "ATOMIC", "reason": None,
+        "missing_fields": None, "unknown_fields": None,
+        "started": moment(2), "read": 5, "new": 5, "changed": 0, "unchanged": 0, "deleted": 0, "ahead": 0,
         "nulled": 0, "rejected": 0, "requests": 3, "retries": 1, "repaired": 0, "passes": 1,
     }  # fmt: skip
 

@@ -25,20 +25,26 @@ def test_without_rules_the_lead_itself_passes() -> None:
 
 
 def test_excluded_fields_are_gone_and_the_lead_itself_is_untouched() -> None:
-    assert Privacy(exclude=["email", "metadata"])(LEAD) == {
+    assert Privacy(exclude_fields=["email", "metadata"])(LEAD) == {
         "id": 1, "phone_number": "+18045550123", "score": 5,
     }  # fmt: skip
     assert LEAD["email"] == "ada@example.com"
 
 
 def test_extra_stands_for_every_field_that_is_not_documented() -> None:
-    assert "score" not in Privacy(exclude=["extra"])(LEAD)
+    assert "score" not in Privacy(exclude_fields=["extra"])(LEAD)
+
+
+def test_one_field_that_is_not_documented_has_a_name_of_its_own() -> None:
+    privacy = Privacy(exclude_fields=["extra.score"])
+    assert privacy({**LEAD, "other": 1}) == {**{k: v for k, v in LEAD.items() if k != "score"}, "other": 1}
+    assert privacy({"id": 1, "extra.score": 2}) == {"id": 1, "extra.score": 2}
 
 
 def test_a_hash_is_stable_and_depends_on_the_salt() -> None:
-    first = Privacy(hashed=["email"], salt=SALT)(LEAD)["email"]
-    assert first == Privacy(hashed=["email"], salt=SALT)({"id": 2, "email": "ada@example.com"})["email"]
-    assert first != Privacy(hashed=["email"], salt=SALT + "!")(LEAD)["email"]
+    first = Privacy(hash_fields=["email"], salt=SALT)(LEAD)["email"]
+    assert first == Privacy(hash_fields=["email"], salt=SALT)({"id": 2, "email": "ada@example.com"})["email"]
+    assert first != Privacy(hash_fields=["email"], salt=SALT + "!")(LEAD)["email"]
     assert len(first) == 32
     assert "ada" not in first
 
@@ -46,27 +52,29 @@ def test_a_hash_is_stable_and_depends_on_the_salt() -> None:
 def test_a_hash_is_the_one_that_another_tool_can_make() -> None:
     """HMAC-SHA256 of the text itself, its first half; or a column hashed elsewhere could not be joined."""
     made = hmac.new(SALT.encode(), b"ada@example.com", "sha256").hexdigest()[:32]
-    assert Privacy(hashed=["email"], salt=SALT)(LEAD)["email"] == made
+    assert Privacy(hash_fields=["email"], salt=SALT)(LEAD)["email"] == made
 
 
 def test_different_values_have_different_hashes_and_each_its_own() -> None:
     values = ["ada@example.com", "bob@example.com", "", 17, 18, {"a": 1}, {"a": 2}, ["a"]]
-    hashes = {Privacy(hashed=["email"], salt=SALT)({"id": 1, "email": value})["email"] for value in values}
+    hashes = {
+        Privacy(hash_fields=["email"], salt=SALT)({"id": 1, "email": value})["email"] for value in values
+    }
     assert len(hashes) == len(values)
 
 
 def test_a_salt_of_16_characters_and_an_undocumented_field_will_do() -> None:
-    hashed = Privacy(hashed=["score"], salt="x" * 16)({"id": 1, "score": "high"})
+    hashed = Privacy(hash_fields=["extra.score"], salt="x" * 16)({"id": 1, "score": "high"})
     assert len(hashed["score"]) == 32
 
 
 @pytest.mark.parametrize("value", ["\ud800", {"a": ["list"]}, 17, ""])
 def test_whatever_stands_in_a_hashed_field_is_hashed(value: Any) -> None:
-    assert len(Privacy(hashed=["email"], salt=SALT)({"id": 1, "email": value})["email"]) == 32
+    assert len(Privacy(hash_fields=["email"], salt=SALT)({"id": 1, "email": value})["email"]) == 32
 
 
 def test_null_stays_null_and_absent_stays_absent() -> None:
-    hashed = Privacy(hashed=["email", "status"], salt=SALT)({"id": 1, "email": None})
+    hashed = Privacy(hash_fields=["email", "status"], salt=SALT)({"id": 1, "email": None})
     assert hashed == {"id": 1, "email": None}
 
 
@@ -86,26 +94,36 @@ def test_metadata_without_keys_does_not_pass_a_rule_on_keys(rule: dict[str, Any]
 
 
 def test_a_reject_is_redacted_too() -> None:
-    privacy = Privacy(exclude=["email"])
+    privacy = Privacy(exclude_fields=["email"])
     assert privacy({"email": "ada@example.com", "status": "NEW"}) == {"status": "NEW"}
     assert privacy(["ada@example.com"]) is None
 
 
 def test_the_salt_is_in_no_repr() -> None:
-    assert SALT not in repr(Privacy(hashed=["email"], salt=SALT))
+    assert SALT not in repr(Privacy(hash_fields=["email"], salt=SALT))
 
 
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ({"exclude": ["id"]}, "id is the key of a lead"),
-        ({"hashed": ["id"], "salt": SALT}, "id is the key of a lead"),
-        ({"hashed": ["lead_type"], "salt": SALT}, "lead_type is no text field"),
-        ({"hashed": ["email"]}, "salt of at least 16 characters"),
-        ({"hashed": ["email"], "salt": "short"}, "salt of at least 16 characters"),
-        ({"hashed": ["email"], "exclude": ["email"], "salt": SALT}, "both excluded and hashed"),
+        ({"exclude_fields": ["id"]}, "id is the key of a lead"),
+        ({"hash_fields": ["id"], "salt": SALT}, "id is the key of a lead"),
+        ({"hash_fields": ["lead_type"], "salt": SALT}, "lead_type is no text field"),
+        ({"hash_fields": ["email"]}, "salt of at least 16 characters"),
+        ({"hash_fields": ["email"], "salt": "short"}, "salt of at least 16 characters"),
+        ({"hash_fields": ["email"], "exclude_fields": ["email"], "salt": SALT}, "both excluded and hashed"),
+        ({"exclude_fields": ["emial"]}, "exclude_fields: no documented field is called 'emial', .* is email"),
+        (
+            {"hash_fields": ["phone"], "salt": SALT},
+            "hash_fields: .*the nearest is phone_number; .*extra.phone",
+        ),
+        ({"exclude_fields": ["Email"]}, "the nearest is email"),
+        ({"exclude_fields": ["score"]}, r"is written extra\.score"),
+        ({"exclude_fields": ["extra.email"]}, "documents email, so it is written email"),
+        ({"hash_fields": ["extra"], "salt": SALT}, "extra is no field, name one as extra.score"),
+        ({"hash_fields": ["extra.a"], "exclude_fields": ["extra"], "salt": SALT}, "both excluded and hashed"),
         ({"keep_metadata": ["a"], "drop_metadata": ["b"]}, "both kept and dropped"),
-        ({"exclude": "email"}, "exclude is one text: give a list"),
+        ({"exclude_fields": "email"}, "exclude_fields is one text: give a list"),
     ],
 )
 def test_rules_that_cannot_be_kept_are_refused(rules: dict[str, Any], message: str) -> None:

@@ -16,7 +16,7 @@ from airflow_provider_sela.testing import sample_leads
 from airflow_provider_sela.warehouse.landing import check, land
 from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.snowflake import _parts
-from airflow_provider_sela.warehouse.tables import Load, Mode
+from airflow_provider_sela.warehouse.tables import Load, Mode, TaskRun
 from tests.support.databases import Database
 from tests.support.loads import lead, load_leads, moment, stats
 from tests.support.spooling import add
@@ -67,7 +67,7 @@ def test_rows_that_went_missing_on_the_way_undo_the_load(database: Database) -> 
         for item in (lead(4), lead(5)):
             add(spool, cast(Lead, item))
         with engine, pytest.raises(SelaTargetUnavailableError, match="took 1 of 2 rows and nothing was"):
-            land(engine, spool, Load("run", stats(spool, moment(9999))))
+            land(engine, spool, Load(TaskRun("run"), stats(spool, moment(9999))))
     assert len(database.table()) == 3
 
 

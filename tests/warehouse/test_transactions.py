@@ -136,7 +136,8 @@ def test_a_rollback_that_takes_nothing_back_is_found_before_the_first_row(databa
     """The engine for databases without one of their own cannot ask for kinds of tables."""
     hook = engine_for("warehouse", "leads").hook
     load_leads([lead(1)])
-    for table in database.tables():
+    # MyISAM's keys are too short for the table of rejects.
+    for table in database.tables() - {"_sela_rejects"}:
         database.run(f"ALTER TABLE {table} ENGINE=MyISAM")
     with pytest.raises(SelaSetupError, match=r"'warehouse': the database keeps what is rolled back"):
         load_leads([lead(1, status="LOST"), lead(2)], engine=GenericEngine(hook, "leads"))

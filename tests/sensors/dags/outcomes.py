@@ -83,7 +83,7 @@ with DAG("outcomes", schedule=None) as dag:
         for _mode, _how in MODES.items():
             SelaLeadSensor(
                 task_id=f"{_condition}.{_mode}",
-                external_id="" if _condition == "empty" else "wanted",
+                external_id="{{ '' }}" if _condition == "empty" else "wanted",
                 sela_conn_id=f"{_condition}_{_mode}",
                 retries=1,
                 retry_delay=timedelta(0),

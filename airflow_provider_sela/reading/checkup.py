@@ -1,0 +1,106 @@
+"""Asks a server a few questions, from whose answers :mod:`.api.checkup` concludes how it behaves."""
+
+from __future__ import annotations
+
+import time
+from math import ceil
+from statistics import median
+
+from airflow_provider_sela.api.checkup import LARGE_PAGE, Filtering, Seen
+from airflow_provider_sela.api.leads import Lead, has_external_id
+from airflow_provider_sela.api.pages import Page
+from airflow_provider_sela.exceptions import SelaRateLimitError
+from airflow_provider_sela.http.transport import Transport
+from airflow_provider_sela.snapshot import Entry, observed_orders
+
+#: Answers that are wanted. A throttle is seen only by whoever sends more than it lets through.
+REQUESTS = 6
+# Requests for one lead before anything else is asked.
+_SMALL_REQUESTS = 3
+# Seconds that a throttle may cost in all; whoever has to wait longer learns that from the error.
+_PATIENCE = 30.0
+# Seconds until the next try where the server names none.
+_PAUSE = 1.0
+
+
+def examine(transport: Transport) -> Seen:
+    """See how a server behaves, by six requests and those that its throttle refuses.
+
+    :raises SelaError: a request failed, or the throttle lets through too little for a check.
+    """
+    questions = _Questions(transport)
+    small = [questions.ask(1, 1) for _ in range(_SMALL_REQUESTS)]
+    large, seconds = questions.ask(1, LARGE_PAGE)
+    answers = [large]
+    if large.next_page is not None and large.rows:
+        answers.append(questions.ask(max(ceil(large.count / large.rows), 2), large.rows)[0])
+    one = next((lead for lead in large.leads if str(lead.get("external_id") or "").strip()), None)
+    wanted = None if one is None else str(one["external_id"])
+    found = None if wanted is None else questions.ask(1, LARGE_PAGE, external_id=wanted)[0]
+    small += [questions.ask(1, 1) for _ in range(REQUESTS - questions.answered)]
+    return Seen(
+        count=large.count,
+        latency=median(duration for _, duration in small),
+        asked=LARGE_PAGE,
+        shown=large.rows,
+        seconds=seconds,
+        honoured=None if large.count < 2 else small[0][0].rows == 1,
+        orders=observed_orders([Entry.from_lead(lead) for lead in page.leads] for page in answers),
+        filtering=_filtering(wanted, found, large.count),
+        requests=questions.sent,
+        rate=questions.rate,
+    )
+
+
+class _Questions:
+    """Requests one after the other.
+
+    :ivar sent: requests that were sent.
+    :ivar answered: those of them that were not refused for their number.
+    :ivar rate: requests per second that the throttle lets through; None where none was met.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._began = time.monotonic()
+        self._patience = _PATIENCE
+        self.sent = self.answered = 0
+        self.rate: float | None = None
+
+    def ask(self, page: int, size: int, **filters: str) -> tuple[Page[Lead], float]:
+        """A page, and the seconds that it took."""
+        refused = False
+        while True:
+            self.sent += 1
+            asked = time.monotonic()
+            try:
+                answer = self._transport.read(filters, page, size, max_attempts=1)
+            except SelaRateLimitError as error:
+                refused = True
+                self._wait(error)
+                continue
+            now = time.monotonic()
+            if refused and self.answered:
+                # A window of the throttle has passed since the first request, so this is not too much.
+                rate = self.answered / (now - self._began)
+                self.rate = rate if self.rate is None else min(self.rate, rate)
+            self.answered += 1
+            return answer, now - asked
+
+    def _wait(self, error: SelaRateLimitError) -> None:
+        pause = max(error.retry_after or 0.0, _PAUSE)
+        self._patience -= pause
+        if self._patience < 0:
+            raise error
+        time.sleep(pause)
+
+
+def _filtering(wanted: str | None, found: Page[Lead] | None, count: int) -> Filtering:
+    if wanted is None or found is None:
+        return Filtering.UNKNOWN
+    exact = [lead for lead in found.leads if has_external_id(lead, wanted)]
+    if not exact and found.next_page is None:
+        return Filtering.BLIND
+    if len(exact) == found.rows:
+        return Filtering.EXACT
+    return Filtering.IGNORED if found.count >= count else Filtering.WIDER
