@@ -9,8 +9,6 @@ import pytest
 
 from tests.support import servers
 from tests.support.databases import (
-    H2,
-    HSQLDB,
     Database,
     DuckDB,
     MariaDB,
@@ -19,6 +17,7 @@ from tests.support.databases import (
     Snowflake,
     SQLite,
 )
+from tests.support.jdbc import H2, HSQLDB
 
 CONN_ID = "warehouse"
 _SERIAL = count()

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy.dialects import registry
+from sqlalchemy.engine.default import DefaultDialect
 
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Field, Kind
 from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.testing import SelaApi, sample_leads
 from airflow_provider_sela.warehouse.generic import GenericEngine
+from airflow_provider_sela.warehouse.refused import REFUSED
 from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.snowflake import SESSION
 from airflow_provider_sela.warehouse.sqlalchemy_dialect import SQLAlchemyDialect
@@ -27,7 +29,7 @@ PAGES = {
     "duckdb": "duckdb", "sqlite": "sqlite", "postgres": "postgres", "mariadb": "mysql",
     "snowflake": "snowflake", "generic": "other", "h2": "other", "hsqldb": "other",
 }  # fmt: skip
-DIALECTS = ("postgresql", "mssql", "oracle")
+DIALECTS = ("postgresql", "mssql", "oracle", "mysql", "standard")
 MONDAY, TUESDAY = (datetime(2026, 11, day, 6, tzinfo=UTC) for day in (2, 3))
 
 
@@ -56,9 +58,16 @@ def test_the_types_of_other_databases_are_those_of_the_page(
     rows = table("engines/other.md", "## Column types")
     assert [Kind(row[0]) for row in rows] == list(Kind)
     for place, name in enumerate(DIALECTS, 1):
-        dialect.__dict__["sqlalchemy"] = registry.load(name)()
+        dialect.__dict__["sqlalchemy"] = DefaultDialect() if name == "standard" else registry.load(name)()
         for row in rows:
             assert codes(row[place]) == [dialect.column_type(Field("any", Kind(row[0])))]
+
+
+def test_the_databases_that_are_refused_are_those_of_the_page() -> None:
+    rows = table("engines/index.md", "## Refused, with the way out")
+    assert [(name, load.replace("`", "")) for name, _, load in rows] == [
+        (database.name, database.load) for database in REFUSED
+    ]
 
 
 def test_the_query_of_the_page_gives_what_it_says(database: Database) -> None:

@@ -12,7 +12,7 @@ from airflow_provider_sela.testing import sample_leads
 from airflow_provider_sela.warehouse.landing import check
 from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import Mode
-from tests.support.databases import H2, HSQLDB, Jdbc
+from tests.support.jdbc import H2, HSQLDB, Jdbc
 from tests.support.loads import expected, landed, lead, load_leads, moment
 
 pytestmark = pytest.mark.server
