@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import math
 import re
@@ -186,6 +187,13 @@ class Settings:
             refusal = of_connection(connection.conn_id, error)
         # Raised outside the handler: as a context, what refused a value would quote it.
         raise SelaSetupError(refusal)
+
+    @property
+    def account(self) -> tuple[str, str]:
+        """Server and account: its address, and 32 hexadecimal digits that stand for the token there and do
+        not lead back to it."""
+        digest = hmac.digest(self.authorization.encode(), self.base_url.encode(), "sha256")
+        return self.base_url, digest[:16].hex()
 
     def page_size_for(self, asked: int | str | None) -> int:
         """Leads per request.

@@ -27,9 +27,9 @@ from airflow_provider_sela.operators.base import OnSchemaChange, SelaReadOperato
 from airflow_provider_sela.warehouse.deletes import find_missing
 from airflow_provider_sela.warehouse.failures import scrubbed
 from airflow_provider_sela.warehouse.identifiers import table_name
-from airflow_provider_sela.warehouse.landing import check, land
+from airflow_provider_sela.warehouse.landing import check, land, recognise
 from airflow_provider_sela.warehouse.registry import engine_for
-from airflow_provider_sela.warehouse.tables import Load, Mode, TaskRun
+from airflow_provider_sela.warehouse.tables import Load, Mode, Source, TaskRun
 
 if TYPE_CHECKING:
     from airflow_provider_sela.api.leads import Lead
@@ -70,6 +70,9 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         ``history`` (one row for each version, valid from ``_sela_valid_from`` until ``_sela_valid_to``).
     :param create_table: whether missing tables are created (default).
     :param add_columns: whether missing columns are added (default). Columns of your own are left alone.
+    :param several_accounts: whether the table is meant for leads of several accounts. Default: no; leads of
+        another account than before are refused. ``replace`` and ``deletes="mark"`` do not go with it, because
+        one account cannot tell what is gone from another.
     :param deletes: ``ignore`` (default, because a list cannot say that something was deleted) or ``mark``:
         after a read that is proven complete, leads that are gone get ``_sela_deleted_at``, and lose it when
         they return. With filters, or in the modes ``append`` and ``replace``, only ``ignore`` makes sense.
@@ -94,6 +97,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         "mode": choice(*get_args(ModeName)),
         "create_table": boolean,
         "add_columns": boolean,
+        "several_accounts": boolean,
         "deletes": choice(*get_args(Deletes)),
         "confirm_missing": boolean,
         "max_deletes": number_or_share,
@@ -108,6 +112,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         mode: ModeName | str = "merge",
         create_table: bool | str = True,
         add_columns: bool | str = True,
+        several_accounts: bool | str = False,
         deletes: Deletes | str = "ignore",
         confirm_missing: bool | str = False,
         max_deletes: int | float | str = 0.1,
@@ -137,12 +142,14 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         self.conn_id, self.table, self.mode = conn_id, table, mode
         self.create_table: Any = create_table
         self.add_columns: Any = add_columns
+        self.several_accounts: Any = several_accounts
         self.deletes = deletes
         self.confirm_missing: Any = confirm_missing
         self.max_deletes: Any = max_deletes
         check_settled(self, *(self.readers.keys() - SelaReadOperator.readers.keys()))
         if not mapped(self):
             self._check_deletes()
+            self._check_accounts()
 
     def load(self, context: Context) -> dict[str, Any]:
         """Read, land, and return the counts."""
@@ -150,13 +157,14 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         mode = Mode(self.mode)
         engine = engine_for(self.conn_id, self.table)
         allowed = {"create": self.create_table, "add": self.add_columns}
+        source = Source(*self.hook.settings.account, self.several_accounts)
         # A target that does not fit is refused before the first request, not after the last.
         with engine:
-            check(engine, mode, **allowed)
+            check(engine, mode, **allowed, source=source)
         with self.snapshot(engine.dialect.encoder()) as snapshot:
             self._warn_of_doubt(mode, snapshot)
-            deleted_ids = self._deleted_ids(engine, mode, snapshot)
-            load = self._load(context, snapshot, deleted_ids)
+            deleted_ids = self._deleted_ids(engine, mode, snapshot, source)
+            load = self._load(context, snapshot, source, deleted_ids)
             self._target = table_target(engine, mode.layout, self.conn_id)
             with engine:
                 counts = land(engine, snapshot.spool, load, mode, **allowed)
@@ -177,6 +185,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         """See the base."""
         super().check_together()
         self._check_deletes()
+        self._check_accounts()
 
     def _check_deletes(self) -> None:
         wanted = "deletes='mark'" if self.deletes == "mark" else "confirm_missing"
@@ -187,6 +196,14 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         if any(value is not None and settled(value) for value in self.filters.values()):
             raise SelaRequestError(f"{wanted} needs a read without filters: leave the filters out")
 
+    def _check_accounts(self) -> None:
+        absence_counts = self.mode == "replace" or self.deletes == "mark" or self.confirm_missing is True
+        if self.several_accounts is True and absence_counts and not mapped(self):
+            raise SelaRequestError(
+                "several_accounts goes with neither mode replace nor deletes='mark' nor confirm_missing: one"
+                " account cannot tell what is gone from another"
+            )
+
     def _warn_of_doubt(self, mode: Mode, snapshot: LeadSnapshot) -> None:
         doubt = snapshot.stats.doubt
         if doubt and mode.removes:
@@ -194,7 +211,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         elif doubt and self.deletes == "mark":
             self.log.warning("Sela: no deletes are marked: %s", doubt)
 
-    def _deleted_ids(self, engine: Engine, mode: Mode, snapshot: LeadSnapshot) -> list[int]:
+    def _deleted_ids(self, engine: Engine, mode: Mode, snapshot: LeadSnapshot, source: Source) -> list[int]:
         """Ids to mark, once the verdict has stood against the leads of the table that were not read."""
         marks = self.deletes == "mark"
         if not (marks or self.confirm_missing) or snapshot.stats.doubt:
@@ -202,6 +219,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         with engine:
             if engine.columns(engine.target) is None:
                 return []
+            recognise(engine, mode, snapshot.spool, source)
             hidden = {*self.privacy.exclude_fields, *self.privacy.hash_fields}
             find = partial(find_missing, cap=self.max_deletes if marks else None, hidden=hidden)
             missing = scrubbed(lambda: find(engine, mode, snapshot.spool, self._find_leads))
@@ -212,12 +230,13 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         question: dict[str, Any] = {field: value}
         return self.hook.iter_leads(**question)
 
-    def _load(self, context: Context, snapshot: LeadSnapshot, deleted_ids: list[int]) -> Load:
+    def _load(self, context: Context, snapshot: LeadSnapshot, source: Source, deleted_ids: list[int]) -> Load:
         stats = snapshot.stats
         run_id = str(context.get("run_id") or f"manual__{stats.started.isoformat()}")
         return Load(
             task_run_of(context) or TaskRun(run_id, self.dag_id, self.task_id),
             stats=stats,
+            source=source,
             reason=snapshot.verdict.reason,
             deleted_ids=deleted_ids,
             max_deletes=self.max_deletes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_sela.api.leads import content_hash
@@ -13,7 +14,7 @@ from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.failures import quoted, scrubbed
 from airflow_provider_sela.warehouse.schema import Schema
-from airflow_provider_sela.warehouse.tables import HASH, LOADS, REJECTS, Load, Mode
+from airflow_provider_sela.warehouse.tables import HASH, LOADS, REJECTS, Load, Mode, Source
 
 
 def land(
@@ -39,13 +40,29 @@ def land(
     return scrubbed(lambda: _land(engine, spool, load, mode, schema), queued=engine.queued)
 
 
-def check(engine: Engine, mode: Mode, *, create: bool = True, add: bool = True) -> None:
-    """Say before anything is read or written whether the target fits; takes and raises as :func:`land`."""
-    quoted(Schema(engine, mode, create=create, add=add).check, "the target cannot be checked")
+def check(
+    engine: Engine, mode: Mode, *, create: bool = True, add: bool = True, source: Source | None = None
+) -> None:
+    """Say before anything is read or written whether the target fits; takes and raises as :func:`land`.
+
+    :param source: whose leads are to land; default: nobody knows.
+    """
+    schema = Schema(engine, mode, create=create, add=add)
+    quoted(lambda: schema.check(source), "the target cannot be checked")
+
+
+def recognise(engine: Engine, mode: Mode, spool: Spool, source: Source) -> None:
+    """Say before the table is compared with the leads of a read whether they are of its account.
+
+    :raises SelaTargetError: they are of another one.
+    """
+    schema = Schema(engine, mode, create=False, add=False)
+    if engine.columns(schema.loads) is not None:
+        scrubbed(lambda: schema.confirm(source, spool))
 
 
 def _land(engine: Engine, spool: Spool, load: Load, mode: Mode, schema: Schema) -> dict[str, Any]:
-    schema.check()
+    schema.check(load.source)
     if engine.transactional_ddl:
         engine.begin()
     engine.stage(spool)
@@ -55,6 +72,7 @@ def _land(engine: Engine, spool: Spool, load: Load, mode: Mode, schema: Schema) 
     engine.locate()
     if not engine.transactional_ddl:
         engine.begin()
+    load = replace(load, source=schema.confirm(load.source, spool))
     written = engine.write(mode, load)
     marked = engine.mark_deleted(mode, load)
     unchanged = load.stats.leads - written.new - written.changed
@@ -88,6 +106,7 @@ def _loads_row(
         task_run.run_id,
         task_run.map_index,
         engine.key,
+        *(load.source.columns() if load.source else (None, None, None)),
         str(mode),
         load.stats.verdict,
         load.reason or None,

@@ -57,13 +57,19 @@ def _hook(connection: Any, conn_id: str) -> Any:
     conn_type = connection.conn_type or ""
     try:
         hook = connection.get_hook()
-    except (ImportError, AirflowException):
+    except (ImportError, AirflowException, AttributeError):
+        # Airflow knows types, such as generic, that have no hook, and stumbles over them.
         hook = None
     if hook is None:
-        package = _PACKAGES.get(conn_type, "the Airflow provider of that type")
+        package = _PACKAGES.get(conn_type)
+        remedy = (
+            f"pip install '{package}'"
+            if package
+            else "give the connection the type of its database, such as postgres, and install its provider"
+        )
         raise SelaSetupError(
             f"connection {conn_id!r} is of type {conn_type!r}, whose provider or driver is not installed"
-            f" here: pip install '{package}'"
+            f" here: {remedy}"
         )
     if not isinstance(hook, DbApiHook):
         raise SelaSetupError(f"connection {conn_id!r} is of type {conn_type!r}, which is no SQL database")

@@ -1,12 +1,13 @@
 """Makes a table fit, or says before anything is written why it does not."""
 
-# ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from airflow_provider_sela.api.leads import Field
 from airflow_provider_sela.exceptions import SelaTargetError
+from airflow_provider_sela.storage.spool import Spool
+from airflow_provider_sela.warehouse.books import Books
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.identifiers import TableName, beside
 from airflow_provider_sela.warehouse.rehearsal import rehearse
@@ -19,6 +20,7 @@ from airflow_provider_sela.warehouse.tables import (
     Column,
     Layout,
     Mode,
+    Source,
 )
 
 
@@ -37,9 +39,10 @@ class Schema:
         self.loads = beside(engine.target, engine.dialect.fold(LOADS_TABLE))
         self.rejects = beside(engine.target, engine.dialect.fold(REJECTS_TABLE))
 
-    def check(self) -> None:
+    def check(self, source: Source | None = None) -> None:
         """Change nothing.
 
+        :param source: whose leads are to land.
         :raises SelaTargetError: a table is missing or does not fit; the message names it, the column and the
             remedy.
         """
@@ -48,8 +51,20 @@ class Schema:
             if columns := existing[name]:
                 verbs = self._mode.verbs if name == self._engine.target else "INSERT"
                 rehearse(self._engine, name, layout, columns, verbs)
-        if existing[self.loads] and existing[self._engine.target]:
-            self._check_mode()
+        if (columns := existing[self.loads]) and existing[self._engine.target]:
+            books = Books(self._engine, self.loads, columns)
+            books.refuse_mode(self._mode)
+            books.refuse_server(self._mode, source)
+
+    def confirm(self, source: Source | None, spool: Spool) -> Source | None:
+        """Look into the books once nobody else writes them; raises as :meth:`check`.
+
+        :param spool: leads that are about to land.
+        :return: the source, None where it could not be told whether it is that of the table.
+        """
+        books = Books(self._engine, self.loads)
+        books.refuse_mode(self._mode)
+        return source if books.refuse_account(self._mode, source, spool) else None
 
     def apply(self) -> None:
         """Create tables and columns that are missing; raises as :meth:`check`.
@@ -113,22 +128,6 @@ class Schema:
             for field in layout.fields
             if (column := existing.get(field.name)) and not self._engine.dialect.accepts(field, column)
         ]
-
-    def _check_mode(self) -> None:
-        """A table of one mode is not fit for another, and its columns do not show it."""
-        dialect = self._engine.dialect
-        rows = self._engine.select(
-            f"SELECT DISTINCT {dialect.column('mode')} FROM {dialect.table(self.loads)}"
-            f" WHERE {dialect.column('target')} = {dialect.placeholder}",
-            [self._engine.key],
-        )
-        shape = self._mode.layout
-        for (mode,) in list(rows):
-            if Mode(mode).layout != shape:
-                raise SelaTargetError(
-                    f"table {self._engine.written} was loaded in mode {mode}, whose rows mean"
-                    f" something else: give mode {self._mode} a table of its own"
-                )
 
 
 def _unfillable(layout: Layout, existing: dict[str, Column]) -> list[str]:

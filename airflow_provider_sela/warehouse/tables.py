@@ -43,6 +43,7 @@ SHORT = frozenset(
         "task_id",
         "run_id",
         "target",
+        "accounts",
         "mode",
         "verdict",
     )
@@ -121,6 +122,9 @@ LOADS = Layout(
         Field("run_id", Kind.TEXT),
         Field("map_index", Kind.INTEGER),
         Field("target", Kind.TEXT),
+        Field("origin", Kind.TEXT),
+        Field("account", Kind.TEXT),
+        Field("accounts", Kind.TEXT),
         Field("mode", Kind.TEXT),
         Field("verdict", Kind.TEXT),
         Field("reason", Kind.TEXT),
@@ -163,12 +167,34 @@ class TaskRun(NamedTuple):
         return blake2b("\0".join(map(str, self)).encode(), digest_size=16).hexdigest()
 
 
+#: What the table of loads says of a target that is meant for leads of more than one account.
+SEVERAL = "several"
+
+
+class Source(NamedTuple):
+    """Whose leads a load brings.
+
+    :param origin: the server's address.
+    :param account: stands for the token at this server.
+    :param several_accounts: whether the table is meant for leads of others too.
+    """
+
+    origin: str
+    account: str
+    several_accounts: bool = False
+
+    def columns(self) -> tuple[str, str, str]:
+        """The same as it stands in the table of loads."""
+        return self.origin, self.account, SEVERAL if self.several_accounts else "one"
+
+
 @dataclass(frozen=True)
 class Load:
     """One read that is about to land.
 
     :param task_run: whose load it is.
     :param stats: what the read found and cost.
+    :param source: whose leads it brings; None (default) where nobody knows.
     :param reason: why the verdict is no stronger; empty for a proof.
     :param deleted_ids: of leads that are confirmed to be deleted at Sela.
     :param max_deletes: most rows that may be removed because their leads were not read, a number or a share;
@@ -177,6 +203,7 @@ class Load:
 
     task_run: TaskRun
     stats: ReadStats
+    source: Source | None = None
     reason: str = ""
     deleted_ids: Sequence[int] = field(default=(), repr=False)
     max_deletes: int | float | None = None

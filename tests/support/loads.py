@@ -16,7 +16,7 @@ from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.landing import land
 from airflow_provider_sela.warehouse.registry import engine_for
-from airflow_provider_sela.warehouse.tables import Load, Mode, TaskRun
+from airflow_provider_sela.warehouse.tables import Load, Mode, Source, TaskRun
 from tests.support.databases import plain
 from tests.support.spooling import add
 
@@ -44,6 +44,7 @@ def load_leads(
     rejects: Iterable[Any] = (),
     deleted_ids: Sequence[int] = (),
     verdict: str = "ATOMIC",
+    source: Source | None = None,
     max_deletes: float | None = None,
     conn_id: str = "warehouse",
     engine: Engine | None = None,
@@ -61,6 +62,7 @@ def load_leads(
             read = Load(
                 task_run or TaskRun(run_id),
                 replace(stats(spool, began), verdict=verdict),
+                source=source,
                 deleted_ids=deleted_ids,
                 max_deletes=max_deletes,
             )
