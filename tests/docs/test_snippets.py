@@ -136,7 +136,7 @@ def test_a_command_on_a_page_exists(place: str, command: list[str]) -> None:
 def without_options(arguments: list[str]) -> list[str]:
     """The command that ``uv run`` runs."""
     while arguments[0].startswith("-"):
-        arguments = arguments[2 if arguments[0] in ("--group", "--with") else 1 :]
+        arguments = arguments[2 if arguments[0] in ("--extra", "--group", "--with") else 1 :]
     return arguments
 
 

@@ -54,11 +54,11 @@ EXPECTED: dict[str, Row] = {
     "403": Row(REFUSED1.replace("?", "Permission"), REFUSED.replace("?", "Permission")),
     # In the middle of a list a 404 can mean that the list became shorter: page 1 is asked.
     "404": Row(
-        "all 5   | all 8   | all 5   | all 8   | all 8   | Setup 1 | Setup 2 | all 4",
+        "all 5   | all 9   | all 5   | all 9   | all 9   | Setup 1 | Setup 2 | all 4",
         "Setup 3 | Setup 5 | Setup 3 | Setup 5 | Setup 5 | Setup 1 | Setup 2 | waits 12"),
     "404 after page 1": Row(
-        "all 5      | all 8         | all 5      | all 8         | all 8         | all 1 | all 3 | all 4",
-        "PageGone 4 | Incomplete 75 | PageGone 4 | Incomplete 75 | Incomplete 75 | all 1 | all 3 | waits 18"),
+        "all 5      | all 9         | all 5      | all 9         | all 9         | all 1 | all 3 | all 4",
+        "PageGone 4 | Incomplete 11 | PageGone 4 | Incomplete 11 | Incomplete 11 | all 1 | all 3 | waits 18"),
     "408": Row(MENDED, TRIED.replace("?", "Unavailable")),
     "429 without Retry-After": Row(MENDED, TRIED.replace("?", "RateLimit")),
     "429, Retry-After in seconds": Row(MENDED, TRIED.replace("?", "RateLimit"), waits=7),
@@ -93,16 +93,18 @@ EXPECTED: dict[str, Row] = {
     # A walk has nothing but next to go by; a verified read holds the count against what it saw.
     "next is always null": Row(
         "part, told 2 | all 7  | part, told 2 | all 7  | all 7  | all 1 | all 3 | all 3",
-        "part, told 2 | all 73 | part, told 2 | all 73 | all 73 | all 1 | all 3 | all 3"),
+        "part, told 2 | all 16 | part, told 2 | all 16 | all 16 | all 1 | all 3 | all 3"),
     "next to another host": Row(QUIET, QUIET),
     "next downgraded to http": Row("", QUIET),
-    # A count that does not fit what is seen costs whole reads more, up to a bound.
-    "count too high": Row(QUIET,
-        "all 3   | all 15  | all 3   | all 15  | all 15  | all 1   | all 3   | all 2"),
+    # A count that does not fit what is seen costs requests more, up to a bound. One that stays too high, with no
+    # next page, is that of a server which pages only so far.
+    "count too high": Row(
+        "all 3   | all 14  | all 3   | all 14  | all 14  | all 1   | all 3   | all 2",
+        "all 3 | Incomplete 13 | all 3 | Incomplete 13 | Incomplete 13 | all 1 | all 3 | all 2"),
     "count too low": Row(QUIET,
-        "all 3   | all 73  | all 3   | all 73  | all 73  | all 1   | all 3   | all 2"),
+        "all 3   | all 16  | all 3   | all 16  | all 16  | all 1   | all 3   | all 2"),
     "a result without an id": Row(QUIET,
-        "all 3   | all 9   | all 3   | all 9   | all 9   | all 1   | all 3   | all 2"),
+        "all 3   | all 10  | all 3   | all 10  | all 10  | all 1   | all 3   | all 2"),
     "page_size capped": Row("",
         "all 4   | all 9   | all 4   | all 9   | all 9   | all 1   | all 3   | all 2"),
     "page_size ignored": Row("",
@@ -110,7 +112,7 @@ EXPECTED: dict[str, Row] = {
     # Sensors match by themselves; a read gets what the server gives.
     "filter ignored": Row("",
         "all and more 4 | all and more 7 | all and more 4 | all and more 7 | all and more 7"
-        "| all 4 | all 12 | all 5"),
+        "| all 4 | all 12 | all 1"),
     "list shrinks to nothing": Row("",
         "all and more 3 | all and more 5 | all and more 3 | all and more 5 | all and more 5"
         "| waits 7 | waits 7 | waits 7"),
