@@ -37,6 +37,7 @@ def run_demo(path: Path, *, ui: bool) -> None:
         folder.copy_dag(DAG_ID)
         with terminal.step("a sample Sela API serves the leads"):
             api = stack.enter_context(SelaApi(leads=LEADS))
+        folder.welcome(api.url)
         duckdb = {"conn_type": "duckdb", "host": str(folder.database)}
         airflow = LocalAirflow(folder, {"sela_default": api.connection, "duckdb_default": duckdb})
         with terminal.step(f"Airflow {airflow.version} has a database of its own"):

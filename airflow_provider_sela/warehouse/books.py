@@ -10,10 +10,9 @@ from airflow_provider_sela.exceptions import SelaTargetError
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.identifiers import TableName
-from airflow_provider_sela.warehouse.tables import LOADS, SEVERAL, Mode, Source
+from airflow_provider_sela.warehouse.tables import SEVERAL, Mode, Source
 
 _ASKED = ("mode", "origin", "account", "accounts")
-_COLUMNS = tuple(field.name for field in LOADS.fields)
 
 
 class Books:
@@ -27,7 +26,7 @@ class Books:
     :param columns: those that this table has.
     """
 
-    def __init__(self, engine: Engine, loads: TableName, columns: Collection[str] = _COLUMNS) -> None:
+    def __init__(self, engine: Engine, loads: TableName, columns: Collection[str]) -> None:
         dialect, names = engine.dialect, [name for name in _ASKED if name in columns]
         rows = engine.select(
             f"SELECT DISTINCT {', '.join(map(dialect.column, names))} FROM {dialect.table(loads)}"

@@ -57,8 +57,7 @@ def recognise(engine: Engine, mode: Mode, spool: Spool, source: Source) -> None:
     :raises SelaTargetError: they are of another one.
     """
     schema = Schema(engine, mode, create=False, add=False)
-    if engine.columns(schema.loads) is not None:
-        scrubbed(lambda: schema.confirm(source, spool))
+    scrubbed(lambda: schema.confirm(source, spool))
 
 
 def _land(engine: Engine, spool: Spool, load: Load, mode: Mode, schema: Schema) -> dict[str, Any]:

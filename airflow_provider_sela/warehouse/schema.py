@@ -62,7 +62,10 @@ class Schema:
         :param spool: leads that are about to land.
         :return: the source, None where it could not be told whether it is that of the table.
         """
-        books = Books(self._engine, self.loads)
+        columns = self._engine.columns(self.loads)
+        if columns is None:
+            return source
+        books = Books(self._engine, self.loads, columns)
         books.refuse_mode(self._mode)
         return source if books.refuse_account(self._mode, source, spool) else None
 

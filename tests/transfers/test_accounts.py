@@ -73,6 +73,23 @@ def test_a_renewed_token_goes_on(api: SelaApi, warehouse: DuckDB, use: Use) -> N
     assert not {api.token, "renewed-token"} & accounts
 
 
+def test_a_table_without_books_is_nobodys(api: SelaApi, warehouse: DuckDB) -> None:
+    warehouse.run("CREATE TABLE leads (id BIGINT PRIMARY KEY)")
+    warehouse.run("INSERT INTO leads VALUES (1)")
+    load(add_columns=True)
+    warehouse.run("DROP TABLE _sela_loads")
+    assert load(**MARKING)["deleted"] == 1
+
+
+def test_books_of_an_earlier_version_get_what_they_lack(api: SelaApi, warehouse: DuckDB) -> None:
+    load(**MARKING)
+    for column in ("account", "origin", "ahead", "missing_fields", "map_index"):
+        warehouse.run(f"ALTER TABLE _sela_loads DROP COLUMN {column}")
+    api.delete(28_010)
+    assert load(**MARKING)["deleted"] == 1
+    assert [row["map_index"] for row in warehouse.table("_sela_loads", "started")] == [None, -1]
+
+
 def test_a_table_for_several_accounts_takes_both(warehouse: DuckDB, other: SelaApi, use: Use) -> None:
     for lead in list(other.leads):
         other.leads[lead]["id"] += 1_000_000
