@@ -20,6 +20,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from airflow_provider_sela.demo.errors import DemoError
 from airflow_provider_sela.demo.folder import DemoFolder, shown
+from airflow_provider_sela.demo.interrupts import uninterrupted
 
 #: All that Airflow is given of the reader's environment. The rest may belong to an Airflow of the reader's:
 #: AIRFLOW... in each of its spellings, PYTHONPATH with its plugins, OPENLINEAGE..., a proxy.
@@ -150,7 +151,8 @@ class LocalAirflow:
         self, parts: list[subprocess.Popen[bytes]], words: Sequence[str], variables: Mapping[str, str]
     ) -> subprocess.Popen[bytes]:
         """Start a command in a session of its own: Ctrl-C reaches us, and we end the command."""
-        with self._folder.log.open("ab") as log:
+        # Between its start and the list, a process would be nobody's.
+        with self._folder.log.open("ab") as log, uninterrupted():
             process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", "airflow", *words],
                 cwd=self._folder.path,
@@ -160,7 +162,7 @@ class LocalAirflow:
                 stderr=log,
                 start_new_session=True,
             )
-        parts.append(process)
+            parts.append(process)
         return process
 
     def _failure(self, words: Sequence[str]) -> DemoError:
@@ -196,14 +198,14 @@ def _free_port(wanted: int) -> int:
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     """Ask them to end; what is still there after a while, or at a second Ctrl-C, is killed."""
-    running = [process for process in processes if process.poll() is None]
-    for process in running:
-        process.terminate()
     deadline = time.monotonic() + _ENDS_WITHIN
     with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-        for process in running:
+        for process in processes:
+            process.terminate()
+        for process in processes:
             process.wait(max(0, deadline - time.monotonic()))
-    for process in processes:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with uninterrupted():
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
