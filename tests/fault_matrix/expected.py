@@ -96,8 +96,8 @@ EXPECTED: dict[str, Row] = {
         "part, told 2 | all 16 | part, told 2 | all 16 | all 16 | all 1 | all 3 | all 3"),
     "next to another host": Row(QUIET, QUIET),
     "next downgraded to http": Row("", QUIET),
-    # A count that does not fit what is seen costs requests more, up to a bound. One that stays too high, with no
-    # next page, is that of a server which pages only so far.
+    # A count that does not fit what is seen costs requests more, up to a bound. One that stays too high, with
+    # no next page, is that of a server which pages only so far.
     "count too high": Row(
         "all 3   | all 14  | all 3   | all 14  | all 14  | all 1   | all 3   | all 2",
         "all 3 | Incomplete 13 | all 3 | Incomplete 13 | Incomplete 13 | all 1 | all 3 | all 2"),

@@ -97,8 +97,8 @@ def distributions(module: str) -> Iterator[set[str]]:
 def test_every_import_is_of_a_declared_dependency(module: str) -> None:
     """What comes along with another package may go away with its next version."""
     # Airflow's own: storage paths, dialects and the old form are built on them; and OpenLineage's provider is
-    # built on its client. Who uses fixtures has pytest. Who has a connection to a database has its provider, which
-    # is built on a driver.
+    # built on its client. Who uses fixtures has pytest. Who has a connection to a database has its provider,
+    # which is built on a driver.
     airflow_brings = {
         "fsspec", "flask-appbuilder", "flask-babel", "wtforms", "sqlalchemy", "openlineage-python", "pytest",
         "jaydebeapi", "jpype1", "mysqlclient", "psycopg", "psycopg2-binary",
