@@ -157,6 +157,8 @@ class TestClickHouse:
 
         class SalesHook(DbApiHook):
             conn_name_attr = "sales_conn_id"
+            # Whose types ClickHouse takes; those of the standard it refuses at once.
+            dialect_name = "mysql"
 
             def get_conn(self) -> Any:
                 return chdb.dbapi.connect(str(tmp_path / "chdb"))
