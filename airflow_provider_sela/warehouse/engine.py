@@ -40,9 +40,9 @@ class Engine(ABC):
 
     A context manager: entering connects. Nothing is kept unless :meth:`commit` ran.
 
-    A new database gives :attr:`dialect`, :meth:`columns`, :meth:`stage` and :meth:`write`, the last two by
-    way of :class:`~.staged.StagedEngine` if it joins tables. It overrides what differs of the attributes and
-    of the methods up to :meth:`lock`.
+    A new database gives :attr:`dialect`, :meth:`connect`, :meth:`columns`, :meth:`stage` and :meth:`write`,
+    the last two by way of :class:`~.staged.StagedEngine` if it joins tables. It overrides what differs of the
+    attributes and of the methods up to :meth:`lock`.
 
     :param hook: hook of the user's connection.
     :param table: target as the user wrote it, see :func:`~.identifiers.table_name`.
@@ -104,9 +104,9 @@ class Engine(ABC):
         """Open a fresh connection by the user's hook."""
         return self.hook.get_conn()
 
+    @abstractmethod
     def connect(self) -> Any:
         """Set up the fresh connection; gives the cursor that everything runs on."""
-        return self.connection.cursor()
 
     def locate(self) -> None:
         """Learn the name that the database uses for the target, where it may be another than the user's."""
