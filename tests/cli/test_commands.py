@@ -133,7 +133,7 @@ def test_check_judges_no_filter_by_leads_that_have_no_external_id(
 def test_check_passes_a_throttled_server_and_recommends_a_rate_below_its_own(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, served: Served, leads: int
 ) -> None:
-    """Two requests a second, few enough for a slow machine, and with the recommended extra none is refused."""
+    """Two requests a second, few enough for a slow machine; with the recommended extra none is refused."""
     with served(leads) as connection:
         monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(connection))
         with pytest.raises(SystemExit) as end:
