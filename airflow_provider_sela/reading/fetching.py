@@ -85,7 +85,7 @@ class Fetchers:
         self._windows.extend(windows)
         self._clock = count(tick)
         threads = [
-            threading.Thread(target=self._fetch, args=(job,), name=f"sela-{n}", daemon=True)
+            threading.Thread(target=self._fetch, args=(job,), name=f"sela-fetch-{n}", daemon=True)
             for n in range(size)
         ]
         for thread in threads:

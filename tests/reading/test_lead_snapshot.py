@@ -324,6 +324,6 @@ def test_what_is_encoded_is_what_the_snapshot_holds(hook_of: Callable[..., SelaH
 
 def _no_thread_left() -> None:
     deadline = time.monotonic() + 5
-    while any(thread.name.startswith("sela-") for thread in threading.enumerate()):
+    while any(thread.name.startswith("sela-fetch-") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.05)

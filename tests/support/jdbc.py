@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any
+
+import pytest
 
 from tests.support.databases import Database, plain
 
@@ -13,6 +17,21 @@ from tests.support.databases import Database, plain
 JARS = ("/usr/share/java/h2.jar", "/usr/share/java/hsqldb.jar")
 #: To the SQL standard a name without quotes begins with a letter.
 _OURS = re.compile(r'(?<![\w"\'])_sela_\w+')
+
+
+@cache
+def _keep_for_java(number: signal.Signals) -> None:
+    """Leave a signal to the JVM, which lives by it: Airflow takes SIGSEGV when it reads a DAG file.
+
+    In a task the file is read first and the JVM takes the signal last. A process that runs many tests does
+    both in any order, and falls into Airflow's handler for ever.
+    """
+    taken = signal.signal
+
+    def taken_but_for(other: int, handler: Any) -> Any:
+        return None if other == number else taken(other, handler)
+
+    pytest.MonkeyPatch().setattr(signal, "signal", taken_but_for)
 
 
 class Jdbc(Database):
@@ -30,6 +49,7 @@ class Jdbc(Database):
 
     def __init__(self, url: str) -> None:
         self.url = url
+        _keep_for_java(signal.SIGSEGV)
 
     @property
     def connection(self) -> dict[str, Any]:
