@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_sela.metrics import ReadStats
+    from airflow_provider_sela.reading.continuation import Continuation
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.reading.parts import Parts
 
@@ -208,7 +209,9 @@ class SelaReadOperator(SelaBaseOperator):
         check_settled(self, "on_unverified", "on_schema_change", "parts")
 
     @contextmanager
-    def snapshot(self, encoder: Encoder = raw_line) -> Iterator[LeadSnapshot]:
+    def snapshot(
+        self, encoder: Encoder = raw_line, continuation: Continuation | None = None
+    ) -> Iterator[LeadSnapshot]:
         """The verified read of this task's leads."""
         self._read = open_snapshot(
             self.hook,
@@ -218,6 +221,7 @@ class SelaReadOperator(SelaBaseOperator):
             privacy=self.privacy,
             encoder=encoder,
             parts=self.shared_parts,
+            continuation=continuation,
         )
         with self._read as snapshot:
             self._judge_fields(snapshot.stats)

@@ -16,11 +16,15 @@ from dataclasses import dataclass, replace
 
 from airflow_provider_sela.snapshot.orders import ORDERS, Order
 from airflow_provider_sela.snapshot.proof import at_newest_end
+from airflow_provider_sela.snapshot.reach import Scope
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.windows import MISSING, Observation
 
 _MARGIN_IDS = 50
 """Half a usual page: leads that carry times of their own, as imports do, tell nothing of when they came."""
+
+CLOCKS_APART = 300_000_000
+"""Microseconds by which the clocks of servers and workers may differ."""
 
 _BY_NAME = {str(order): order for order in ORDERS if not order.ties}
 
@@ -43,6 +47,19 @@ class Anchor:
     highest_id: int
     known: int
     full: int
+
+    def refusal(self, scope: Scope, now: int, full_every: int | None) -> str:
+        """Why everything is to be read all the same; empty where it need not be.
+
+        :param now: the time, and
+        :param full_every: how long a read of everything is good for, in microseconds; None: for ever.
+        """
+        if scope is Scope.CHANGED and not all(order.mutable for order in named_orders(self.orders)):
+            return f"the list is sorted by {' or '.join(self.orders)}, which does not show what has changed"
+        age = now - self.full
+        if full_every is not None and age >= full_every:
+            return "the last read of everything is as old as full_every"
+        return "the last read of everything is dated after now" if age < -CLOCKS_APART else ""
 
     def above(self, other: Anchor) -> Anchor:
         """This one with what an earlier one knew better: what it has settled stays settled."""

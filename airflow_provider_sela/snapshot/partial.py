@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence, Set
 from enum import Enum, auto
 
-from airflow_provider_sela.snapshot.anchor import Anchor, anchor_of, named_orders
+from airflow_provider_sela.snapshot.anchor import CLOCKS_APART, Anchor, anchor_of, named_orders
 from airflow_provider_sela.snapshot.attempts import LATENESS
 from airflow_provider_sela.snapshot.closing import UNSORTED, Closing
 from airflow_provider_sela.snapshot.descent import Descent, samples
@@ -36,7 +36,7 @@ OTHERWISE = "the list is sorted otherwise than the last full read found"
 NO_END = "its newest end was not found where the server counts that it is"
 WHOLE = "one answer holds the whole list"
 MANY = "more than half of the list is new"
-FUTURE = "the last load is dated after this one"
+FUTURE = "the moment from which on is dated after now"
 SMALL = "the pages are too small to overlap"
 
 _SAMPLES = 2
@@ -49,8 +49,6 @@ _SMALLEST = 4
 _SPARE = 24
 """Requests for the end of a read, beside as many as went before."""
 _SECOND = 1_000_000
-_FUTURE = 300 * _SECOND
-"""Microseconds by which clocks of servers may differ."""
 
 
 class _Stage(Enum):
@@ -105,6 +103,11 @@ class PartialReading:
     def over(self) -> bool:
         """Whether no window is wanted any more."""
         return self.verdict is not None or bool(self.refusal)
+
+    @property
+    def ids(self) -> Set[int]:
+        """Ids of the leads that were read."""
+        return self._record.known.keys()
 
     @property
     def expected(self) -> int | None:
@@ -192,7 +195,7 @@ class PartialReading:
             return self._refuse(WHOLE)
         if record.cap < _SMALLEST:
             return self._refuse(SMALL)
-        if first.date is not None and self._reach.moment > first.date + _FUTURE:
+        if first.date is not None and self._reach.moment > first.date + CLOCKS_APART:
             return self._refuse(FUTURE)
         self._stage = _Stage.SAMPLES
         return self._sample(_SAMPLES if self._anchor else _SAMPLES + _MORE_SAMPLES)

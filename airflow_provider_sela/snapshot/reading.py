@@ -84,6 +84,11 @@ class Reading:
         self._out: set[Window] = set()
 
     @property
+    def over(self) -> bool:
+        """Whether there is a verdict."""
+        return self.verdict is not None
+
+    @property
     def passes(self) -> int:
         """Whole reads so far."""
         return self._passes.made
