@@ -102,6 +102,7 @@ def findings(seen: Seen, page_size: int, unknown_extras: Mapping[str, str | None
         Finding("answers", f"in {seen.latency * 1000:.0f} ms, the median"),
         Finding("leads", str(seen.count)),
         _order(seen),
+        _new(seen),
         _page_size(seen, page_size),
         _filter(seen),
         *([] if seen.rate is None else [_rate(seen.rate)]),
@@ -145,6 +146,7 @@ def report(base_url: str, seen: Seen, judged: Sequence[Finding]) -> dict[str, An
         "latency": round(seen.latency, 4),
         "count": seen.count,
         "orders": list(seen.orders),
+        "read": ["full", *readable(seen)],
         "page_size_cap": seen.cap,
         "page_size_honoured": seen.honoured,
         "external_id_filter": str(seen.filtering),
@@ -161,6 +163,24 @@ def _order(seen: Seen) -> Finding:
     if not seen.orders:
         return Finding("order", "none that is known: a read can converge, not be proven complete", fine=False)
     return Finding("order", f"by {' or '.join(seen.orders)}: a read can be proven complete")
+
+
+def readable(seen: Seen) -> tuple[str, ...]:
+    """What of ``changed`` and ``new`` can be read alone."""
+    ends = {order.startswith("-") for order in seen.orders}
+    if len(ends) != 1 or seen.honoured is False or seen.count <= seen.shown:
+        return ()
+    moving = all(order.lstrip("-") == "modified_time" for order in seen.orders)
+    return ("changed", "new") if moving else ("new",)
+
+
+def _new(seen: Seen) -> Finding:
+    words = readable(seen)
+    if words:
+        return Finding("read", f"{' or '.join(words)}, where a full load proves that order")
+    if seen.count <= seen.shown:
+        return Finding("read", "full: one request brings the whole list")
+    return Finding("read", "full: nothing shows at which end of the list new leads stand")
 
 
 def _page_size(seen: Seen, page_size: int) -> Finding:

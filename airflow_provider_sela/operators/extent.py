@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sela.exceptions import SelaRequestError
@@ -12,6 +12,7 @@ from airflow_provider_sela.warehouse.failures import quoted, scrubbed
 
 if TYPE_CHECKING:
     from airflow_provider_sela.reading.continuation import Continuation
+    from airflow_provider_sela.snapshot import Anchor
     from airflow_provider_sela.warehouse.engine import Engine
     from airflow_provider_sela.warehouse.tables import Mode, Source
 
@@ -42,7 +43,7 @@ def check_read(read: Any, *, mode: str, absence: str, full_every: Any, parts: An
         raise SelaRequestError(f"parts are of everything: they do not go with read={read!r}")
 
 
-def going_on(
+def continuation_of(
     engine: Engine,
     mode: Mode,
     source: Source,
@@ -57,18 +58,14 @@ def going_on(
     :param engine: connected engine.
     :param asked: stands for the filters and privacy options.
     """
-    from airflow_provider_sela.reading.continuation import Continuation, microseconds_of
-    from airflow_provider_sela.snapshot import Scope
+    from airflow_provider_sela.reading.continuation import going_on
 
     def held(ids: Set[int]) -> tuple[Set[int], int]:
         with engine:
             return scrubbed(lambda: held_ids(engine, mode, ids))
 
-    scope = Scope(read)
-    if scope is Scope.FULL:
-        return Continuation(scope, lookback)
-    anchor, refusal = quoted(lambda: find_anchor(engine, source, asked), "the earlier loads cannot be read")
-    if anchor is not None:
-        every = None if full_every is None else full_every // timedelta(microseconds=1)
-        refusal = anchor.refusal(scope, microseconds_of(datetime.now(UTC)), every)
-    return Continuation(scope, lookback, anchor, refusal, held=held)
+    def find() -> tuple[Anchor | None, str]:
+        return find_anchor(engine, source, asked)
+
+    found = (None, "") if read == "full" else quoted(find, "the earlier loads cannot be read")
+    return going_on(read, *found, lookback=lookback, full_every=full_every, held=held)

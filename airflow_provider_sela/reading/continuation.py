@@ -76,5 +76,29 @@ class Continuation:
         return held
 
 
+def going_on(
+    read: str,
+    anchor: Anchor | None,
+    refusal: str,
+    *,
+    lookback: timedelta,
+    full_every: timedelta | None,
+    held: Held | None = None,
+) -> Continuation:
+    """What is asked of a read that may go on from the last load.
+
+    :param read: ``full``, ``changed`` or ``new``.
+    :param anchor: what the last load left; None with a ``refusal``.
+    :param full_every: how long a read of everything is good for; None: for ever.
+    :param held: see :data:`Held`.
+    """
+    scope = Scope(read)
+    if scope is Scope.FULL or anchor is None:
+        return Continuation(scope, lookback, None, refusal)
+    every = None if full_every is None else full_every // timedelta(microseconds=1)
+    refusal = anchor.refusal(scope, microseconds_of(datetime.now(UTC)), every)
+    return Continuation(scope, lookback, anchor, refusal, held=held)
+
+
 class LeadsMissingError(Exception):
     """The loads before have left leads out; the message says how that is known."""

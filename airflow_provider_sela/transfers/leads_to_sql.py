@@ -33,7 +33,7 @@ from airflow_provider_sela.operators.extent import (
     LOOKBACK,
     ReadName,
     check_read,
-    going_on,
+    continuation_of,
 )
 from airflow_provider_sela.warehouse.deletes import find_missing
 from airflow_provider_sela.warehouse.failures import scrubbed
@@ -192,7 +192,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         with engine:
             check(engine, mode, **allowed, source=source)
             extent = {"read": self.read, "lookback": self.lookback, "full_every": self.full_every}
-            continuation = going_on(engine, mode, source, self._asked, **extent)
+            continuation = continuation_of(engine, mode, source, self._asked, **extent)
         with self.snapshot(engine.dialect.encoder(), continuation) as snapshot:
             self._warn_of_doubt(mode, snapshot)
             deleted_ids = self._deleted_ids(engine, mode, snapshot, source)
@@ -205,7 +205,8 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         seconds = round(time.monotonic() - clock, 3)
         stats = snapshot.stats
         result = {"table": self.table, **counts, **stats.extent(), **stats.fields(), "seconds": seconds}
-        self.log.info("Sela: landed %s", " ".join(f"{name}={value}" for name, value in result.items()))
+        told = (f"{name}={value}" for name, value in result.items() if value is not None)
+        self.log.info("Sela: landed %s", " ".join(told))
         if counts["ahead"]:
             self.log.warning(
                 "Sela: %d leads have rows that are stamped later than now, by a clock that was wrong: changes"
