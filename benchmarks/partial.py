@@ -121,7 +121,7 @@ def _sela(read: str) -> Mapping[str, Any]:
     from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 
     task = SelaLeadsToSqlOperator(task_id="load", conn_id="warehouse", table="leads", read=read)
-    return task.execute({"run_id": f"{read} {time.time_ns()}"})  # type: ignore[typeddict-item,no-any-return]
+    return task.execute({"run_id": f"{read} {time.time_ns()}"})  # type: ignore[no-any-return]
 
 
 def _dlt(account: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
