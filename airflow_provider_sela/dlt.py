@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import asdict
 from datetime import timedelta
 from itertools import islice
 from threading import Lock
@@ -29,10 +28,9 @@ from airflow_provider_sela.hooks.privacy_options import check_privacy, privacy_o
 from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.metrics import READ_COUNTS
 from airflow_provider_sela.operators.extent import FULL_EVERY, LOOKBACK, ReadName
-from airflow_provider_sela.snapshot import Anchor
 from airflow_provider_sela.storage.dlt_rows import lead_rows, reject_rows
 from airflow_provider_sela.storage.files import COLUMNS, row_line
-from airflow_provider_sela.warehouse.anchors import NO_LOAD, OTHER
+from airflow_provider_sela.warehouse.anchors import NO_LOAD, OTHER, anchor_text, read_anchor
 from airflow_provider_sela.warehouse.tables import HASH, LOADS_TABLE, REJECTS_TABLE
 
 if TYPE_CHECKING:
@@ -176,19 +174,19 @@ def _left(asked: str) -> dict[str, Any]:
     """What the last load has left in dlt's state, or why that is nothing."""
     import dlt
 
-    left = dict(dlt.current.source_state().get(_STATE) or {})
-    if not left:
+    anchor, theirs = read_anchor(dlt.current.source_state().get(_STATE) or "")
+    if anchor is None:
         return {"anchor": None, "refusal": NO_LOAD}
-    if left.pop("asked") != asked:
+    if theirs != asked:
         return {"anchor": None, "refusal": OTHER}
-    return {"anchor": Anchor(**{**left, "orders": tuple(left["orders"])}), "refusal": ""}
+    return {"anchor": anchor, "refusal": ""}
 
 
 def _leave(read: _Read) -> None:
     import dlt
 
     anchor = read.snapshot.anchor
-    dlt.current.source_state()[_STATE] = anchor and {**asdict(anchor), "asked": read.asked}
+    dlt.current.source_state()[_STATE] = anchor and anchor_text(anchor, read.asked)
 
 
 class _SharedRead:

@@ -42,21 +42,36 @@ def find_anchor(engine: Engine, source: Source, asked: str) -> tuple[Anchor | No
             [*values, *values],
         )
     )
-    if not last:
+    # Two loads of one moment may each lack what the other has.
+    left = last[0][2] if len(last) == 1 else None
+    if not left:
         return None, NO_LOAD
-    left = json.loads(last[0][2]) if len(last) == 1 and last[0][2] else None
-    if left is None:
+    anchor, theirs = read_anchor(left)
+    if anchor is None:
         return None, NO_LOAD
-    if last[0][:2] != source[:2] or left.pop("asked") != asked:
-        return None, OTHER
-    return Anchor(**{**left, "orders": tuple(left["orders"])}), ""
+    return (anchor, "") if (*last[0][:2], theirs) == (*source[:2], asked) else (None, OTHER)
+
+
+def read_anchor(text: str) -> tuple[Anchor | None, str]:
+    """What :func:`anchor_text` wrote; None for what another version or somebody else did."""
+    try:
+        left = json.loads(text)
+        asked = left.pop("asked")
+        return Anchor(**{**left, "orders": tuple(left["orders"])}), asked
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None, ""
+
+
+def anchor_text(anchor: Anchor, asked: str) -> str:
+    """What a load leaves, and what stands for its filters and privacy options, as text."""
+    return json.dumps({**asdict(anchor), "asked": asked})
 
 
 def anchor_column(load: Load) -> str | None:
     """What a load leaves, as it stands in the table of loads."""
     if load.anchor is None or load.source is None:
         return None
-    return json.dumps({**asdict(load.anchor), "asked": load.asked})
+    return anchor_text(load.anchor, load.asked)
 
 
 def held_ids(engine: Engine, mode: Mode, ids: Set[int]) -> tuple[Set[int], int]:
