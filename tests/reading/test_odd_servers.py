@@ -70,6 +70,22 @@ def test_the_headers_of_a_cache_reach_the_proof(name: str, read: Read) -> None:
     assert doubts.CACHED in verdict.reason
 
 
+class _AtCdn(DriftingApi):
+    """Is given again by a CDN, which sends no Age."""
+
+    def respond(self, request: Request) -> Response:
+        response = super().respond(request)
+        response.headers["X-Cache"] = "HIT"
+        return response
+
+
+def test_the_hit_of_a_cdn_reaches_the_proof(read: Read) -> None:
+    with _AtCdn(DriftingList("id", leads=300)) as api:
+        verdict, _ = read(api)
+    assert not verdict.proven
+    assert doubts.CACHED in verdict.reason
+
+
 def test_one_page_out_of_a_cache_is_not_atomic(read: Read) -> None:
     leads = SERVERS["cache that tells its age, cold"](0)
     del leads._rows[20:]
