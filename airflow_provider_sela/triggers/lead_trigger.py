@@ -117,7 +117,7 @@ class SelaLeadTrigger(BaseTrigger):
             max(self.poke_interval, _MIN_INTERVAL_SECONDS),
         )
         failures = FailureLimit(self.max_failures)
-        # The worker has just looked. Triggers that start together spread over the interval.
+        # The worker has just looked. Triggers that start together look at moments of their own.
         first = self._interval(1)
         pause = random.uniform(min(first / 2, _MIN_FIRST_PAUSE_SECONDS), first)  # noqa: S311
         pause = max(pause, (self.retry_at or 0) - time.time())
