@@ -168,6 +168,8 @@ def check_settled(task: Task, *names: str) -> None:
 
 def mapped(task: object) -> bool:
     """Whether Airflow made the task in a run, of one that is mapped: an error then belongs to the run."""
+    # No public name says so, from 2.11 to 3.3: the argument that does never reaches the task, and the task's
+    # other attributes are those of any. Without this one a bad value is refused too, but with a retry.
     return bool(getattr(task, "_BaseOperator__from_mapped", False))
 
 

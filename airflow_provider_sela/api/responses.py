@@ -37,6 +37,10 @@ LONGEST_RETRY_AFTER = 86_400.0
 # A number from here on is no duration but a moment, in seconds since 1970.
 _MOMENT = 1e9
 
+#: With which servers refuse pages that lie too deep, beside 404. A refusal that is meant for every page is
+#: told by page 1, which each read asks for.
+_NO_SUCH_PAGE = frozenset({400, 403, 410, 416, 422})
+
 _OUTAGE = "the server cannot answer for now"
 _MOMENTS = {429: "too many requests for this token, lower extra 'requests_per_second'"}
 
@@ -124,8 +128,11 @@ def error_for(status: int, headers: Mapping[str, str], body: bytes, *, page: int
         return kind(f"HTTP {status}: {_MOMENTS.get(status, _OUTAGE)}; run it again later", retry_after=pause)
     if 300 <= status < 400:
         return SelaSetupError(f"HTTP {status}: {_redirect(headers.get('Location'))}")
-    if status == 404 and page > 1:
-        return SelaPageGoneError(f"HTTP 404 for page {page}: the list is shorter than that now")
+    if page > 1 and (status == 404 or (status in _NO_SUCH_PAGE and _speaks_json(body))):
+        return SelaPageGoneError(
+            f"HTTP {status} for page {page}: the list is shorter than that now, or the server pages only so"
+            " far"
+        )
     if status in _SETUP:
         return SelaSetupError(f"HTTP {status}: {_SETUP[status]}")
     if status >= 400 and not _speaks_json(body):
@@ -141,7 +148,9 @@ def _refusal(status: int, detail: str) -> SelaError:
     if status == 403:
         return SelaPermissionError(f"HTTP 403{detail}: ask Sela to let this token read leads")
     if 400 <= status < 500:
-        return SelaRequestError(f"HTTP {status}: the server refuses this request; check the filters")
+        return SelaRequestError(
+            f"HTTP {status}: the server refuses this request; check the filters and page_size"
+        )
     return SelaResponseError(f"HTTP {status}: an answer that the API does not document; report it to Sela")
 
 
