@@ -155,15 +155,18 @@ class LeadSnapshot:
     def _log_outcome(self) -> None:
         stats = self.stats
         self._log.info(
-            "Sela: read %d leads, verdict %s%s, %d requests, %d retries, %d gaps repaired, %d passes, %.1f s",
-            stats.leads, self.verdict, self._reason, stats.requests, stats.retries, stats.repaired,
-            stats.passes, stats.seconds,
+            "Sela: verdict %s, %d leads read, %d requests, %d retries, %d gaps repaired, %d passes, %.1f s%s",
+            self.verdict, stats.leads, stats.requests, stats.retries, stats.repaired, stats.passes,
+            stats.seconds, self._reason,
         )  # fmt: skip
         if abs(stats.clock_offset) > TOLERANCE_SECONDS:
             self._log.warning(
                 "Sela: this worker's clock and the server's differ by %.0f s: times go by the server's",
                 stats.clock_offset,
             )
+        if stats.nulled:
+            counts = ", ".join(f"{name} {number}" for name, number in self.spool.nulled_columns().items())
+            self._log.warning("Sela: malformed values became NULL (%s); extra keeps what came", counts)
         if stats.rejected:
             self._log.warning("Sela: %d results have no usable id and are kept as rejects", stats.rejected)
         for remark in self._redaction.remarks() if stats.leads else ():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from struct import Struct
 from typing import IO, Any, NamedTuple
 
 from airflow_provider_sela.api.fields import FieldNames
-from airflow_provider_sela.api.leads import canonical_json
+from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, canonical_json
 from airflow_provider_sela.api.pages import read_json
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaSetupError
@@ -25,12 +26,12 @@ class Line(NamedTuple):
     """A lead as it is spooled.
 
     :param data: one line of UTF-8 JSON without its line feed.
-    :param nulled: number of malformed values in it.
+    :param nulled: names of its columns whose value was malformed.
     :param unknown: names of its fields that are not documented, where somebody has looked.
     """
 
     data: bytes
-    nulled: int = 0
+    nulled: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
 
@@ -49,6 +50,8 @@ class _Place(NamedTuple):
 
 # A place as a tuple of Python's own objects takes five times the memory.
 _PACKED = Struct("<qQII")
+# Columns with a malformed value are bits of one number.
+_BITS = {field.name: 1 << place for place, field in enumerate((*LEAD_FIELDS, EXTRA))}
 
 
 def lead_line(lead: RawLead) -> Line:
@@ -103,7 +106,15 @@ class Spool:
     @property
     def nulled(self) -> int:
         """Number of malformed values in the distinct leads."""
-        return sum(nulled for _, _, _, nulled in self._places())
+        return sum(self.nulled_columns().values())
+
+    def nulled_columns(self) -> dict[str, int]:
+        """Number of malformed values by column, the most first; columns without one are left out."""
+        found = Counter(nulled for _, _, _, nulled in self._places() if nulled)
+        columns = Counter[str]()
+        for nulled, leads in found.items():
+            columns.update({name: leads for name, bit in _BITS.items() if nulled & bit})
+        return dict(columns.most_common())
 
     @property
     def rejected(self) -> int:
@@ -137,7 +148,8 @@ class Spool:
                     self._index[key] = known._replace(modified=modified).packed()
                     continue
                 self._superseded = True
-            self._index[key] = _PACKED.pack(modified, self._end, len(line), nulled)
+            bits = sum(map(_BITS.__getitem__, nulled))
+            self._index[key] = _PACKED.pack(modified, self._end, len(line), bits)
             self._end += len(line) + 1
             lines.append(line)
         self._write(lines)

@@ -171,7 +171,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         if self._target is not None:
             self._target = self._target._replace(rows=counts["new"] + counts["changed"])
         seconds = round(time.monotonic() - clock, 3)
-        result = {"table": self.table, **counts, **snapshot.stats.fields(), "seconds": seconds}
+        result = {"table": self.table, **counts, "seconds": seconds, **snapshot.stats.fields()}
         self.log.info("Sela: landed %s", " ".join(f"{name}={value}" for name, value in result.items()))
         if counts["ahead"]:
             self.log.warning(

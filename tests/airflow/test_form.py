@@ -64,6 +64,8 @@ def test_a_connection_made_in_the_form_is_saved_as_typed(airflow: Services, page
     open_form(page, airflow.url, "sela_default")
     assert page.locator("[name=login]").count() == page.locator("[name=schema]").count() == 0
     assert page.locator("[name=host]").get_attribute("placeholder") == "https://api.trysela.com"
+    port = page.get_by_role("spinbutton", name="Port").or_(page.get_by_role("textbox", name="Port"))
+    assert port.get_attribute("placeholder") == "443: fill it in for the Test button of Airflow 3.3"
     assert page.locator("[name=password]").get_attribute("type") == "password"
     fill(page, {"Host (base URL)": api.url, "API token": TOKEN, "Port": "443"})
     picture(page.get_by_role("dialog"), "form")

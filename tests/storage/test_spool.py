@@ -77,7 +77,7 @@ def test_a_sealed_spool_is_a_file_of_json_lines_with_the_distinct_leads_only(spo
 
 
 def test_what_must_not_reach_disk_is_left_out_by_encode() -> None:
-    with Spool(lambda item: Line(json.dumps({"id": item.id}).encode(), nulled=2)) as spool:
+    with Spool(lambda item: Line(json.dumps({"id": item.id}).encode(), nulled=("email", "status"))) as spool:
         add(spool, lead(1, email="ada@example.com"))
         add(spool, lead(2, email="bob@example.com"))
         with open(spool.path(), "rb") as sealed:  # noqa: PTH123 (a descriptor)
@@ -86,11 +86,14 @@ def test_what_must_not_reach_disk_is_left_out_by_encode() -> None:
 
 
 def test_malformed_values_count_for_the_version_that_stays() -> None:
-    with Spool(lambda item: Line(item.json, nulled=json.loads(item.json)["lead_type"])) as spool:
-        add(spool, lead(1, T1, lead_type=5))
-        add(spool, lead(1, T2, lead_type=1))
-        add(spool, lead(2, T2, lead_type=2))
-        assert spool.nulled == 3
+    with Spool(lambda item: Line(item.json, nulled=tuple(json.loads(item.json)["metadata"]))) as spool:
+        assert (spool.nulled, spool.nulled_columns()) == (0, {})
+        add(spool, lead(1, T1, metadata=["email"]))
+        add(spool, lead(1, T2, metadata=["lead_type"]))
+        add(spool, lead(2, T2, metadata=["id", "lead_type", "extra"]))
+        add(spool, lead(3, T2, metadata=[]))
+        assert spool.nulled == 4
+        assert list(spool.nulled_columns().items()) == [("lead_type", 2), ("id", 1), ("extra", 1)]
 
 
 def test_results_without_an_id_are_kept_once_each(spool: Spool) -> None:
