@@ -435,6 +435,28 @@ async def test_watchers_with_the_same_arguments_poll_once(monkeypatch: pytest.Mo
     assert seen == [[new]] * 3
 
 
+@pytest.mark.parametrize(
+    "argument",
+    [
+        *({"poll_interval": value} for value in (0, -1, "", "often", None, True, float("nan"), float("inf"))),
+        *({"on_changed": value} for value in ("", "maybe", None)),
+        *({"sela_conn_id": value} for value in ("", None)),
+    ],
+)
+def test_an_argument_that_cannot_be_read_is_refused_by_name(argument: dict[str, Any]) -> None:
+    with pytest.raises(SelaRequestError, match=f"^{next(iter(argument))} is "):
+        SelaLeadsEventTrigger(**argument)
+
+
+def test_arguments_that_came_as_texts_are_read() -> None:
+    """As from an environment variable: the text of False is not true."""
+    texts: dict[str, Any] = {"poll_interval": "30", "on_changed": "False"}
+    written: dict[str, Any] = {"poll_interval": 30.0, "on_changed": False}
+    trigger, same = SelaLeadsEventTrigger(**texts), SelaLeadsEventTrigger(**written)
+    assert trigger.serialize() == same.serialize()
+    assert trigger.shared_stream_key() == same.shared_stream_key()
+
+
 def test_its_arguments_are_plain_data_and_an_asset_takes_it() -> None:
     trigger = SelaLeadsEventTrigger(user=5, on_changed=True)
     classpath, kwargs = trigger.serialize()
