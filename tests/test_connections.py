@@ -169,7 +169,7 @@ def other_storage(monkeypatch: pytest.MonkeyPatch) -> None:
         fs = importlib.import_module("airflow.io")
 
     def get_fs(conn_id: str | None) -> Any:
-        return BaseHook.get_connection(conn_id or "google_cloud_default")
+        return BaseHook.get_connection(conn_id or "its_default")
 
     monkeypatch.setitem(fs._register_filesystems(), "gs", get_fs)
 
