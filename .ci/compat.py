@@ -136,7 +136,7 @@ class LegFolder:
 
     def test(self) -> None:
         """Run the tests, with every deprecation warning that our code causes written down."""
-        for name in ("tests", "example_dags"):
+        for name in ("tests", "example_dags", "docs"):
             shutil.copytree(
                 REPOSITORY / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__")
             )
