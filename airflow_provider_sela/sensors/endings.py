@@ -35,4 +35,4 @@ def own_endings(time_out: Callable[[], Exception]) -> Iterator[None]:
         end = over.error
     except (AirflowSensorTimeout, AirflowSkipException):
         end = time_out()
-    raise end
+    raise end from None

@@ -43,7 +43,7 @@ def seen_so_far(others: Collection[int] | None) -> str:
     if others is None:
         return ""
     if not others:
-        return "no lead has it so far"
+        return "none is there"
     ids = ", ".join(map(str, sorted(others)))
     there = f"lead {ids} is" if len(others) == 1 else f"leads {ids} are"
     return f"{there} there, with a status that is not waited for"

@@ -115,10 +115,10 @@ def test_a_load_reads_with_the_saved_connection(airflow: Services, page: Page, a
     assert "50" in {request.query["page_size"] for request in api.requests[asked:]}
     assert TOKEN not in airflow.logs()
 
-    page.set_viewport_size({"width": 1800, "height": 480})
+    page.set_viewport_size({"width": 1800, "height": 500})
     page.goto(f"{airflow.url}/dags/{LOAD}/runs/{run}/tasks/land_leads")
     page.get_by_text("Sela: landed").first.wait_for()
-    picture(page, "log", clip={"x": 440, "y": 62, "width": 1350, "height": 400})
+    picture(page, "log", clip={"x": 440, "y": 62, "width": 1350, "height": 420})
 
 
 def test_the_graph_names_each_operator(airflow: Services, page: Page) -> None:

@@ -260,7 +260,7 @@ def test_it_says_until_when_before_it_hands_the_wait_over(
         connect(monkeypatch, api)
         with pytest.raises((TaskDeferred, AirflowSensorTimeout)):
             sensor(timeout=3, **mode).execute({})
-    assert "UTC for a lead with this external_id: no lead has it so far" in said(caplog, capfd)
+    assert "UTC for a lead with this external_id: none is there" in said(caplog, capfd)
 
 
 OTHER = "lead 1 is there, with a status that is not waited for"
@@ -279,6 +279,7 @@ def test_a_time_out_says_whether_the_lead_is_there_with_another_status(
         with pytest.raises(AirflowSkipException if soft else AirflowSensorTimeout) as caught:
             task.execute({"ti": ti})
     assert str(caught.value) == f"Sensor has timed out: no such lead within 0.05 seconds: {OTHER}."
+    assert caught.value.__suppress_context__
 
 
 def deferral(task: SelaLeadSensor) -> TaskDeferred:

@@ -97,7 +97,7 @@ async def test_a_time_out_names_the_leads_whose_status_is_another_one(
         )
     assert event == {"status": "timeout", "ids": ids}
     logged = caplog.text + capsys.readouterr().out
-    seen = "lead 1 is there" if ids else "no lead has it so far"
+    seen = "lead 1 is there" if ids else "none is there"
     assert logged.count("with this external_id and one of the statuses CLOSED: " + seen) == 1
     assert "still waiting after 10 looks until 20" in logged
     assert "OPEN" not in logged

@@ -24,7 +24,7 @@ def test_the_first_look_says_what_is_waited_for_and_until_when(caplog: pytest.Lo
     until = "Sela: waiting until 2026-01-01 00:00:00 UTC for a lead with this external_id"
     assert said(caplog, 1) == [until]
     assert said(caplog, 1, statuses=["CLOSED", "LOST"], others=[]) == [
-        f"{until} and one of the statuses CLOSED, LOST: no lead has it so far"
+        f"{until} and one of the statuses CLOSED, LOST: none is there"
     ]
     assert said(caplog, 1, deadline=None) == ["Sela: waiting for a lead with this external_id"]
 
