@@ -18,10 +18,15 @@ def airflow_connection(conn_id: str, parameter: str) -> Any:
     try:
         return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
-        doubt = _who_may_have(conn_id)
+        failure = missing(conn_id, parameter)
     except Exception as error:  # noqa: BLE001 (Airflow's API raises what it likes)
-        doubt = type(error).__name__
-    raise not_defined(conn_id, parameter, doubt)
+        failure = not_defined(conn_id, parameter, type(error).__name__)
+    raise failure
+
+
+def missing(conn_id: str, parameter: str) -> SelaError:
+    """The error for a connection that Airflow has just called not defined."""
+    return not_defined(conn_id, parameter, _who_may_have(conn_id))
 
 
 def not_defined(conn_id: str, parameter: str, doubt: str) -> SelaError:

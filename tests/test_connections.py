@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook
 from airflow.secrets import BaseSecretsBackend
 
 from airflow_provider_sela.connections import airflow_connection
@@ -157,6 +158,41 @@ def test_a_connection_that_is_written_wrongly_in_the_environment_is_not_called_m
     with pytest.raises(SelaUnavailableError, match=r"\(EnvironmentVariablesBackend: \w+\)") as told:
         airflow_connection("broken", "conn_id")
     assert "secret" not in str(told.value)
+
+
+@pytest.fixture
+def other_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A storage whose provider insists on its connection, as that of Google does and Amazon's does not."""
+    try:
+        from airflow.sdk.io import fs
+    except ImportError:
+        fs = importlib.import_module("airflow.io")
+
+    def get_fs(conn_id: str | None) -> Any:
+        return BaseHook.get_connection(conn_id or "google_cloud_default")
+
+    monkeypatch.setitem(fs._register_filesystems(), "gs", get_fs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"path": "gs://sela/leads.csv", "conn_id": "nowhere"}, "conn_id: the connection 'nowhere'"),
+        ({"path": "gs://nowhere@sela/leads.csv"}, "path: the connection 'nowhere'"),
+        ({"path": "gs://sela/leads.csv"}, "path: the connection 'the default of its provider'"),
+    ],
+)
+@pytest.mark.usefixtures("airflow_db", "sela", "other_storage")
+def test_a_storage_whose_connection_is_missing_is_told_alike(
+    vault: Callable[..., None], arguments: dict[str, Any], told: str
+) -> None:
+    vault()
+    with pytest.raises(AirflowFailException, match=f"SelaSetupError: {told} is not defined in Airflow; "):
+        SelaLeadsOperator(task_id="file", **arguments).execute({})
+    vault(*[DOWN] * 10)
+    with pytest.raises(SelaUnavailableError, match=f"^{told} is not defined in Airflow, or cannot be looked"):
+        SelaLeadsOperator(task_id="file", **arguments).execute({})
+    vault()
 
 
 @pytest.mark.usefixtures("airflow_db")

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from math import inf
 from os import PathLike
 from typing import Any, Literal, Protocol, get_args
 
@@ -79,6 +80,17 @@ def whole_number(name: str, value: object, *, least: int = 1, most: int | None =
 def from_zero(name: str, value: object) -> int:
     """A whole number that may be 0."""
     return whole_number(name, value, least=0)
+
+
+def seconds(name: str, value: object) -> float:
+    """A time above 0, in seconds."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = 0.0
+    if isinstance(value, bool) or not 0 < number < inf:
+        raise SelaRequestError(f"{name} is {value!r}: expected is a number of seconds above 0")
+    return number
 
 
 def number_or_share(name: str, value: object) -> int | float:

@@ -493,3 +493,13 @@ def test_parts_go_through_object_storage_with_a_connection_in_the_path(
     run.land(read)
     assert len(sela.requests) - asked <= 2
     assert s3.keys() == []
+
+
+def test_fields_that_were_renamed_are_told_by_the_task_that_lands(sela: SelaApi, run: PartsRun) -> None:
+    for lead in sela.leads.values():
+        lead["reengagement_count"] = lead.pop("reengagements_count")
+    read = [run.read(part) for part in run.plan()]
+    result = run.land(read, path=str(run.target.with_suffix(".csv")))
+    assert (result["missing_fields"], result["unknown_fields"]) == (
+        ["reengagements_count"], ["reengagement_count"],
+    )  # fmt: skip
