@@ -13,12 +13,15 @@ to the same leads and rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
+from airflow_provider_sela.api.columns import Columns, time_column
 from airflow_provider_sela.api.leads import (
     EXTRA,
     LEAD_FIELDS,
@@ -61,14 +64,21 @@ class _Envelope(msgspec.Struct):
     next: str | None = None
 
 
-class _Keys(msgspec.Struct):
+class _Keys(msgspec.Struct, gc=False):
     id: _Integer
     created_time: Any = None
     modified_time: Any = None
 
 
+class _KeysOfPage(msgspec.Struct):
+    results: list[_Keys]
+
+
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
-_KEYS = msgspec.json.Decoder(_Keys)
+_KEYS = msgspec.json.Decoder(_KeysOfPage)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Moments that are none in UTC lie outside.
+_ORDINARY = range(*(microseconds(f"{year}-01-01T00:00:00Z") or 0 for year in (2, 9999)))
 
 
 class RawLead(NamedTuple):
@@ -122,6 +132,30 @@ class RawLead(NamedTuple):
         return (None if nul else _documented_row(self.json)) or lead_row(self.decode())
 
 
+class RawLeads(Columns[RawLead]):
+    """Leads of an answer, one after the other in their own bytes.
+
+    :param json: whole leads.
+    """
+
+    def __init__(
+        self, ids: list[int], created: array[int], modified: array[int], json: Sequence[bytes]
+    ) -> None:
+        super().__init__(ids, created, modified)
+        self.json = json
+
+    @classmethod
+    def from_leads(cls, leads: Iterable[RawLead]) -> RawLeads:
+        """Leads that were read one by one."""
+        every = list(leads)
+        created = time_column(lead.created for lead in every)
+        modified = time_column(lead.modified for lead in every)
+        return cls([lead.id for lead in every], created, modified, [lead.json for lead in every])
+
+    def _made(self, place: int) -> RawLead:
+        return RawLead(self.ids[place], *self._times(place), self.json[place])
+
+
 def raw_page(body: bytes, page: int) -> Page[RawLead]:
     """Read one answer of the list endpoint as :func:`~airflow_provider_sela.api.pages.decode_page` does."""
     return _documented_page(body, page) or _unread(decode_page(body, page))
@@ -130,23 +164,34 @@ def raw_page(body: bytes, page: int) -> Page[RawLead]:
 def _documented_page(body: bytes, page: int) -> Page[RawLead] | None:
     """None if some result is no lead with an integer as its ``id``, or if msgspec refuses the page."""
     try:
-        envelope = _ENVELOPE.decode(body)
-        leads = [_documented_lead(bytes(raw)) for raw in envelope.results]
+        envelope, keys = _ENVELOPE.decode(body), _KEYS.decode(body).results
+        json = list(map(bytes, envelope.results))
+        for lead in json:
+            # In what it passes over, msgspec checks everything but this.
+            if not lead.isascii():
+                lead.decode()
     except _OTHERWISE:
         return None
+    created = _times([each.created_time for each in keys])
+    modified = _times([each.modified_time for each in keys])
+    leads = RawLeads([each.id for each in keys], created, modified, json)
     return Page(envelope.count, page_after(envelope.next, page), leads)
 
 
-def _documented_lead(data: bytes) -> RawLead:
-    # In what it passes over, msgspec checks everything but this.
-    if not data.isascii():
-        data.decode()
-    keys = _KEYS.decode(data)
-    return RawLead(keys.id, microseconds(keys.created_time), microseconds(keys.modified_time), data)
+def _times(values: list[Any]) -> array[int]:
+    """:func:`~airflow_provider_sela.api.leads.microseconds` of each; all at once where all are moments."""
+    try:
+        since = [moment - _EPOCH for moment in map(datetime.fromisoformat, values)]
+    except (TypeError, ValueError):
+        return time_column(map(microseconds, values))
+    times = [each.days * 86_400_000_000 + each.seconds * 1_000_000 + each.microseconds for each in since]
+    if times and not (min(times) in _ORDINARY and max(times) in _ORDINARY):
+        return time_column(map(microseconds, values))
+    return array("q", times)
 
 
 def _unread(page: Page[Lead]) -> Page[RawLead]:
-    leads = [RawLead.from_lead(lead) for lead in page.leads]
+    leads = RawLeads.from_leads(map(RawLead.from_lead, page.leads))
     return Page(page.count, page.next_page, leads, page.rejects)
 
 
