@@ -122,7 +122,7 @@ def test_leads_of_a_page_are_a_sequence_of_leads_that_are_made_on_demand() -> No
     assert (leads[-1].id, [lead.id for lead in leads[1:]], len(leads)) == (5, [2**62, 5], 3)
     assert leads == list(leads)
     assert leads != list(leads)[1:]
-    assert leads != 3
+    assert leads != object()
 
 
 @pytest.mark.parametrize(
