@@ -117,12 +117,13 @@ class Row(NamedTuple):
     :param values: by column name, for every column of :data:`LEAD_FIELDS` and ``extra``: int, str, bool or
         None. Timestamps are text in UTC, ``2025-02-28T23:09:03.139554+00:00``; JSON columns are canonical
         JSON text.
-    :param nulled: number of values that were malformed; their raw form is in ``extra`` under ``_invalid``.
+    :param nulled: names of the columns whose value was malformed; its raw form is in ``extra`` under
+        ``_invalid``.
     :param unknown: names of the fields that are not documented, whose values are in ``extra``.
     """
 
     values: dict[str, int | str | bool | None]
-    nulled: int
+    nulled: tuple[str, ...]
     unknown: tuple[str, ...] = ()
 
 
@@ -150,7 +151,7 @@ def lead_row(lead: Mapping[str, Any]) -> Row:
     extra: dict[str, Any] = {}
     if lead.keys() != _NAMES:
         extra = {name: value for name, value in lead.items() if name not in _NAMES}
-    nulled, unknown = len(invalid), tuple(extra)
+    nulled, unknown = tuple(invalid), tuple(extra)
     if invalid:
         if "_invalid" in extra:
             invalid["_invalid"] = extra["_invalid"]

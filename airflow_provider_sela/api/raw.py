@@ -213,7 +213,7 @@ def _documented_row(data: bytes) -> Row | None:
             if moment is None:
                 return None
     values[EXTRA.name] = None
-    return Row(values, 0)
+    return Row(values, ())
 
 
 def _written(lead: Lead) -> bytes:

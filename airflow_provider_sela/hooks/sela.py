@@ -14,12 +14,13 @@ from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.api.request import external_id_filter, lead_filters
 from airflow_provider_sela.api.walk import Walk
 from airflow_provider_sela.assets import collect_read
+from airflow_provider_sela.connections import airflow_connection
 from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError, of_connection
 from airflow_provider_sela.hooks.asynchronous import AsyncHookMixin
 from airflow_provider_sela.hooks.form import HIDDEN_FIELDS, PLACEHOLDERS, RELABELING, form_widgets
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.reading.progress import Progress
-from airflow_provider_sela.settings import Settings
+from airflow_provider_sela.settings import Connection, Settings
 from airflow_provider_sela.storage.spool import Encoder, raw_line
 
 # Importing requests takes longer than everything else that a DAG file imports of us: only reading does it.
@@ -50,6 +51,17 @@ class SelaHook(AsyncHookMixin, BaseHook):
         self.sela_conn_id = sela_conn_id
 
     @classmethod
+    def from_connection(cls, connection: Connection) -> SelaHook:
+        """A hook on a connection that is at hand, where Airflow would not find it by its id.
+
+        :param connection: an Airflow connection of any version.
+        :raises SelaSetupError: a field of it is wrong.
+        """
+        hook = cls(connection.conn_id)
+        hook.settings = Settings.from_connection(connection)
+        return hook
+
+    @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Describe the standard fields of the form (Airflow below 3.2)."""
         return {"hidden_fields": HIDDEN_FIELDS, "relabeling": RELABELING, "placeholders": PLACEHOLDERS}
@@ -63,9 +75,10 @@ class SelaHook(AsyncHookMixin, BaseHook):
     def settings(self) -> Settings:
         """The checked connection.
 
-        :raises SelaSetupError: a field of the connection is wrong.
+        :raises SelaSetupError: there is no such connection, or a field of it is wrong.
+        :raises SelaUnavailableError: Airflow cannot look it up for now.
         """
-        return Settings.from_connection(self.get_connection(self.sela_conn_id))
+        return Settings.from_connection(airflow_connection(self.sela_conn_id, "sela_conn_id"))
 
     @cached_property
     def transport(self) -> Transport:

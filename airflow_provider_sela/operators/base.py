@@ -40,7 +40,6 @@ from airflow_provider_sela.warehouse.tables import TaskRun
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from airflow_provider_sela.metrics import ReadStats
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.reading.parts import Parts
 
@@ -227,12 +226,14 @@ class SelaReadOperator(SelaBaseOperator):
         with self._read as snapshot, frozen():
             yield snapshot
 
-    def judge_fields(self, stats: ReadStats) -> None:
-        """Say which fields are not those that are documented, as ``on_schema_change`` says; to be called when
-        it is known, before anything is kept.
+    def judge_rows(self, snapshot: LeadSnapshot) -> None:
+        """Say which values are malformed, and which fields are not those that are documented, as
+        ``on_schema_change`` says; to be called when it is known, before anything is kept.
 
         :raises SelaRequestError: there are some, and it is ``fail``.
         """
+        snapshot.log_nulled()
+        stats = snapshot.stats
         told = [
             f"{what}: {', '.join(names)}"
             for what, names in (

@@ -126,7 +126,7 @@ class SelaLeadsOperator(SelaReadOperator):
     def _to_xcom(self) -> list[Lead]:
         bound = _XComBound(self.max_xcom_leads)
         with self.snapshot(lead_line, bound) as snapshot:
-            self.judge_fields(snapshot.stats)
+            self.judge_rows(snapshot)
             leads = [json.loads(line) for line in snapshot.spool.lines_by_id()]
         self.log.info(
             "Sela: returning %d leads as XCom, %d bytes, verdict %s", len(leads), bound.size, snapshot.verdict
@@ -148,7 +148,7 @@ class SelaLeadsOperator(SelaReadOperator):
 
             def facts() -> dict[str, Any]:
                 stats = snapshot.stats
-                self.judge_fields(stats)
+                self.judge_rows(snapshot)
                 result.update(path=file.url, verdict=stats.verdict, **load_counts(stats, RowCounts()))
                 result.update(stats.fields() if file.columns else {})
                 told.update((name, value) for name, value in result.items() if value is not None)

@@ -159,9 +159,9 @@ class LeadSnapshot:
     def _log_outcome(self) -> None:
         stats = self.stats
         self._log.info(
-            "Sela: read %d leads, verdict %s%s, %d requests, %d retries, %d gaps repaired, %d passes, %.1f s",
-            stats.leads, self.verdict, self._reason, stats.requests, stats.retries, stats.repaired,
-            stats.passes, stats.seconds,
+            "Sela: verdict %s, %d leads read, %d requests, %d retries, %d gaps repaired, %d passes, %.1f s%s",
+            self.verdict, stats.leads, stats.requests, stats.retries, stats.repaired, stats.passes,
+            stats.seconds, self._reason,
         )  # fmt: skip
         if abs(stats.clock_offset) > TOLERANCE_SECONDS:
             self._log.warning(
@@ -172,6 +172,13 @@ class LeadSnapshot:
             self._log.warning("Sela: %d results have no usable id and are kept as rejects", stats.rejected)
         for remark in self._redaction.remarks() if stats.leads else ():
             self._log.warning("Sela: %s", remark)
+
+    def log_nulled(self) -> None:
+        """Say which columns have malformed values, once lines were made of all leads."""
+        columns = self.spool.nulled_columns()
+        if columns:
+            counts = ", ".join(f"{name} {number}" for name, number in columns.items())
+            self._log.warning("Sela: malformed values became NULL (%s); extra keeps what came", counts)
 
     def _judge(self) -> None:
         """Refuse a read that may lack leads, or log it, as ``on_unverified`` says."""

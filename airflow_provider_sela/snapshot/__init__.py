@@ -14,7 +14,7 @@ Modules, each importing only from those above it::
     doubts          what no order can mend: caches, copies that lag, pages that leave leads out
     record          all that a read has seen
     attempts        the best proof of each order, by how late a change may show
-    closing         from the spread to a proof, or to the reason why there is none
+    closing         from the last of the rest to a proof, or to the reason why there is none
     verdict         the outcome and its spelling
     passes          whole reads, where nothing can be proven
     reading         the dialogue

@@ -122,9 +122,10 @@ class Passes:
 
     def begin(self) -> list[Window]:
         """The first windows; none if there is a verdict."""
-        self._record.compares = False
-        if self.made and self._record.limited:
-            self._conclude(Strength.UNVERIFIED, max(self._record.length - len(self._record.known), 0))
+        record = self._record
+        record.compares = False
+        if self.made and record.limited:
+            self._conclude(Strength.UNVERIFIED, max((record.count or 0) - len(record.known), 0))
             return []
         return self._next(done=1 - self.made)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -28,12 +28,12 @@ class Line(NamedTuple):
     """What is made of a lead that was spooled.
 
     :param data: one line of UTF-8 JSON without its line feed.
-    :param nulled: number of malformed values in it.
+    :param nulled: names of its columns whose value was malformed.
     :param unknown: names of its fields that are not documented, where somebody has looked.
     """
 
     data: bytes
-    nulled: int = 0
+    nulled: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
 
@@ -75,7 +75,6 @@ class Spool:
     :param watch: is told of each lead that comes.
     :ivar fields: names of the fields that the leads have; those that are not documented as far as lines were
         made.
-    :ivar nulled: malformed values in the distinct leads, once lines were made of all.
     :raises SelaSetupError: the disk is full or cannot be written.
     """
 
@@ -89,7 +88,7 @@ class Spool:
         self._directory = directory
         self._watch = watch
         self.fields = FieldNames()
-        self.nulled = 0
+        self._nulled = Counter[str]()
         self._index: dict[int, bytes] = {}
         self._rejected: set[bytes] = set()
         self._superseded = False
@@ -113,6 +112,15 @@ class Spool:
 
     def __iter__(self) -> Iterator[Any]:
         return map(read_json, self.lines())
+
+    @property
+    def nulled(self) -> int:
+        """Number of malformed values in the distinct leads, once lines were made of all."""
+        return self._nulled.total()
+
+    def nulled_columns(self) -> dict[str, int]:
+        """The same by column, the most first; columns without one are left out."""
+        return dict(self._nulled.most_common())
 
     @property
     def rejected(self) -> int:
@@ -193,14 +201,14 @@ class Spool:
             deque(self.lines(), maxlen=0)
 
     def _made(self, leads: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
-        encoder, nulled = self._encoder, 0
+        encoder, nulled = self._encoder, Counter[str]()
         for key, data in leads:
             line = encoder(RawLead(key, None, None, data))
             if line.nulled or line.unknown:
-                nulled += line.nulled
+                nulled.update(line.nulled)
                 self.fields.add_unknown(line.unknown)
             yield line.data
-        self.nulled, self._told = nulled, True
+        self._nulled, self._told = nulled, True
 
     def reject_lines(self) -> Iterator[bytes]:
         """The line of each reject: JSON as the API sent it."""

@@ -167,11 +167,13 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
             load = self._load(context, snapshot, source, deleted_ids)
             self._target = table_target(engine, mode.layout, self.conn_id)
             with engine:
-                counts = land(engine, snapshot.spool, load, mode, **allowed, judge=self.judge_fields)
+                counts = land(
+                    engine, snapshot.spool, load, mode, **allowed, judge=lambda: self.judge_rows(snapshot)
+                )
         if self._target is not None:
             self._target = self._target._replace(rows=counts["new"] + counts["changed"])
         seconds = round(time.monotonic() - clock, 3)
-        result = {"table": self.table, **counts, **snapshot.stats.fields(), "seconds": seconds}
+        result = {"table": self.table, **counts, "seconds": seconds, **snapshot.stats.fields()}
         self.log.info("Sela: landed %s", " ".join(f"{name}={value}" for name, value in result.items()))
         if counts["ahead"]:
             self.log.warning(

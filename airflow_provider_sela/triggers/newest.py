@@ -102,7 +102,7 @@ class NewestEnd:
         """
         if self._gone:
             raise SelaPageGoneError(
-                f"HTTP 404 for page {self.page}, while page 1 counts leads for it: look again later"
+                f"the server refuses page {self.page}, while page 1 counts leads for it: look again later"
             )
         self._gone = True
         self._read_from(1)

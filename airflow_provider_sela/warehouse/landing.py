@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_provider_sela.api.leads import content_hash
-from airflow_provider_sela.metrics import ReadStats, RowCounts, load_counts
+from airflow_provider_sela.metrics import RowCounts, load_counts
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.failures import quoted, scrubbed
@@ -25,7 +25,7 @@ def land(
     *,
     create: bool = True,
     add: bool = True,
-    judge: Callable[[ReadStats], object] = lambda stats: None,
+    judge: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
     """Bring spooled leads into the target in one transaction.
 
@@ -33,7 +33,7 @@ def land(
     :param spool: leads, whose encoder is this engine's :meth:`~.dialect.Dialect.encoder`.
     :param create: whether missing tables may be created.
     :param add: whether missing columns may be added.
-    :param judge: is told what was found when the leads became rows, before the target is touched.
+    :param judge: is called when all leads have become rows, before the target is touched.
     :return: the load's counts by name, with ``verdict``.
     :raises SelaTargetError: the target does not fit.
     :raises SelaTargetUnavailableError: the database failed.
@@ -68,14 +68,14 @@ def _land(
     load: Load,
     mode: Mode,
     schema: Schema,
-    judge: Callable[[ReadStats], object],
+    judge: Callable[[], object],
 ) -> dict[str, Any]:
     schema.check(load.source)
     if engine.transactional_ddl:
         engine.begin()
     engine.stage(spool)
+    judge()
     stats = replace(load.stats, nulled=spool.nulled, unknown_fields=spool.fields.unknown)
-    judge(stats)
     load = replace(load, stats=stats)
     engine.lock()
     schema.apply()

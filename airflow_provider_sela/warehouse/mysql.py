@@ -89,7 +89,7 @@ class MySQLDialect(Dialect):
         invalid = extra.get("_invalid", {})
         extra["_invalid"] = {**(invalid if isinstance(invalid, dict) else {"_invalid": invalid}), **deep}
         values = {**row.values, **dict.fromkeys(deep), EXTRA.name: canonical_json(extra)}
-        return row._replace(values=values, nulled=row.nulled + len(deep))
+        return row._replace(values=values, nulled=(*row.nulled, *deep))
 
     def spool_line(self, values: Mapping[str, Any], content: bytes) -> bytes:
         """As JSON, with timestamps in the form that DATETIME takes."""

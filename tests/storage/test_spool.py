@@ -81,7 +81,7 @@ def test_lines_are_made_of_leads_while_they_are_read_again() -> None:
 
     def encode(item: RawLead) -> Line:
         met.append(item.id)
-        return Line(json.dumps({"id": item.id}).encode(), nulled=2, unknown=("score",))
+        return Line(json.dumps({"id": item.id}).encode(), nulled=("email", "status"), unknown=("score",))
 
     with Spool(encode) as spool:
         add(spool, lead(1, email="ada@example.com"))
@@ -95,7 +95,12 @@ def test_lines_are_made_of_leads_while_they_are_read_again() -> None:
 
 def test_what_lines_tell_can_be_known_without_them() -> None:
     met: list[int] = []
-    with Spool(lambda item: Line(b"x", nulled=met.append(item.id) or 1)) as spool:  # type: ignore[func-returns-value]
+
+    def encode(item: RawLead) -> Line:
+        met.append(item.id)
+        return Line(b"x", nulled=("email",))
+
+    with Spool(encode) as spool:
         for key in (1, 2):
             add(spool, lead(key))
             spool.make_all()
@@ -133,12 +138,15 @@ def test_who_watches_is_told_of_each_lead_that_comes() -> None:
 
 
 def test_malformed_values_count_for_the_version_that_stays() -> None:
-    with Spool(lambda item: Line(item.json, nulled=json.loads(item.json)["lead_type"])) as spool:
-        add(spool, lead(1, T1, lead_type=5))
-        add(spool, lead(1, T2, lead_type=1))
-        add(spool, lead(2, T2, lead_type=2))
+    with Spool(lambda item: Line(item.json, nulled=tuple(json.loads(item.json)["metadata"]))) as spool:
+        assert (spool.nulled, spool.nulled_columns()) == (0, {})
+        add(spool, lead(1, T1, metadata=["email"]))
+        add(spool, lead(1, T2, metadata=["lead_type"]))
+        add(spool, lead(2, T2, metadata=["id", "lead_type", "extra"]))
+        add(spool, lead(3, T2, metadata=[]))
         spool.make_all()
-        assert spool.nulled == 3
+        assert spool.nulled == 4
+        assert list(spool.nulled_columns().items()) == [("lead_type", 2), ("id", 1), ("extra", 1)]
 
 
 def test_results_without_an_id_are_kept_once_each(spool: Spool) -> None:

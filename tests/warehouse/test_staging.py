@@ -8,7 +8,6 @@ import pytest
 
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaRequestError, SelaResponseError
-from airflow_provider_sela.metrics import ReadStats
 from airflow_provider_sela.storage.spool import Line, Spool
 from airflow_provider_sela.warehouse.landing import land
 from airflow_provider_sela.warehouse.registry import engine_for
@@ -44,12 +43,17 @@ def test_a_lead_that_cannot_become_a_row_undoes_the_load_and_is_told_as_what_it_
 
 def test_what_leads_hold_is_judged_before_the_target_is_touched(database: Database) -> None:
     met: list[Any] = []
+    engine = engine_for("warehouse", "leads")
 
-    def judge(stats: ReadStats) -> None:
-        met.append((stats.nulled, stats.unknown_fields))
+    def judge() -> None:
+        met.append((spool.nulled, spool.fields.unknown))
         raise SelaRequestError("no")
 
-    with pytest.raises(SelaRequestError, match=r"^no$"):
-        load_leads([lead(1, score=1, next_call_time="x"), lead(2, lead_type="y")], judge=judge)
+    with Spool(engine.dialect.encoder()) as spool:
+        for item in (lead(1, score=1, next_call_time="x"), lead(2, lead_type="y")):
+            add(spool, item)
+        read = Load(TaskRun("run"), stats(spool, moment(1)))
+        with engine, pytest.raises(SelaRequestError, match=r"^no$"):
+            land(engine, spool, read, judge=judge)
     assert met == [(2, ["score"])]
     assert database.tables() == set()
