@@ -24,10 +24,11 @@ RELEASED_BEFORE = "2026-11-20"
 AT_ONCE = 2
 TOOLS = ("hypothesis", "jsonschema", "pytest>=8", "pytest-asyncio>=0.24")
 
-#: Commands, discovery and form, the example DAGs, the sensor in each mode, the triggers.
+#: Commands, connections, discovery and form, the example DAGs, the sensor in each mode, the triggers.
 TESTS = (
     "tests/cli",
     "tests/compat",
+    "tests/test_connections.py",
     "tests/hooks/test_provider.py",
     "tests/examples",
     "tests/sensors/test_outcomes.py",
@@ -135,7 +136,7 @@ class LegFolder:
 
     def test(self) -> None:
         """Run the tests, with every deprecation warning that our code causes written down."""
-        for name in ("tests", "example_dags"):
+        for name in ("tests", "example_dags", "docs"):
             shutil.copytree(
                 REPOSITORY / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__")
             )

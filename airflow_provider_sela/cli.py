@@ -205,18 +205,20 @@ def _hook(conn_id: str) -> Iterator[SelaHook]:
 
         from airflow_provider_sela.exceptions import SelaError
         from airflow_provider_sela.hooks.sela import SelaHook
-        from airflow_provider_sela.settings import Settings
 
         try:
-            with closing(SelaHook(conn_id)) as hook:
-                # A hook finds what is in the metadata database only inside of a task.
-                hook.settings = Settings.from_connection(Connection.get_connection_from_secrets(conn_id))
+            # A hook itself finds what is in the metadata database only inside of a task.
+            connection = Connection.get_connection_from_secrets(conn_id)
+            with closing(SelaHook.from_connection(connection)) as hook:
                 yield hook
             return
         except SelaError as error:
             problem = str(error)
         except AirflowNotFoundException:
-            problem = f"connection {conn_id!r} is not defined: create it, or name another with --conn-id"
+            problem = (
+                f"connection {conn_id!r} is not defined, or Airflow cannot look it up for now: create it,"
+                " name another with --conn-id, or try again later"
+            )
     print(problem, file=sys.stderr)
     sys.exit(EXIT_BROKEN)
 

@@ -270,6 +270,8 @@ def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 def _load(snapshot: LeadSnapshot) -> dict[str, Any]:
+    snapshot.spool.make_all()
+    snapshot.log_nulled()
     stats = snapshot.stats
     return {
         "verdict": stats.verdict,

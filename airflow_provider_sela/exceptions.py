@@ -12,7 +12,7 @@
     │   └── SelaRateLimitError         429
     ├── SelaResponseError          report it: the server broke its own contract
     ├── SelaIncompleteError        run it again: the read gave no evidence that it saw every lead
-    │   └── SelaPageGoneError          404 on a page after the first: the list shrank while it was read
+    │   └── SelaPageGoneError          a page after the first is refused, as with 404: the list shrank
     └── SelaTargetError            change the target table, file or database
         └── SelaTargetUnavailableError run it again: the target failed for now, and nothing was written
 
@@ -92,7 +92,7 @@ class SelaIncompleteError(SelaError):
 
 
 class SelaPageGoneError(SelaIncompleteError):
-    """HTTP 404 on a page after the first: the list is now shorter than that page."""
+    """A page after the first is refused: the list is shorter now, or the server pages only so far."""
 
 
 class SelaTargetError(SelaError):

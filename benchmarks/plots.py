@@ -18,7 +18,7 @@ def main() -> None:
     prepare()
     completeness(DOCS / "pictures" / "completeness_cost.svg")
     waiting(DOCS / "pictures" / "waiting.svg")
-    scale_out(DOCS / "pictures" / "scale_out.svg")
+    parts(DOCS / "pictures" / "parts_speed.svg")
 
 
 def completeness(path: Path) -> None:
@@ -52,8 +52,8 @@ def waiting(path: Path) -> None:
     save(figure, path)
 
 
-def scale_out(path: Path) -> None:
-    """How fast a slow server is read, by how the reading is spread."""
+def parts(path: Path) -> None:
+    """How fast a slow server is read, by how many tasks read it."""
     rows = table("parts.md", "", "connections")
     figure, (axes,) = _figure(1)
     axes.barh(

@@ -18,7 +18,7 @@ TESTS = Path(__file__).resolve().parent
 LAYERS = (
     "exceptions, metrics",
     "api",
-    "snapshot, settings, privacy, assets, retry",
+    "snapshot, settings, privacy, assets, connections, retry",
     "http | storage",
     "reading | warehouse",
     "hooks",

@@ -52,6 +52,9 @@ class Seen:
     :param filtering: what became of ``external_id``.
     :param requests: how many were sent for all this.
     :param rate: requests per second that the server lets through, where it refused one for their number.
+    :param cached: some answer may be older than its request.
+    :param repeated: some answer shows a lead twice.
+    :param unseen: how the pages end before all leads are shown that are counted; empty if they do not.
     """
 
     count: int
@@ -64,6 +67,9 @@ class Seen:
     filtering: Filtering
     requests: int
     rate: float | None = None
+    cached: bool = False
+    repeated: bool = False
+    unseen: str = ""
 
     @property
     def cap(self) -> int | None:
@@ -105,6 +111,7 @@ def findings(seen: Seen, page_size: int, unknown_extras: Mapping[str, str | None
         _new(seen),
         _page_size(seen, page_size),
         _filter(seen),
+        *_untrue(seen),
         *([] if seen.rate is None else [_rate(seen.rate)]),
         *(Finding("extras", unknown_extra(*pair), fine=False) for pair in unknown_extras.items()),
     ]
@@ -149,6 +156,9 @@ def report(base_url: str, seen: Seen, judged: Sequence[Finding]) -> dict[str, An
         "read": ["full", *readable(seen)],
         "page_size_cap": seen.cap,
         "page_size_honoured": seen.honoured,
+        "pages": seen.unseen or "all",
+        "cached": seen.cached,
+        "repeated": seen.repeated,
         "external_id_filter": str(seen.filtering),
         "remarks": [f"{finding.subject}: {finding.text}" for finding in judged if not finding.fine],
         "throttled": seen.rate is not None,
@@ -162,7 +172,9 @@ def _order(seen: Seen) -> Finding:
         return Finding("order", "there are too few leads to tell; a list of one page needs none")
     if not seen.orders:
         return Finding("order", "none that is known: a read can converge, not be proven complete", fine=False)
-    return Finding("order", f"by {' or '.join(seen.orders)}: a read can be proven complete")
+    broken = seen.unseen or seen.cached or seen.repeated or seen.honoured is False
+    proven = "" if broken else ": a read can be proven complete"
+    return Finding("order", f"by {' or '.join(seen.orders)}{proven}")
 
 
 def readable(seen: Seen) -> tuple[str, ...]:
@@ -197,6 +209,24 @@ def _page_size(seen: Seen, page_size: int) -> Finding:
             "page_size", f"capped at {seen.cap}, and the connection asks for {page_size}", fine=False
         )
     return Finding("page_size", f"honoured, up to {seen.cap}")
+
+
+def _untrue(seen: Seen) -> list[Finding]:
+    """What a proof takes for given of every server and this one breaks; one line if it is nothing."""
+    found = []
+    if seen.unseen:
+        words = f"{seen.unseen}, and {seen.count} leads are counted: the rest of them cannot be read"
+        found.append(Finding("pages", words, fine=False))
+    if seen.cached:
+        words = (
+            "answers may be older than their requests (Age, Expires, Cache-Control, the hit of a CDN, or a"
+            " Date that goes back): a read can converge, not be proven"
+        )
+        found.append(Finding("cache", words, fine=False))
+    if seen.repeated:
+        words = "one answer shows a lead twice, as by a join: a read can converge, not be proven"
+        found.append(Finding("repeated", words, fine=False))
+    return found or [Finding("pages", "to the last one, out of no cache, each lead once")]
 
 
 def _rate(rate: float) -> Finding:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from math import inf
 from os import PathLike
 from typing import Any, Literal, Protocol, get_args
 
@@ -80,6 +81,17 @@ def whole_number(name: str, value: object, *, least: int = 1, most: int | None =
 def from_zero(name: str, value: object) -> int:
     """A whole number that may be 0."""
     return whole_number(name, value, least=0)
+
+
+def seconds(name: str, value: object) -> float:
+    """A time above 0, in seconds."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = 0.0
+    if isinstance(value, bool) or not 0 < number < inf:
+        raise SelaRequestError(f"{name} is {value!r}: expected is a number of seconds above 0")
+    return number
 
 
 def number_or_share(name: str, value: object) -> int | float:
@@ -169,6 +181,8 @@ def check_settled(task: Task, *names: str) -> None:
 
 def mapped(task: object) -> bool:
     """Whether Airflow made the task in a run, of one that is mapped: an error then belongs to the run."""
+    # No public name says so, from 2.11 to 3.3: the argument that does never reaches the task, and the task's
+    # other attributes are those of any. Without this one a bad value is refused too, but with a retry.
     return bool(getattr(task, "_BaseOperator__from_mapped", False))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -37,6 +38,10 @@ LONGEST_RETRY_AFTER = 86_400.0
 # A number from here on is no duration but a moment, in seconds since 1970.
 _MOMENT = 1e9
 
+#: With which servers refuse pages that lie too deep, beside 404. A refusal that is meant for every page is
+#: told by page 1, which each read asks for.
+_NO_SUCH_PAGE = frozenset({400, 403, 410, 416, 422})
+
 _OUTAGE = "the server cannot answer for now"
 _MOMENTS = {429: "too many requests for this token, lower extra 'requests_per_second'"}
 
@@ -50,6 +55,14 @@ _IN_BETWEEN = (
     "something on the way refused (a proxy, a firewall, a log-in page), or Host is another server; ask who "
     "runs the network to let this machine through"
 )
+
+#: What caches say of an answer that they had kept: by RFC 9211, of Cloudflare, and of CloudFront, Fastly and
+#: Squid. One that they asked the server for again before they gave it is none.
+_HITS = {
+    "Cache-Status": re.compile(r";\s*hit\s*(?:=\s*\?1\s*)?(?:[;,]|$)"),
+    "CF-Cache-Status": re.compile(r"^\s*(?:HIT|STALE|UPDATING)\b", re.IGNORECASE),
+    "X-Cache": re.compile(r"(?:^|,)\s*HIT\b", re.IGNORECASE),
+}
 
 # The sentences that Django REST Framework itself writes; any other text may quote what we sent.
 _SAFE_DETAILS = frozenset(
@@ -103,8 +116,7 @@ def page_in(
     if error is not None:
         raise error
     date = date_microseconds(headers.get("Date"))
-    age = _seconds(headers.get("Age"))
-    return replace(decode(body, page), date=date, age=age or 0, expires=expires(headers, date))
+    return replace(decode(body, page), date=date, age=age(headers), expires=expires(headers, date))
 
 
 def error_for(status: int, headers: Mapping[str, str], body: bytes, *, page: int = 1) -> SelaError | None:
@@ -124,8 +136,11 @@ def error_for(status: int, headers: Mapping[str, str], body: bytes, *, page: int
         return kind(f"HTTP {status}: {_MOMENTS.get(status, _OUTAGE)}; run it again later", retry_after=pause)
     if 300 <= status < 400:
         return SelaSetupError(f"HTTP {status}: {_redirect(headers.get('Location'))}")
-    if status == 404 and page > 1:
-        return SelaPageGoneError(f"HTTP 404 for page {page}: the list is shorter than that now")
+    if page > 1 and (status == 404 or (status in _NO_SUCH_PAGE and _speaks_json(body))):
+        return SelaPageGoneError(
+            f"HTTP {status} for page {page}: the list is shorter than that now, or the server pages only so"
+            " far"
+        )
     if status in _SETUP:
         return SelaSetupError(f"HTTP {status}: {_SETUP[status]}")
     if status >= 400 and not _speaks_json(body):
@@ -141,7 +156,9 @@ def _refusal(status: int, detail: str) -> SelaError:
     if status == 403:
         return SelaPermissionError(f"HTTP 403{detail}: ask Sela to let this token read leads")
     if 400 <= status < 500:
-        return SelaRequestError(f"HTTP {status}: the server refuses this request; check the filters")
+        return SelaRequestError(
+            f"HTTP {status}: the server refuses this request; check the filters and page_size"
+        )
     return SelaResponseError(f"HTTP {status}: an answer that the API does not document; report it to Sela")
 
 
@@ -154,6 +171,12 @@ def date_microseconds(value: str | None) -> int | None:
     """A ``Date`` header in microseconds since the epoch, None where it is missing or malformed."""
     moment = _http_date(value or "")
     return None if moment is None else int(moment.timestamp()) * 1_000_000
+
+
+def age(headers: Mapping[str, str]) -> int:
+    """Seconds that an answer spent in caches, as ``Age`` says; 1 at least if a cache says that it had it."""
+    hit = any(pattern.search(headers.get(name, "")) for name, pattern in _HITS.items())
+    return max(_seconds(headers.get("Age")) or 0, int(hit))
 
 
 def expires(headers: Mapping[str, str], date: int | None) -> int | None:

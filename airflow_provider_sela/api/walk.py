@@ -103,7 +103,8 @@ class Walk:
         """
         if self.page == self._doubted:
             raise SelaPageGoneError(
-                f"HTTP 404 for page {self.page} twice, while page 1 counts leads for it: run it again"
+                f"the server refuses page {self.page} twice, while page 1 counts leads for it: run it"
+                " again or, if the server pages only so far, read parts of the list by filters"
             )
         self._doubted, self.page = self.page, 1
 

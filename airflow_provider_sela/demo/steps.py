@@ -99,7 +99,8 @@ def _read(database: Path) -> tuple[dict[str, Any], list[tuple[Any, ...]]]:
 def _command(name: str) -> str:
     """A command beside this Python, as its reader can type it."""
     if "UV" in os.environ:
-        return f"uv run {name}"
+        # Without this, uv would make another environment of it than the one that runs.
+        return f"uv run --no-sync {name}"
     beside = Path(sys.executable).with_name(name)
     on_path = shutil.which(name)
     return name if on_path and Path(on_path).absolute() == beside else shlex.quote(shown(beside))

@@ -7,16 +7,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
-
 from airflow_provider_sela.api.leads import Lead, has_external_id
 from airflow_provider_sela.api.request import external_id_filter, lead_filters
 from airflow_provider_sela.api.walk import PageDialogue, Walk
-from airflow_provider_sela.exceptions import (
-    SelaError,
-    SelaPageGoneError,
-    SelaUnavailableError,
-)
+from airflow_provider_sela.connections import not_defined
+from airflow_provider_sela.exceptions import SelaPageGoneError
 from airflow_provider_sela.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,18 +63,11 @@ class AsyncHookMixin:
         """
         from airflow.providers.common.compat.connection import get_async_connection
 
-        failure: SelaError
         try:
             connection = await get_async_connection(self.sela_conn_id)
-        except AirflowNotFoundException:
-            # Airflow 3.3 says the same while its own API or database is out of order.
-            failure = SelaUnavailableError(
-                f"connection {self.sela_conn_id!r} is not defined, or Airflow cannot look it up for now"
-            )
         except Exception as error:  # noqa: BLE001 (Airflow's API and secrets backends raise what they like)
-            failure = SelaUnavailableError(
-                f"connection {self.sela_conn_id!r} cannot be looked up for now ({type(error).__name__})"
-            )
+            # Airflow calls a connection not defined, too, while its own API or database is out of order.
+            failure = not_defined(self.sela_conn_id, "sela_conn_id", type(error).__name__)
         else:
             return Settings.from_connection(connection)
         raise failure

@@ -11,7 +11,7 @@ from airflow_provider_sela.settings import EXTRA_FIELDS, ExtraField
 RELABELING = {"password": "API token", "host": "Host (base URL)"}
 # Port stays: in Airflow 3.3 the Test button of a saved connection works only where Port is filled in.
 HIDDEN_FIELDS = ["schema", "login"]
-PLACEHOLDERS = {"host": DEFAULT_HOST, "port": "443"}
+PLACEHOLDERS = {"host": DEFAULT_HOST, "port": "443: fill it in for the Test button of Airflow 3.3"}
 
 
 def connection_type() -> dict[str, Any]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.providers.common.compat.sdk import BaseHook
-
 from airflow_provider_sela.api.parameters import Reader, optional, settled, text, texts
+from airflow_provider_sela.connections import airflow_connection
 from airflow_provider_sela.privacy import Privacy, field_names
 
 #: How each option is read; the salt's connection is no part of the rules.
@@ -25,9 +24,10 @@ def privacy_of(*, salt_conn_id: str | None, **options: Any) -> Privacy:
 
     :param options: the others of :data:`PRIVACY_OPTIONS`.
     :raises SelaRequestError: a rule contradicts another or cannot be applied; the message names it.
+    :raises SelaSetupError: the salt's connection is not defined.
     """
     conn_id = PRIVACY_OPTIONS["salt_conn_id"]("salt_conn_id", salt_conn_id)
-    salt = BaseHook.get_connection(conn_id).password if conn_id else None
+    salt = airflow_connection(conn_id, "salt_conn_id").password if conn_id else None
     return Privacy(salt=salt or "", **_read(options))
 
 

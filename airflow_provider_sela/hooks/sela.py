@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,15 +12,17 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_sela.api.leads import Lead, has_external_id
 from airflow_provider_sela.api.moments import moment
+from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.api.request import external_id_filter, lead_filters
 from airflow_provider_sela.api.walk import Walk
 from airflow_provider_sela.assets import collect_read
+from airflow_provider_sela.connections import airflow_connection
 from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError, of_connection
 from airflow_provider_sela.hooks.asynchronous import AsyncHookMixin
 from airflow_provider_sela.hooks.form import HIDDEN_FIELDS, PLACEHOLDERS, RELABELING, form_widgets
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.reading.progress import Progress
-from airflow_provider_sela.settings import Settings
+from airflow_provider_sela.settings import Connection, Settings
 from airflow_provider_sela.storage.spool import Encoder, raw_line
 
 # Importing requests takes longer than everything else that a DAG file imports of us: only reading does it.
@@ -52,6 +54,17 @@ class SelaHook(AsyncHookMixin, BaseHook):
         self.sela_conn_id = sela_conn_id
 
     @classmethod
+    def from_connection(cls, connection: Connection) -> SelaHook:
+        """A hook on a connection that is at hand, where Airflow would not find it by its id.
+
+        :param connection: an Airflow connection of any version.
+        :raises SelaSetupError: a field of it is wrong.
+        """
+        hook = cls(connection.conn_id)
+        hook.settings = Settings.from_connection(connection)
+        return hook
+
+    @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Describe the standard fields of the form (Airflow below 3.2)."""
         return {"hidden_fields": HIDDEN_FIELDS, "relabeling": RELABELING, "placeholders": PLACEHOLDERS}
@@ -65,9 +78,10 @@ class SelaHook(AsyncHookMixin, BaseHook):
     def settings(self) -> Settings:
         """The checked connection.
 
-        :raises SelaSetupError: a field of the connection is wrong.
+        :raises SelaSetupError: there is no such connection, or a field of it is wrong.
+        :raises SelaUnavailableError: Airflow cannot look it up for now.
         """
-        return Settings.from_connection(self.get_connection(self.sela_conn_id))
+        return Settings.from_connection(airflow_connection(self.sela_conn_id, "sela_conn_id"))
 
     @cached_property
     def transport(self) -> Transport:
@@ -225,13 +239,15 @@ def open_snapshot(
     on_unverified: str = "fail",
     privacy: Privacy | None = None,
     encoder: Encoder = raw_line,
+    watch: Callable[[RawLead], object] | None = None,
     parts: Parts | None = None,
     continuation: Continuation | None = None,
 ) -> LeadSnapshot:
     """The snapshot of :meth:`SelaHook.snapshot`, for the ways of landing leads that this package has.
 
     :param filters: from :func:`~airflow_provider_sela.api.request.lead_filters`.
-    :param encoder: makes the spooled line of a lead; default: the lead as the API sent it.
+    :param encoder: makes the line of a spooled lead; default: the lead as the API sent it.
+    :param watch: is told of each lead that comes, before the read has ended.
     :param parts: what other tasks have read of this list, to go on from; its ``page_size`` is then taken.
     :param continuation: from where to go on, to read only what is new; default: everything is read.
     """
@@ -246,6 +262,7 @@ def open_snapshot(
         on_unverified=on_unverified,
         privacy=privacy,
         encoder=encoder,
+        watch=watch,
         parts=parts,
         continuation=continuation,
         log=hook.log,

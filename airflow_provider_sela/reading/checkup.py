@@ -9,14 +9,16 @@ from statistics import median
 from airflow_provider_sela.api.checkup import LARGE_PAGE, Filtering, Seen
 from airflow_provider_sela.api.leads import Lead, has_external_id
 from airflow_provider_sela.api.pages import Page
-from airflow_provider_sela.exceptions import SelaRateLimitError
+from airflow_provider_sela.exceptions import SelaPageGoneError, SelaRateLimitError
 from airflow_provider_sela.http.transport import Transport
-from airflow_provider_sela.snapshot import Entry, observed_orders
+from airflow_provider_sela.snapshot import Entry, Response, Window, observed_orders
+from airflow_provider_sela.snapshot.doubts import outdated
+from airflow_provider_sela.snapshot.windows import Observation
 
 #: Answers that are wanted. A throttle is seen only by whoever sends more than it lets through.
 REQUESTS = 6
-# Requests for one lead before anything else is asked.
-_SMALL_REQUESTS = 3
+# Requests for one lead before anything else is asked; as many at least follow at the end.
+_SMALL_REQUESTS = 2
 # Seconds that a throttle may cost in all; whoever has to wait longer learns that from the error.
 _PATIENCE = 30.0
 # Seconds until the next try where the server names none.
@@ -31,13 +33,16 @@ def examine(transport: Transport) -> Seen:
     questions = _Questions(transport)
     small = [questions.ask(1, 1) for _ in range(_SMALL_REQUESTS)]
     large, seconds = questions.ask(1, LARGE_PAGE)
-    answers = [large]
+    answers, last = [large], None
     if large.next_page is not None and large.rows:
-        answers.append(questions.ask(max(ceil(large.count / large.rows), 2), large.rows)[0])
+        last = Window(max(ceil(large.count / large.rows), 2), large.rows)
+        answers += questions.ask_for(last)
     one = next((lead for lead in large.leads if str(lead.get("external_id") or "").strip()), None)
     wanted = None if one is None else str(one["external_id"])
     found = None if wanted is None else questions.ask(1, LARGE_PAGE, external_id=wanted)[0]
     small += [questions.ask(1, 1) for _ in range(REQUESTS - questions.answered)]
+    # Leads may have been deleted meanwhile.
+    counted = min(large.count, small[-1][0].count)
     return Seen(
         count=large.count,
         latency=median(duration for _, duration in small),
@@ -49,6 +54,9 @@ def examine(transport: Transport) -> Seen:
         filtering=_filtering(wanted, found, large.count),
         requests=questions.sent,
         rate=questions.rate,
+        cached=outdated(questions.seen),
+        repeated=any(each.twice for each in questions.seen),
+        unseen=_unseen(answers, last, counted),
     )
 
 
@@ -58,6 +66,7 @@ class _Questions:
     :ivar sent: requests that were sent.
     :ivar answered: those of them that were not refused for their number.
     :ivar rate: requests per second that the throttle lets through; None where none was met.
+    :ivar seen: pages as the proof sees them.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -66,6 +75,15 @@ class _Questions:
         self._patience = _PATIENCE
         self.sent = self.answered = 0
         self.rate: float | None = None
+        self.seen: list[Observation] = []
+
+    def ask_for(self, window: Window) -> list[Page[Lead]]:
+        """The page of a window, none if it is refused."""
+        try:
+            return [self.ask(*window)[0]]
+        except SelaPageGoneError:
+            self.answered += 1
+            return []
 
     def ask(self, page: int, size: int, **filters: str) -> tuple[Page[Lead], float]:
         """A page, and the seconds that it took."""
@@ -85,7 +103,17 @@ class _Questions:
                 rate = self.answered / (now - self._began)
                 self.rate = rate if self.rate is None else min(self.rate, rate)
             self.answered += 1
+            self._keep(Window(page, size), answer)
             return answer, now - asked
+
+    def _keep(self, window: Window, page: Page[Lead]) -> None:
+        entries = [Entry.from_lead(lead) for lead in page.leads]
+        tick = 2 * self.sent
+        response = Response(
+            window, entries, page.count, page.next_page is not None, page.date, tick, tick + 1,
+            rejected=len(page.rejects), age=page.age, expires=page.expires,
+        )  # fmt: skip
+        self.seen.append(Observation(response))
 
     def _wait(self, error: SelaRateLimitError) -> None:
         pause = max(error.retry_after or 0.0, _PAUSE)
@@ -93,6 +121,20 @@ class _Questions:
         if self._patience < 0:
             raise error
         time.sleep(pause)
+
+
+def _unseen(answers: list[Page[Lead]], last: Window | None, counted: int) -> str:
+    """How the pages end before all leads are shown that are counted; empty if they do not.
+
+    :param answers: the first page and the last one, which is missing if it was refused.
+    :param last: where the last page begins; None if the first one is said to be the last.
+    """
+    if last is None:
+        shown = answers[0].rows
+        return f"no page follows the first {shown} leads" if counted > shown else ""
+    if counted <= last.offset or (len(answers) > 1 and answers[1].rows):
+        return ""
+    return f"page {last.page} {'shows no lead' if len(answers) > 1 else 'is refused'}"
 
 
 def _filtering(wanted: str | None, found: Page[Lead] | None, count: int) -> Filtering:

@@ -21,8 +21,9 @@ from airflow_provider_sela.privacy import Privacy, Redaction
 from airflow_provider_sela.reading.clock import ServerClock
 from airflow_provider_sela.reading.continuation import Continuation, LeadsMissingError, microseconds_of
 from airflow_provider_sela.reading.fetching import Fetchers
+from airflow_provider_sela.reading.garbage import frozen
 from airflow_provider_sela.reading.progress import Progress
-from airflow_provider_sela.reading.snapshot_job import SnapshotJob, frozen
+from airflow_provider_sela.reading.snapshot_job import SnapshotJob
 from airflow_provider_sela.snapshot import (
     Anchor,
     OtherReadingError,
@@ -53,13 +54,12 @@ class LeadSnapshot:
 
     :ivar spool: the leads on disk.
     :ivar verdict: how far the read is known to be complete; ``str`` of it is the spelling used everywhere.
-    :ivar stats: what was found and what it cost.
     :ivar anchor: what this read leaves to one of what is new; None where that is nothing.
     """
 
     verdict: Verdict
-    stats: ReadStats
     anchor: Anchor | None = None
+    _stats: ReadStats
 
     def __init__(
         self,
@@ -71,6 +71,7 @@ class LeadSnapshot:
         on_unverified: str = "fail",
         privacy: Privacy | None = None,
         encoder: Encoder = raw_line,
+        watch: Callable[[RawLead], object] | None = None,
         parts: Parts | None = None,
         continuation: Continuation | None = None,
         log: logging.Logger,
@@ -80,6 +81,7 @@ class LeadSnapshot:
         self._concurrency = concurrency
         self._on_unverified = unverified_choice("on_unverified", on_unverified)
         self._encoder = encoder
+        self._watch = watch
         self._redaction = Redaction(privacy or Privacy())
         self._excluded = privacy.exclude_fields if privacy else ()
         self._log = log
@@ -91,7 +93,7 @@ class LeadSnapshot:
         self._run = Run(transport.settings)
 
     def __enter__(self) -> LeadSnapshot:
-        self.spool = Spool(self._encoder)
+        self.spool = Spool(self._encoder, watch=self._watch)
         try:
             self._read()
         except BaseException:
@@ -108,6 +110,12 @@ class LeadSnapshot:
     def __len__(self) -> int:
         return len(self.spool)
 
+    @property
+    def stats(self) -> ReadStats:
+        """What was found and what it cost; malformed values and fields that are not documented as far as
+        lines were made of leads."""
+        return replace(self._stats, nulled=self.spool.nulled, unknown_fields=self.spool.fields.unknown)
+
     def _read(self) -> None:
         clock = ServerClock()
         with frozen():
@@ -118,11 +126,10 @@ class LeadSnapshot:
         verdict = self._reading.verdict
         assert verdict is not None  # noqa: S101 (the fetchers run until there is one)
         self.verdict = verdict
-        self.stats = ReadStats(
+        self._stats = ReadStats(
             verdict=str(verdict),
             leads=len(self.spool),
             rejected=self.spool.rejected,
-            nulled=self.spool.nulled,
             requests=self._run.requests,
             retries=self._run.retries,
             repaired=self._reading.repaired,
@@ -130,7 +137,6 @@ class LeadSnapshot:
             seconds=clock.elapsed(),
             started=self._parts.plan.started if self._parts else clock.started,
             missing_fields=self._missing_fields(),
-            unknown_fields=self.spool.fields.unknown,
             **self._extent(),
             clock_offset=clock.offset,
         )
@@ -221,9 +227,9 @@ class LeadSnapshot:
     def _log_outcome(self) -> None:
         stats = self.stats
         self._log.info(
-            "Sela: read %d leads, verdict %s%s, %d requests, %d retries, %d gaps repaired, %d passes, %.1f s",
-            stats.leads, self.verdict, self._reason, stats.requests, stats.retries, stats.repaired,
-            stats.passes, stats.seconds,
+            "Sela: verdict %s, %d leads read, %d requests, %d retries, %d gaps repaired, %d passes, %.1f s%s",
+            self.verdict, stats.leads, stats.requests, stats.retries, stats.repaired, stats.passes,
+            stats.seconds, self._reason,
         )  # fmt: skip
         if abs(stats.clock_offset) > TOLERANCE_SECONDS:
             self._log.warning(
@@ -234,6 +240,13 @@ class LeadSnapshot:
             self._log.warning("Sela: %d results have no usable id and are kept as rejects", stats.rejected)
         for remark in self._redaction.remarks() if stats.leads else ():
             self._log.warning("Sela: %s", remark)
+
+    def log_nulled(self) -> None:
+        """Say which columns have malformed values, once lines were made of all leads."""
+        columns = self.spool.nulled_columns()
+        if columns:
+            counts = ", ".join(f"{name} {number}" for name, number in columns.items())
+            self._log.warning("Sela: malformed values became NULL (%s); extra keeps what came", counts)
 
     def _judge(self) -> None:
         """Refuse a read that may lack leads, or log it, as ``on_unverified`` says."""
@@ -260,15 +273,13 @@ class LeadSnapshot:
             return
         metrics.count("sela.verdict.refuted", self._transport.settings.conn_id)
         leads = map(RawLead.from_lead, missed)
-        self.spool.add_all(lead.redacted(self._redaction) if self._redaction else lead for lead in leads)
         self.anchor = None
+        self.spool.add_all([lead.redacted(self._redaction) if self._redaction else lead for lead in leads])
         ids = ", ".join(str(lead["id"]) for lead in missed[:_IDS_IN_A_REASON])
         more = " and others" if len(missed) > _IDS_IN_A_REASON else ""
         reason = f"the verdict {self.verdict} is refuted: leads {ids}{more} were not shown, and answer"
         self.verdict = Verdict(Strength.UNVERIFIED, passes=self.verdict.passes, reason=reason)
-        self.stats = replace(
-            self.stats, verdict=str(self.verdict), leads=len(self.spool), nulled=self.spool.nulled
-        )
+        self._stats = replace(self._stats, verdict=str(self.verdict), leads=len(self.spool))
         self._judge()
 
     @property

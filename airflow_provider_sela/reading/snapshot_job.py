@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 
+from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.reading.continuation import microseconds_of
 from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.snapshot import PartialReading, Reading, Window
@@ -43,28 +42,10 @@ class SnapshotJob:
 
     def take(self, reply: Reply, started: int, ended: int) -> None:
         since = self._since
-        self._spool.add_all(
-            reply.leads
-            if since is None
-            else (lead for lead in reply.leads if lead.modified is None or lead.modified >= since)
-        )
+        leads: Sequence[RawLead] = reply.leads
+        if since is not None:
+            leads = [lead for lead in leads if lead.modified is None or lead.modified >= since]
+        self._spool.add_all(leads)
         for item in reply.rejects:
             self._spool.reject(item)
         self._reading.record(reply.response(started, ended))
-
-
-@contextmanager
-def frozen() -> Iterator[None]:
-    """Spare the garbage collector all that Airflow has imported.
-
-    It would look through that again with every few pages, for a tenth of the CPU of a read and more. Where
-    somebody has frozen it already, nothing is left to do.
-    """
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

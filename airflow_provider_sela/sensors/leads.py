@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,24 +33,14 @@ from airflow_provider_sela.api.request import filter_text
 from airflow_provider_sela.exceptions import SelaError, SelaResponseError
 from airflow_provider_sela.hooks.sela import SelaHook, find_leads
 from airflow_provider_sela.retry import failing_fast
+from airflow_provider_sela.sensors.endings import WaitOverError, own_endings
 from airflow_provider_sela.triggers.failure_limit import FailureLimit
 from airflow_provider_sela.triggers.lead_trigger import SelaLeadTrigger
+from airflow_provider_sela.triggers.wait_log import log_wait, seen_so_far
 
-_FAILURES_KEY = "sela_failures"
 #: The trigger keeps the deadline itself. Airflow's own, which also ends a wait that no triggerer runs, comes
 #: later: if both end a wait at the same moment, Airflow can take the task for lost.
 _DEADLINE_WITHOUT_TRIGGERER = timedelta(seconds=60)
-
-
-class _WaitOverError(AirflowSkipException):
-    """Carries an error past Airflow's sensor loop, whose soft_fail, silent_fail and never_fail would hide it.
-
-    Airflow lets this one kind pass untouched in every version; it never leaves the sensor.
-    """
-
-    def __init__(self, error: SelaError) -> None:
-        super().__init__()
-        self.error = error
 
 
 class SelaLeadSensor(BaseSensorOperator):
@@ -109,6 +99,8 @@ class SelaLeadSensor(BaseSensorOperator):
         self.sela_conn_id = sela_conn_id
         self._failure_limit = FailureLimit(max_failures)
         self._retry_after = self._quiet_until = 0.0
+        self._looks = 0
+        self._others: Collection[int] | None = None
         check_settled(self, *self.readers)
         if deferrable and start_from_trigger and _renderable(external_id, statuses, sela_conn_id):
             trigger = self._trigger(None)
@@ -124,7 +116,7 @@ class SelaLeadSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Look, and wait in the chosen mode."""
-        with failing_fast(), _unwrapped_errors():
+        with failing_fast(), own_endings(self._time_out):
             if not self.deferrable:
                 return super().execute(context)
             deadline = time.time() + self.timeout
@@ -137,7 +129,9 @@ class SelaLeadSensor(BaseSensorOperator):
         """Look once, unless the server asked for a pause that is not over, as at the time-out."""
         if time.monotonic() < self._quiet_until:
             return PokeReturnValue(is_done=False)
-        failures = self._failures_so_far(context)
+        failures = self._failure_limit
+        self._recall(context)
+        self._looks += 1
         self._retry_after = 0.0
         try:
             # The wait itself is the retry: a poke is one request, and each failure is counted.
@@ -146,14 +140,15 @@ class SelaLeadSensor(BaseSensorOperator):
             try:
                 self._retry_after = failures.failed(error, 0.0, self.log)
             except SelaError as fatal:
-                raise _WaitOverError(fatal) from None
+                raise WaitOverError(fatal) from None
             self._quiet_until = time.monotonic() + self._retry_after
-            self._store_failures(context, failures)
+            self._keep(context)
             return PokeReturnValue(is_done=False)
-        if failures.in_a_row:
-            failures.succeeded()
-            self._store_failures(context, failures)
-        return PokeReturnValue(True, self._result(leads, context)) if leads else PokeReturnValue(False)
+        failures.succeeded()
+        if leads:
+            return PokeReturnValue(True, self._result(leads, context))
+        self._keep(context)
+        return PokeReturnValue(is_done=False)
 
     def resume(self, context: Context, event: dict[str, Any]) -> Any:
         """Continue on the worker after the trigger fired: read the lead that it saw.
@@ -162,12 +157,13 @@ class SelaLeadSensor(BaseSensorOperator):
         """
         status = event.get("status") if isinstance(event, dict) else None
         if status == "timeout":
-            raise AirflowSensorTimeout(f"no such lead within {self.timeout} seconds")
+            self._others = event.get("ids")
+            raise AirflowSensorTimeout
         if status == "failed":
             kind = getattr(exceptions, str(event.get("error")), SelaResponseError)
-            raise _WaitOverError(kind(event.get("message")))
+            raise WaitOverError(kind(event.get("message")))
         if status != "found":
-            raise _WaitOverError(
+            raise WaitOverError(
                 SelaResponseError("the trigger sent an event that this version does not know")
             )
         leads = self._find(seen=event["ids"])
@@ -182,15 +178,11 @@ class SelaLeadSensor(BaseSensorOperator):
         With ``soft_fail``, Airflow's sensors skip whatever goes wrong after a deferral, unlike in the other
         modes; here only a time-out is skipped, as there.
         """
-        with failing_fast(), _unwrapped_errors():
-            try:
-                # How Airflow, every version alike, tells a task that the time it deferred for is over.
-                if next_method == "__fail__" and (next_kwargs or {}).get("error") == "Trigger timeout":
-                    raise AirflowSensorTimeout
-                return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
-            except AirflowSensorTimeout:
-                message = f"Sensor has timed out: no such lead within {self.timeout} seconds."
-                raise (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(message) from None
+        with failing_fast(), own_endings(self._time_out):
+            # How Airflow, every version alike, tells a task that the time it deferred for is over.
+            if next_method == "__fail__" and (next_kwargs or {}).get("error") == "Trigger timeout":
+                raise AirflowSensorTimeout
+            return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
 
     def _find(self, *, max_attempts: int | None = None, seen: Sequence[int] = ()) -> list[Lead]:
         read_parameters(self)
@@ -198,9 +190,11 @@ class SelaLeadSensor(BaseSensorOperator):
         with closing(SelaHook(sela_conn_id=self.sela_conn_id)) as hook:
             leads = find_leads(hook, self.external_id, max_attempts=max_attempts)
         wanted = self.statuses
-        return [
+        found = [
             lead for lead in leads if wanted is None or lead.get("status") in wanted or lead["id"] in seen
         ]
+        self._others = [lead["id"] for lead in leads if lead not in found]
+        return found
 
     def _result(self, leads: list[Lead], context: Context) -> Lead:
         newest = max(leads, key=lambda lead: (microseconds(lead.get("created_time")) or 0, lead["id"]))
@@ -213,7 +207,8 @@ class SelaLeadSensor(BaseSensorOperator):
     def _defer(self, deadline: float) -> None:
         remaining = deadline - time.time()
         if remaining <= 0:
-            raise AirflowSensorTimeout(f"no such lead within {self.timeout} seconds")
+            raise AirflowSensorTimeout
+        self._log_wait(deadline)
         self.defer(
             trigger=self._trigger(deadline),
             method_name="resume",
@@ -238,30 +233,38 @@ class SelaLeadSensor(BaseSensorOperator):
     ) -> float:
         interval: float = super()._get_next_poke_interval(started_at, run_duration, poke_count)
         left: float = self.timeout - run_duration()
+        self._log_wait(time.time() + left)
         return max(float(interval), min(self._retry_after, left))
 
-    def _failures_so_far(self, context: Context) -> FailureLimit:
-        store = context.get("task_state_store") if self.reschedule else None
+    def _log_wait(self, deadline: float) -> None:
+        log_wait(self.log, self._looks, statuses=self.statuses, deadline=deadline, others=self._others)
+
+    def _time_out(self) -> Exception:
+        seen = f": {described}" if (described := seen_so_far(self._others)) else ""
+        message = f"Sensor has timed out: no such lead within {self.timeout} seconds{seen}."
+        error: Exception = (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(message)
+        return error
+
+    def _recall(self, context: Context) -> None:
+        """Go on counting where the last look of this try has stopped, in whichever process."""
+        store = self._store(context)
         if store is not None:
-            self._failure_limit.in_a_row = int(store.get(_FAILURES_KEY, 0))
-        return self._failure_limit
+            kept = store.get(_key(context), {})
+            self._looks = int(kept.get("looks", 0))
+            self._failure_limit.in_a_row = int(kept.get("failures", 0))
 
-    def _store_failures(self, context: Context, failures: FailureLimit) -> None:
-        store = context.get("task_state_store") if self.reschedule else None
+    def _keep(self, context: Context) -> None:
+        store = self._store(context)
         if store is not None:
-            store.set(_FAILURES_KEY, failures.in_a_row)
+            store.set(_key(context), {"looks": self._looks, "failures": self._failure_limit.in_a_row})
+
+    def _store(self, context: Context) -> Any:
+        """Airflow's store for the task, where it has one and the next look is another process."""
+        return context.get("task_state_store") if self.reschedule else None
 
 
-@contextmanager
-def _unwrapped_errors() -> Iterator[None]:
-    """Give the error that ended the wait, now that it is past Airflow's sensor loop."""
-    error: SelaError | None = None
-    try:
-        yield
-    except _WaitOverError as over:
-        error = over.error
-    if error is not None:
-        raise error
+def _key(context: Context) -> str:
+    return f"sela_wait_{context['ti'].try_number}"
 
 
 def _renderable(*values: object) -> bool:

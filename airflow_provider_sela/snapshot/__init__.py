@@ -16,7 +16,7 @@ Modules, each importing only from those above it::
     record          all that a read has seen
     anchor          what a load leaves to the next one, so that it may read only what is new
     attempts        the best proof of each order, by how late a change may show
-    closing         from the spread to a proof, or to the reason why there is none
+    closing         from the last of the rest to a proof, or to the reason why there is none
     verdict         the outcome and its spelling
     passes          whole reads, where nothing can be proven
     reading         the dialogue
@@ -34,10 +34,11 @@ from airflow_provider_sela.snapshot.parts import OtherReadingError, resume, spli
 from airflow_provider_sela.snapshot.reach import Reach, Scope
 from airflow_provider_sela.snapshot.reading import Reading
 from airflow_provider_sela.snapshot.verdict import Stats, Strength, Verdict
-from airflow_provider_sela.snapshot.windows import Entry, Response, Window
+from airflow_provider_sela.snapshot.windows import Entries, Entry, Response, Window
 
 __all__ = [
     "Anchor",
+    "Entries",
     "Entry",
     "OtherReadingError",
     "PartialReading",

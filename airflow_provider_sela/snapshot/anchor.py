@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from airflow_provider_sela.api.columns import MISSING
 from airflow_provider_sela.snapshot.orders import ORDERS, Order
 from airflow_provider_sela.snapshot.proof import at_newest_end
 from airflow_provider_sela.snapshot.reach import Scope
 from airflow_provider_sela.snapshot.record import Record
-from airflow_provider_sela.snapshot.windows import MISSING, Observation
+from airflow_provider_sela.snapshot.windows import Observation
 
 _MARGIN_IDS = 50
 """Half a usual page: leads that carry times of their own, as imports do, tell nothing of when they came."""

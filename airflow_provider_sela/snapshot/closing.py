@@ -38,7 +38,7 @@ _STUBBORN = 8
 
 
 class Closing:
-    """Leads a read from its spread to a proof, or to the reason why there is none.
+    """Leads a read from the last of its windows to a proof, or to the reason why there is none.
 
     :param record: what was read.
     :param limit: requests after which it gives up.

@@ -74,10 +74,10 @@ class Descent:
     def _ranks_ahead(self, order: Order, ranks: int) -> int:
         """How many leads more are likely to be new, by how far those that were read have come."""
         cap, base = self._record.cap, self.answers[0]
-        newest = max(order.keys(base), default=0)
+        newest = max(base.keys(order.key), default=0)
         if order.key != "id" and base.date is not None:
             newest = min(newest, base.date)
-        deepest = min(min(order.keys(seen), default=newest) for seen in self.answers)
+        deepest = min(min(seen.keys(order.key), default=newest) for seen in self.answers)
         left, done = deepest - self._reach.oldest(order), max(newest - deepest, 1)
         return int(min(max(ranks * left / done, cap / 2), ranks + cap))
 

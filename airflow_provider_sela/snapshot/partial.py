@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence, Set
 from enum import Enum, auto
 
+from airflow_provider_sela.api.columns import MISSING
 from airflow_provider_sela.snapshot.anchor import CLOCKS_APART, Anchor, anchor_of, named_orders
 from airflow_provider_sela.snapshot.attempts import LATENESS
 from airflow_provider_sela.snapshot.closing import UNSORTED, Closing
@@ -30,7 +31,7 @@ from airflow_provider_sela.snapshot.proof import condition
 from airflow_provider_sela.snapshot.reach import Reach, Scope
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.verdict import Strength, Verdict
-from airflow_provider_sela.snapshot.windows import MISSING, Response, Window
+from airflow_provider_sela.snapshot.windows import Response, Window
 
 OTHERWISE = "the list is sorted otherwise than the last full read found"
 NO_END = "its newest end was not found where the server counts that it is"

@@ -1,4 +1,4 @@
-"""A read spread over processes that share no clock.
+"""A read in parts, by processes that share no clock.
 
 One process reads as :class:`~airflow_provider_sela.snapshot.reading.Reading` asks until it asks for several
 windows at once. Those are divided among others. A last process gives all answers to a ``Reading`` of its own,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from airflow_provider_sela.api.columns import MISSING
 from airflow_provider_sela.snapshot.doubts import LIMITED
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.verdict import Strength, Verdict
-from airflow_provider_sela.snapshot.windows import MISSING, Observation, Window
+from airflow_provider_sela.snapshot.windows import Observation, Window
 
 _SECOND = 1_000_000
 _ESTIMATE = 10
@@ -121,9 +122,10 @@ class Passes:
 
     def begin(self) -> list[Window]:
         """The first windows; none if there is a verdict."""
-        self._record.compares = False
-        if self.made and self._record.limited:
-            self._conclude(Strength.UNVERIFIED, max(self._record.length - len(self._record.known), 0))
+        record = self._record
+        record.compares = False
+        if self.made and record.limited:
+            self._conclude(Strength.UNVERIFIED, max((record.count or 0) - len(record.known), 0))
             return []
         return self._next(done=1 - self.made)
 

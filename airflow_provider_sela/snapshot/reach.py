@@ -45,4 +45,4 @@ class Reach(NamedTuple):
 
     def passed(self, order: Order, seen: Observation) -> bool:
         """Whether a response from the newest end shows a lead that is older than all that are to be found."""
-        return min(order.keys(seen), default=self.oldest(order)) < self.oldest(order)
+        return min(seen.keys(order.key), default=self.oldest(order)) < self.oldest(order)

@@ -7,16 +7,16 @@
         for window in reading.wanted():          # in any order, at the same time
             reading.record(read(window))         # in any order
 
-The same answers recorded in the same order give the same windows, so a read can be spread over processes: see
-``spreading``.
+The same answers recorded in the same order give the same windows, so several processes can each read a part:
+see ``parts``.
 
 It passes through these stages, forwards only:
 
 1. *probe*: the first page, which tells the server's cap and the direction of the list. A list of one page is
    read until one response is known to be whole: ``ATOMIC``. Where the count says that the list is very long,
    its end is looked for before anything is planned for it.
-2. *base*: the newest end, if the list may be sorted by ``modified_time`` (see ``floors``).
-3. *spread*: all the rest, in windows that overlap, all at once.
+2. *newest*: the newest end, if the list may be sorted by ``modified_time`` (see ``floors``).
+3. *rest*: all others, in windows that overlap, all at once.
 4. *close*: see ``closing``: ``PROVEN``.
 5. *repeat*: where that fails, whole reads until one is clean: ``CONVERGED``, else ``UNVERIFIED``.
 """
@@ -47,8 +47,8 @@ _SPARE = 60
 class _Stage(Enum):
     PROBE = auto()
     SEEK = auto()
-    BASE = auto()
-    SPREAD = auto()
+    NEWEST = auto()
+    REST = auto()
     CLOSE = auto()
     REPEAT = auto()
 
@@ -56,7 +56,7 @@ class _Stage(Enum):
 class Reading:
     """A verified read.
 
-    At most 2 requests for each window of the spread and 60 more are spent on a proof, then ``max_passes - 1``
+    At most 2 requests for each window of the rest and 60 more are spent on a proof, then ``max_passes - 1``
     plain walks on the rest.
 
     :param page_size: leads per request that are asked for; the server's cap is found out and kept to.
@@ -152,8 +152,8 @@ class Reading:
         after = {
             _Stage.PROBE: self._after_probe,
             _Stage.SEEK: self._plan,
-            _Stage.BASE: self._spread,
-            _Stage.SPREAD: self._close,
+            _Stage.NEWEST: self._rest,
+            _Stage.REST: self._close,
             _Stage.CLOSE: self._close,
             _Stage.REPEAT: self._read_again,
         }
@@ -201,16 +201,16 @@ class Reading:
         if record.doubt:
             return self._repeat(record.doubt, whole=0)
         if self._moves():
-            self._stage = _Stage.BASE
+            self._stage = _Stage.NEWEST
             newest_first = record.evidence.descending()
             first, last = front(record.cap, record.asked), tail(record.length, record.cap, record.asked)
             return [first if newest_first else last]
-        return self._spread()
+        return self._rest()
 
     def _moves(self) -> bool:
         return any(order.mutable for order in self._record.evidence.plain())
 
-    def _spread(self) -> list[Window]:
+    def _rest(self) -> list[Window]:
         record = self._record
         descending = record.evidence.descending()
         if descending is None:
@@ -236,7 +236,7 @@ class Reading:
             windows.append(last)
         limit = record.requests + _EFFORT * len(windows) + _SPARE
         self._closing = Closing(record, limit=limit, lateness=self._lateness)
-        self._stage = _Stage.SPREAD
+        self._stage = _Stage.REST
         return list(dict.fromkeys(windows))
 
     def _close(self) -> list[Window]:

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import posixpath
+import re
 import uuid
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -13,6 +14,7 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from airflow_provider_sela.connections import missing
 from airflow_provider_sela.exceptions import (
     SelaError,
     SelaRequestError,
@@ -40,6 +42,7 @@ _REFUSED: dict[int | None, str] = {
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
     errno.EROFS: "the file system is read-only: choose another place",
 }
+_CONNECTION = re.compile(r"\w+://([^/@]+)@")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _CODES = {
     PermissionError: errno.EACCES,
@@ -222,8 +225,9 @@ def storage(path: ObjectStoragePath | str, conn_id: str | None = None) -> tuple[
 
     :raises SelaRequestError: no installed package serves the path's scheme.
     :raises SelaSetupError: the package that does lacks a dependency, or its connection cannot be used.
+    :raises SelaUnavailableError: Airflow cannot look its connection up for now.
     """
-    from airflow.providers.common.compat.sdk import ObjectStoragePath
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException, ObjectStoragePath
 
     full_path("path", path)
     try:
@@ -233,6 +237,10 @@ def storage(path: ObjectStoragePath | str, conn_id: str | None = None) -> tuple[
         failure: SelaError = SelaSetupError(
             f"path: its storage needs a package that is not installed: {error}"
         )
+    except AirflowNotFoundException:
+        in_path = _CONNECTION.match(str(path))
+        named = conn_id or (in_path[1] if in_path else "the default of its provider")
+        failure = missing(named, "conn_id" if conn_id else "path")
     except Exception as error:  # noqa: BLE001 (every storage library raises its own)
         # Airflow and universal_pathlib say so of a scheme, and nothing else tells it from a wrong connection.
         if isinstance(error, ValueError) and "filesystem" in str(error):

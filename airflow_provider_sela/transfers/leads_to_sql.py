@@ -193,18 +193,20 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
             check(engine, mode, **allowed, source=source)
             extent = {"read": self.read, "lookback": self.lookback, "full_every": self.full_every}
             continuation = continuation_of(engine, mode, source, self._asked, **extent)
-        with self.snapshot(engine.dialect.encoder(), continuation) as snapshot:
+        with self.snapshot(engine.dialect.encoder(), continuation=continuation) as snapshot:
             self._warn_of_doubt(mode, snapshot)
             deleted_ids = self._deleted_ids(engine, mode, snapshot, source)
             load = self._load(context, snapshot, source, deleted_ids)
             self._target = table_target(engine, mode.layout, self.conn_id)
             with engine:
-                counts = land(engine, snapshot.spool, load, mode, **allowed)
+                counts = land(
+                    engine, snapshot.spool, load, mode, **allowed, judge=lambda: self.judge_rows(snapshot)
+                )
         if self._target is not None:
             self._target = self._target._replace(rows=counts["new"] + counts["changed"])
         seconds = round(time.monotonic() - clock, 3)
         stats = snapshot.stats
-        result = {"table": self.table, **counts, **stats.extent(), **stats.fields(), "seconds": seconds}
+        result = {"table": self.table, **counts, "seconds": seconds, **stats.extent(), **stats.fields()}
         told = (f"{name}={value}" for name, value in result.items() if value is not None)
         self.log.info("Sela: landed %s", " ".join(told))
         if counts["ahead"]:

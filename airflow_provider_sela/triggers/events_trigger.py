@@ -14,8 +14,8 @@ from airflow.triggers.base import TriggerEvent
 
 # Here, because threads that import a package and its modules at once can find it half made.
 import airflow_provider_sela.snapshot  # noqa: F401
+from airflow_provider_sela.api.parameters import boolean, seconds, text
 from airflow_provider_sela.api.request import lead_filters
-from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.triggers.jitter import jittered
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class SelaLeadsEventTrigger(BaseEventTrigger):
     :param on_changed: fire for leads whose ``modified_time`` moved, too (``"reason": "changed"``). Where the
         list is not sorted by it, changes are found by whole reads at a tenth of the pace.
     :param sela_conn_id: Airflow connection of type ``sela``.
-    :raises SelaRequestError: a filter is empty, or ``poll_interval`` is not above 0.
+    :raises SelaRequestError: an argument cannot be read; the message names it.
     """
 
     def __init__(
@@ -80,16 +80,14 @@ class SelaLeadsEventTrigger(BaseEventTrigger):
         sela_conn_id: str = "sela_default",
     ) -> None:
         super().__init__()
-        if poll_interval <= 0:
-            raise SelaRequestError(f"poll_interval is {poll_interval}: it must be above 0")
         lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
         self.email = email
         self.external_id = external_id
         self.phone_number = phone_number
         self.user = user
-        self.poll_interval = poll_interval
-        self.on_changed = on_changed
-        self.sela_conn_id = sela_conn_id
+        self.poll_interval = seconds("poll_interval", poll_interval)
+        self.on_changed = boolean("on_changed", on_changed)
+        self.sela_conn_id = text("sela_conn_id", sela_conn_id)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and plain-data arguments."""

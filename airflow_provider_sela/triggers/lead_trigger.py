@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from importlib import import_module
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -19,10 +18,11 @@ from airflow_provider_sela.api.parameters import some_texts
 from airflow_provider_sela.exceptions import SelaError
 from airflow_provider_sela.triggers.failure_limit import FailureLimit
 from airflow_provider_sela.triggers.jitter import jittered
+from airflow_provider_sela.triggers.wait_log import log_wait
 
 if TYPE_CHECKING:
     from airflow_provider_sela.http.async_transport import AsyncTransport
-    from airflow_provider_sela.triggers.polling import Poller
+    from airflow_provider_sela.triggers.polling import Poller, Waiter
 
 #: A shorter interval would be one request after the other.
 _MIN_INTERVAL_SECONDS = 0.1
@@ -34,10 +34,11 @@ _MIN_FIRST_PAUSE_SECONDS = 5.0
 class SelaLeadTrigger(BaseTrigger):
     """Fires once: when the lead is there, when the deadline has passed, or when waiting makes no sense.
 
-    The event names ids, never another field of a lead::
+    The event names ids, never another field of a lead. Those of a time-out have a status that is not waited
+    for; they are null where nobody has looked::
 
         {"status": "found", "ids": [28013], "deadline": 1767225600.0}
-        {"status": "timeout"}
+        {"status": "timeout", "ids": [28013]}
         {"status": "failed", "error": "SelaAuthenticationError", "message": "…"}
 
     :param external_id: the lead's id in the customer's own CRM; matched exactly.
@@ -95,11 +96,12 @@ class SelaLeadTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then yield one event."""
         remaining = None if self.deadline is None else max(0.0, self.deadline - time.time())
+        self._waiter: Waiter | None = None
         try:
             async with asyncio.timeout(remaining):
                 payload = await self._wait()
         except TimeoutError:
-            payload = {"status": "timeout"}
+            payload = {"status": "timeout", "ids": self._waiter.others if self._waiter else None}
         except SelaError as error:
             payload = {"status": "failed", "error": type(error).__name__, "message": str(error)}
         yield TriggerEvent(payload)
@@ -110,23 +112,24 @@ class SelaLeadTrigger(BaseTrigger):
         from airflow_provider_sela.triggers.polling import Waiter, shared_poller
 
         # Where the triggerer rendered them, nobody has read them before.
-        statuses = None if self.statuses is None else frozenset(some_texts("statuses", self.statuses))
-        waiter = Waiter(
+        statuses = None if self.statuses is None else some_texts("statuses", self.statuses)
+        waiter = self._waiter = Waiter(
             self.external_id,
-            statuses,
+            None if statuses is None else frozenset(statuses),
             max(self.poke_interval, _MIN_INTERVAL_SECONDS),
         )
         failures = FailureLimit(self.max_failures)
-        # The worker has just looked. Triggers that start together spread over the interval.
+        # The worker has just looked. Triggers that start together look at moments of their own.
         first = self._interval(1)
         pause = random.uniform(min(first / 2, _MIN_FIRST_PAUSE_SECONDS), first)  # noqa: S311
         pause = max(pause, (self.retry_at or 0) - time.time())
         async with AsyncExitStack() as stack:
             shared: tuple[Poller, AsyncTransport] | None = None
-            attempts = count(2)
+            looks = 0
             while True:
                 await waiter.sleep(pause)
-                pause = jittered(self._interval(next(attempts)), early=True)
+                looks += 1
+                pause = jittered(self._interval(looks + 1), early=True)
                 try:
                     if shared is None:
                         shared = await stack.enter_async_context(shared_poller(waiter, self.sela_conn_id))
@@ -136,6 +139,7 @@ class SelaLeadTrigger(BaseTrigger):
                     failures.succeeded()
                 except SelaError as error:
                     pause = failures.failed(error, pause, self.log)
+                log_wait(self.log, looks, statuses=statuses, deadline=self.deadline, others=waiter.others)
         return {"status": "found", "ids": sorted(waiter.found), "deadline": self.deadline}
 
     def _interval(self, attempt: int) -> float:

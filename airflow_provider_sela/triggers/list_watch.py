@@ -16,6 +16,8 @@ from airflow_provider_sela.triggers.newest import NewestEnd
 INTERVALS_IN_DOUBT = 10
 #: Intervals between two whole readings in any case, as the order is observed and ``count`` may mislead.
 INTERVALS_AT_MOST = 60
+#: One lead in so many may be missing from a whole reading without a word.
+_FEW = 10
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,14 @@ class ListWatch:
     :ivar page: number of the page that is wanted, None when a look is over.
     :ivar entries: the leads of this look.
     :ivar whole: this look showed the whole list.
+    :ivar unseen: leads that it did not show all the same although the server counts them; 0 where so few are
+        missing as may have moved from page to page, or as an estimate may be wrong by.
     """
 
     page: int | None
     entries: list[Entry]
     whole: bool
+    unseen: int
 
     def __init__(
         self, interval: float, *, on_changed: bool = False, clock: Callable[[], float] = time.monotonic
@@ -69,7 +74,7 @@ class ListWatch:
 
     def start(self) -> None:
         """Begin a look."""
-        self.entries, self.whole = [], False
+        self.entries, self.whole, self.unseen = [], False, 0
         self._counts: list[int] = []
         self._walk: Walk | None = None
         if self._end.unordered:
@@ -90,7 +95,7 @@ class ListWatch:
             self._end.observe(shown)
         if self.page is None:
             self._end_reading()
-        return page.leads
+        return list(page.leads)
 
     def gone(self) -> None:
         """The wanted page does not exist.
@@ -106,6 +111,9 @@ class ListWatch:
 
     def _end_reading(self) -> None:
         ids = (entry.id for entry in self.entries)
+        if self._walk is not None:
+            missing = self._walk.missing
+            self.unseen = missing if missing > self._counts[-1] // _FEW else 0
         if self._walk is not None or self._end.whole:
             # Whatever came during a walk is counted on its last page at the latest.
             self._arrivals.begin(ids, self._counts[-1])

@@ -43,6 +43,7 @@ class Waiter:
     :param statuses: one of these, None for any.
     :param interval: seconds between two polls.
     :ivar found: ids of matching leads.
+    :ivar others: ids of leads that match but for their status, by the last point query; None before it.
     :ivar queried_at: when the last point query began; None before the first.
     :ivar polls_since_query: polls since then that relied on the shared reading.
     :raises SelaRequestError: ``external_id`` is one that the API cannot be asked for.
@@ -52,6 +53,7 @@ class Waiter:
     statuses: frozenset[str] | None
     interval: float
     found: set[int] = field(default_factory=set)
+    others: list[int] | None = None
     queried_at: float | None = None
     polls_since_query: int = 0
     _answered: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
@@ -146,12 +148,15 @@ class Poller:
             self._read = True
 
     async def _query(self, waiter: Waiter, transport: AsyncTransport, log: logging.Logger) -> None:
-        began = time.monotonic()
+        began, seen = time.monotonic(), list[int]()
         async with aclosing(read_pages(transport, Walk(), waiter.filters, log, max_attempts=1)) as pages:
-            async for leads in pages:
+            async for page in pages:
+                leads = list(page)
                 self._offer(leads)
                 if waiter.found:
                     break
+                seen += [lead["id"] for lead in leads if has_external_id(lead, waiter.external_id)]
+        waiter.others = seen
         due = waiter.polls_since_query >= POLLS_PER_POINT_QUERY - 1
         # Waiters that came together do not ask again together.
         waiter.polls_since_query = 0 if due else random.randrange(POLLS_PER_POINT_QUERY - 1)  # noqa: S311

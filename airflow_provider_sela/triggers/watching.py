@@ -37,6 +37,12 @@ async def looks(kwargs: Mapping[str, Any], log: logging.Logger) -> AsyncGenerato
                     watch.start()
                     async for _ in read_pages(transport, watch, _filters(kwargs), log):
                         pass
+                    if watch.unseen:
+                        log.warning(
+                            "Sela: the server counts %d leads more than it shows; the watch cannot see new"
+                            " ones among them",
+                            watch.unseen,
+                        )
                     if watch.entries or watch.whole:
                         yield Look(watch.entries, watch.whole, began)
                     failures = 0

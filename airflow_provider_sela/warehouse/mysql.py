@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_sela.api.leads import EXTRA, Field, Kind, Row, canonical_json
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetUnavailableError, of_connection
+from airflow_provider_sela.storage.line_file import in_pieces
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
@@ -88,7 +89,7 @@ class MySQLDialect(Dialect):
         invalid = extra.get("_invalid", {})
         extra["_invalid"] = {**(invalid if isinstance(invalid, dict) else {"_invalid": invalid}), **deep}
         values = {**row.values, **dict.fromkeys(deep), EXTRA.name: canonical_json(extra)}
-        return row._replace(values=values, nulled=row.nulled + len(deep))
+        return row._replace(values=values, nulled=(*row.nulled, *deep))
 
     def spool_line(self, values: Mapping[str, Any], content: bytes) -> bytes:
         """As JSON, with timestamps in the form that DATETIME takes."""
@@ -225,8 +226,8 @@ class MySQLEngine(StagedEngine):
 
     def fill(self, spool: Spool) -> None:
         """Insert many rows with each statement, but not more than a packet takes."""
-        rows = max(1, min(_STATEMENT_ROWS, _STATEMENT_BYTES // max(1, spool.longest)))
-        self.insert(self.staging, STAGED, self.rows(spool), rows)
+        for lines in in_pieces(spool.lines(), _STATEMENT_BYTES, _STATEMENT_ROWS):
+            self.insert(self.staging, STAGED, self.rows(lines))
 
 
 def _whole_type(kind: str, encoding: str | None, extra: str) -> str:

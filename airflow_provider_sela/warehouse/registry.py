@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowException, BaseHook
+from airflow.providers.common.compat.sdk import AirflowException
 
+from airflow_provider_sela.connections import airflow_connection
 from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.refused import refuse
@@ -37,11 +38,11 @@ def engine_for(conn_id: str, table: str) -> Engine:
 
     :param conn_id: connection of the database that the user has.
     :param table: target table, see :func:`~.identifiers.table_name`.
-    :raises SelaSetupError: no SQL database, one that cannot keep the promises, or its provider or driver is
-        not installed.
+    :raises SelaSetupError: there is no such connection, it is no SQL database or one that cannot keep the
+        promises, or its provider or driver is not installed.
     :raises SelaRequestError: ``table`` is not a table name.
     """
-    connection = BaseHook.get_connection(conn_id)
+    connection = airflow_connection(conn_id, "conn_id")
     refuse(connection)
     hook = _hook(connection, conn_id)
     refuse(connection, hook)

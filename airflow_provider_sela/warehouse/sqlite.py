@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from airflow_provider_sela.api.leads import Kind
+from airflow_provider_sela.api.leads import LEAD_FIELDS, Kind
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
@@ -15,6 +15,8 @@ from airflow_provider_sela.warehouse.refused import in_memory
 from airflow_provider_sela.warehouse.staged import StagedEngine
 from airflow_provider_sela.warehouse.tables import STAGED, Column
 
+_BOOLEANS = [field.name for field in LEAD_FIELDS if field.kind is Kind.BOOLEAN]
+_STRICT = re.compile(r"\)[^)]*\bSTRICT\b[^)]*$", re.IGNORECASE)
 _LENGTH = re.compile(r" *\([^)]*\)")
 # Another load has the lock from staging to commit, not while it reads.
 _LOCK_WAIT_MILLISECONDS = 60_000
@@ -76,15 +78,24 @@ class SQLiteEngine(StagedEngine):
         self.execute("COMMIT")
 
     def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
-        """A view takes no rows; a virtual table knows neither keys nor the transaction for certain."""
+        """A view takes no rows; a virtual table knows neither keys nor the transaction for certain; a STRICT
+        one takes no column of a type that SQLite does not know."""
         schema = self.dialect.quote(table[-2] if len(table) > 1 else "main")
         found = self.select(
-            f"SELECT CASE WHEN type = 'view' THEN 'a view' ELSE 'a virtual table' END"
-            f" FROM {schema}.sqlite_master"
-            " WHERE lower(name) = lower(?) AND (type = 'view' OR sql LIKE 'CREATE VIRTUAL%')",
+            f"SELECT type, sql FROM {schema}.sqlite_master"
+            " WHERE lower(name) = lower(?) AND type IN ('table', 'view')",
             [table[-1]],
         )
-        return [f"is {kind}: leads need a table" for (kind,) in found]
+        return [words for kind, made in found if (words := self._objection(table, kind, made))]
+
+    def _objection(self, table: TableName, kind: str, made: str) -> str:
+        if kind == "view" or made.upper().startswith("CREATE VIRTUAL"):
+            return f"is a {'view' if kind == 'view' else 'virtual table'}: leads need a table"
+        there = self.columns(table) or {}
+        lacking = [name for name in _BOOLEANS if name not in there]
+        if lacking and _STRICT.search(made):
+            return f"is STRICT, which knows no BOOLEAN: add {', '.join(lacking)} as INTEGER"
+        return ""
 
     def columns(self, table: TableName) -> dict[str, Column] | None:
         """Ask the pragma; a length such as in ``VARCHAR(20)`` means nothing to SQLite."""
@@ -98,4 +109,4 @@ class SQLiteEngine(StagedEngine):
 
     def fill(self, spool: Spool) -> None:
         """Insert row by row, without a round trip to anywhere."""
-        self.insert(self.staging, STAGED, self.rows(spool))
+        self.insert(self.staging, STAGED, self.rows(spool.lines()))

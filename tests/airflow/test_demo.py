@@ -155,7 +155,7 @@ def test_an_output_without_ticks_says_ok_and_never_fails(second: str) -> None:
 
 def test_commands_are_given_as_they_are_typed(second: str, place: Path) -> None:
     folder = str(place / "sela_demo").replace("ö", "\\xf6")
-    assert what_comes_next(second)["see it in Airflow's UI"] == f"uv run sela-demo --ui '{folder}'"
+    assert what_comes_next(second)["see it in Airflow's UI"] == f"uv run --no-sync sela-demo --ui '{folder}'"
 
 
 @pytest.mark.usefixtures("first")

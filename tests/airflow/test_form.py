@@ -64,6 +64,8 @@ def test_a_connection_made_in_the_form_is_saved_as_typed(airflow: Services, page
     open_form(page, airflow.url, "sela_default")
     assert page.locator("[name=login]").count() == page.locator("[name=schema]").count() == 0
     assert page.locator("[name=host]").get_attribute("placeholder") == "https://api.trysela.com"
+    port = page.get_by_role("spinbutton", name="Port").or_(page.get_by_role("textbox", name="Port"))
+    assert port.get_attribute("placeholder") == "443: fill it in for the Test button of Airflow 3.3"
     assert page.locator("[name=password]").get_attribute("type") == "password"
     fill(page, {"Host (base URL)": api.url, "API token": TOKEN, "Port": "443"})
     picture(page.get_by_role("dialog"), "form")
@@ -113,10 +115,10 @@ def test_a_load_reads_with_the_saved_connection(airflow: Services, page: Page, a
     assert "50" in {request.query["page_size"] for request in api.requests[asked:]}
     assert TOKEN not in airflow.logs()
 
-    page.set_viewport_size({"width": 1800, "height": 480})
+    page.set_viewport_size({"width": 1800, "height": 500})
     page.goto(f"{airflow.url}/dags/{LOAD}/runs/{run}/tasks/land_leads")
     page.get_by_text("Sela: landed").first.wait_for()
-    picture(page, "log", clip={"x": 440, "y": 62, "width": 1350, "height": 400})
+    picture(page, "log", clip={"x": 440, "y": 62, "width": 1350, "height": 420})
 
 
 def test_the_graph_names_each_operator(airflow: Services, page: Page) -> None:

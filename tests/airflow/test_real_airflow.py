@@ -84,6 +84,7 @@ def test_all_modes_wait_for_the_same_lead_and_give_the_same(world: World) -> Non
     assert {task["state"] for task in tasks.values()} == {"success"}
     given = [world.airflow.xcom("waits", run, f"found_{mode}") for mode in MODES]
     assert given == [world.api.leads[70_001]] * 4
+    assert world.airflow.logs().count("UTC for a lead with this external_id: none is there") >= len(MODES)
     ids = [world.airflow.xcom("waits", run, f"found_{mode}", "lead_ids") for mode in MODES]
     assert ids == [[70_000, 70_001]] * 4
 
@@ -115,6 +116,9 @@ def test_time_outs_a_revoked_token_and_a_restart_end_as_promised(world: World) -
     assert {task["try_number"] for task in tasks.values()} == {1}
     assert world.airflow.xcom("ends", run, "restart")["id"] == 80_000
     assert 20 <= _seconds(tasks["timeout"]) < 20 + 10
+    logs = world.airflow.logs()
+    assert "still waiting after 10 looks until" in logs
+    assert "Sensor has timed out: no such lead within 20" in logs
 
     expected = sorted([70_000, 70_001, *missed, 80_000])
     until(lambda: len(world.reported()) >= len(expected), 60)

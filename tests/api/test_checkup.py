@@ -42,6 +42,9 @@ def test_a_server_that_behaves_gives_no_remark() -> None:
         ({"filtering": Filtering.IGNORED}, "external_id"),
         ({"filtering": Filtering.BLIND}, "external_id"),
         ({"rate": 4.87}, "rate"),
+        ({"cached": True}, "cache"),
+        ({"repeated": True}, "repeated"),
+        ({"unseen": "page 120 is refused"}, "pages"),
     ],
 )
 def test_what_costs_a_proof_or_a_wait_is_remarked(change: dict[str, object], subject: str) -> None:
@@ -65,6 +68,23 @@ def test_what_can_be_read_alone_is_told(orders: tuple[str, ...], change: dict[st
     assert told.startswith(words)
     read = report("https://api.trysela.com", seen, findings(seen, 100, {}))["read"]
     assert (read == ["full"]) is words.startswith("full")
+
+
+@pytest.mark.parametrize(
+    ("change", "proven"),
+    [
+        ({}, True),
+        ({"cached": True}, False),
+        ({"repeated": True}, False),
+        ({"unseen": "page 120 is refused"}, False),
+        ({"honoured": False}, False),
+    ],
+)
+def test_no_proof_is_promised_where_anything_stands_against_it(
+    change: dict[str, object], proven: bool
+) -> None:
+    told = findings(replace(GOOD, **change), 100, {})  # type: ignore[arg-type]
+    assert any("can be proven complete" in finding.text for finding in told) is proven
 
 
 def test_a_connection_that_asks_for_more_than_the_server_gives_is_remarked() -> None:

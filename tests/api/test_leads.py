@@ -50,7 +50,7 @@ def test_every_documented_field_has_its_documented_kind() -> None:
 
 def test_the_documented_lead_becomes_a_row_of_typed_values() -> None:
     values, nulled, _ = lead_row(DOCUMENTED)
-    assert nulled == 0
+    assert not nulled
     assert list(values) == [*DOCUMENTED, EXTRA.name]
     assert values["id"] == 28013
     assert values["modified_time"] == "2025-02-28T23:09:03.139554+00:00"
@@ -64,7 +64,7 @@ def test_the_documented_lead_becomes_a_row_of_typed_values() -> None:
 
 def test_the_vendors_own_malformed_timestamp_becomes_null_and_stays_reachable() -> None:
     values, nulled, _ = lead_row(DOCUMENTED | {"next_call_time": MALFORMED_TIME})
-    assert (values["next_call_time"], nulled) == (None, 1)
+    assert (values["next_call_time"], nulled) == (None, ("next_call_time",))
     assert json.loads(str(values["extra"])) == {"_invalid": {"next_call_time": MALFORMED_TIME}}
 
 
@@ -76,7 +76,7 @@ def test_the_vendors_own_malformed_timestamp_becomes_null_and_stays_reachable() 
 @pytest.mark.parametrize("name", sorted(TIMESTAMPS))
 def test_what_is_no_moment_is_nulled_counted_and_kept(name: str, malformed: Any) -> None:
     values, nulled, _ = lead_row(DOCUMENTED | {name: malformed})
-    assert (values[name], nulled) == (None, 1)
+    assert (values[name], nulled) == (None, (name,))
     kept = json.loads(str(values["extra"]))["_invalid"][name]
     assert kept == (malformed.replace("\x00", "\\u0000") if isinstance(malformed, str) else malformed)
 
@@ -100,7 +100,7 @@ def test_timestamps_of_any_offset_become_utc_with_microseconds(text: str, utc: s
 )
 def test_whole_numbers_are_read_however_they_are_written(name: str, raw: Any, value: int) -> None:
     values, nulled, _ = lead_row(DOCUMENTED | {name: raw})
-    assert (values[name], nulled) == (value, 0)
+    assert (values[name], nulled) == (value, ())
 
 
 @pytest.mark.parametrize("name", sorted(INTEGERS))
@@ -146,7 +146,7 @@ def test_what_is_no_text_is_nulled_counted_and_kept(raw: Any) -> None:
 )
 def test_text_that_no_database_stores_is_replaced_counted_and_kept(raw: str, stored: str, kept: str) -> None:
     values, nulled, _ = lead_row(DOCUMENTED | {"status": raw})
-    assert (values["status"], nulled) == (stored, 1)
+    assert (values["status"], nulled) == (stored, ("status",))
     assert json.loads(str(values["extra"])) == {"_invalid": {"status": kept}}
 
 
@@ -154,12 +154,12 @@ def test_text_that_no_database_stores_is_replaced_counted_and_kept(raw: str, sto
 def test_metadata_of_any_shape_is_kept_as_json(metadata: Any) -> None:
     values, nulled, _ = lead_row(DOCUMENTED | {"metadata": metadata})
     assert json.loads(str(values["metadata"])) == metadata
-    assert nulled == 0
+    assert not nulled
 
 
 def test_missing_fields_are_null_and_not_counted() -> None:
     values, nulled, _ = lead_row({"id": 1})
-    assert nulled == 0
+    assert not nulled
     assert {name for name, value in values.items() if value is not None} == {"id"}
 
 
@@ -174,20 +174,20 @@ def test_unknown_fields_are_kept() -> None:
 def test_an_unknown_field_called_invalid_survives_beside_malformed_values_and_is_not_counted() -> None:
     values, nulled, _ = lead_row(DOCUMENTED | {"_invalid": "theirs", "lead_type": "x"})
     assert json.loads(str(values["extra"])) == {"_invalid": {"lead_type": "x", "_invalid": "theirs"}}
-    assert nulled == 1
+    assert nulled == ("lead_type",)
 
 
 def test_a_lead_with_every_value_malformed_is_still_a_row() -> None:
     lead: dict[str, Any] = {name: {"un": "usable"} for name in DOCUMENTED} | {"id": 7}
     values, nulled, _ = lead_row(lead)
     assert values["id"] == 7
-    assert nulled == len(DOCUMENTED) - 2  # id is right, and metadata may be anything
+    assert len(nulled) == len(DOCUMENTED) - 2  # id is right, and metadata may be anything
 
 
 @given(st.dictionaries(st.sampled_from([*DOCUMENTED, "_invalid", "other", "\x00"]), json_values))
 def test_any_json_object_becomes_a_row_that_any_database_can_store(lead: dict[str, Any]) -> None:
     values, nulled, _ = lead_row(lead)
-    assert 0 <= nulled <= len(LEAD_FIELDS)
+    assert set(nulled) <= {field.name for field in LEAD_FIELDS}
     for value in values.values():
         assert value is None or isinstance(value, int | str)
         if isinstance(value, str):

@@ -57,7 +57,7 @@ def test_each_value_is_in_its_column_or_in_extra_in_its_raw_form(lead: dict[str,
             assert json.loads(str(values[name])) == visible(raw)
         elif raw is not None:
             assert values[name] in (raw, str(raw)) or known[name] is not Kind.TEXT
-    assert nulled == len([name for name in invalid if name != "_invalid"])
+    assert sorted(nulled) == [name for name in invalid if name != "_invalid"]
     assert all(values[name] is None for name in NAMES if lead.get(name) is None)
 
 
@@ -68,7 +68,7 @@ def test_a_moment_is_the_same_in_any_offset_to_the_microsecond(moment: datetime)
     assert microseconds(text) == exact
     values, nulled, _ = lead_row({"id": 1, "created_time": text})
     stored = str(values["created_time"])
-    assert nulled == 0
+    assert not nulled
     assert datetime.fromisoformat(stored) == moment
     assert stored.endswith("+00:00")
     assert len(stored) == len("2025-02-28T23:09:03.139554+00:00")

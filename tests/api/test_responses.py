@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from airflow_provider_sela.api.responses import (
     LONGEST_RETRY_AFTER,
     TRANSIENT_STATUSES,
+    age,
     date_microseconds,
     error_for,
     expires,
@@ -97,6 +98,36 @@ def test_a_date_to_retry_after_counts_by_the_servers_own_clock() -> None:
 
 
 @pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0),
+        ({"Age": "7"}, 7),
+        ({"Age": "soon"}, 0),
+        ({"Age": "7", "X-Cache": "Hit from cloudfront"}, 7),
+        ({"Age": "0", "X-Cache": "Hit from cloudfront"}, 1),
+        ({"X-Cache": "HIT"}, 1),
+        ({"X-Cache": "MISS, HIT"}, 1),
+        ({"X-Cache": "HIT from proxy.example.com"}, 1),
+        ({"X-Cache": "Miss from cloudfront"}, 0),
+        ({"X-Cache": "RefreshHit from cloudfront"}, 0),
+        ({"CF-Cache-Status": "HIT"}, 1),
+        ({"CF-Cache-Status": "STALE"}, 1),
+        ({"CF-Cache-Status": "DYNAMIC"}, 0),
+        ({"CF-Cache-Status": "REVALIDATED"}, 0),
+        ({"Cache-Status": 'ExampleCache; hit; ttl=376; key="hits"'}, 1),
+        ({"Cache-Status": "OriginCache; fwd=miss, CDN; hit"}, 1),
+        ({"Cache-Status": "CDN; hit=?1"}, 1),
+        ({"Cache-Status": "CDN; hit=?0; fwd=stale"}, 0),
+        ({"Cache-Status": "hit; fwd=uri-miss"}, 0),
+    ],
+)
+def test_an_answer_that_a_cache_had_kept_is_a_second_old_at_least(
+    headers: dict[str, str], seconds: int
+) -> None:
+    assert age(headers) == seconds
+
+
+@pytest.mark.parametrize(
     ("status", "page", "kind", "words"),
     [
         (401, 1, SelaAuthenticationError, "Password"),
@@ -118,7 +149,13 @@ def test_a_date_to_retry_after_counts_by_the_servers_own_clock() -> None:
         (451, 1, SelaSetupError, "for legal reasons"),
         (511, 1, SelaSetupError, "wants a log-in"),
         (400, 1, SelaRequestError, "check the filters"),
-        (410, 3, SelaRequestError, "check the filters"),
+        (410, 1, SelaRequestError, "check the filters"),
+        (400, 2, SelaPageGoneError, "page 2"),
+        (403, 2, SelaPageGoneError, "pages only so far"),
+        (410, 3, SelaPageGoneError, "page 3"),
+        (416, 3, SelaPageGoneError, "page 3"),
+        (422, 3, SelaPageGoneError, "page 3"),
+        (401, 2, SelaAuthenticationError, "Password"),
         (300, 1, SelaSetupError, "Host"),
         (301, 1, SelaSetupError, "Host"),
         (399, 1, SelaSetupError, "Host"),

@@ -64,7 +64,7 @@ def test_a_page_that_stays_gone_although_page_1_counts_leads_for_it_is_an_error(
     ids(walk, page(3, 2, 1, 2))
     walk.gone()
     ids(walk, page(3, 2, 1, 2))
-    with pytest.raises(SelaPageGoneError, match="404 for page 2 twice"):
+    with pytest.raises(SelaPageGoneError, match="refuses page 2 twice"):
         walk.gone()
 
 

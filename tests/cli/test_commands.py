@@ -11,6 +11,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from email.utils import formatdate
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ import pytest
 
 from airflow_provider_sela import __version__, cli
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.testing import SelaApi, sample_leads
+from airflow_provider_sela.testing import Request, Response, SelaApi, drf, sample_leads
 from tests.triggers.waits import Shuffled, Substring, Unfiltered, connect, lead
 
 PERSONAL = {
@@ -63,6 +65,95 @@ def django_server(leads: int) -> Iterator[dict[str, Any]]:
         yield {"conn_type": "sela", "host": url, "password": drf_app.TOKEN, "extra": {"page_size": 50}}
 
 
+class Answering(SelaApi):
+    """A server whose answers carry more headers."""
+
+    more: dict[str, str]
+
+    def respond(self, request: Request) -> Response:
+        response = super().respond(request)
+        response.headers |= self.more
+        return response
+
+
+class Aged(Answering):
+    more = {"Age": "40"}  # noqa: RUF012
+
+
+class Expiring(Answering):
+    more = {"Cache-Control": "public, max-age=60"}  # noqa: RUF012
+
+
+class AtCloudflare(Answering):
+    more = {"CF-Cache-Status": "HIT"}  # noqa: RUF012
+
+
+class Lagging(SelaApi):
+    """A server, one of whose machines gives a page that it has kept for a minute."""
+
+    def respond(self, request: Request) -> Response:
+        response = super().respond(request)
+        if request.query.get("page_size") == "1":
+            response.headers["Date"] = formatdate(time.time() - 60, usegmt=True)
+        return response
+
+
+class Limited(SelaApi):
+    """A server that pages only so far: the next page is none, and those behind it are refused."""
+
+    refusal: int | None = None
+
+    def paginate(self, leads: Any, page: str, page_size: int, query: Any) -> Any:
+        found = super().paginate(leads, page, page_size, query)
+        deepest = 80 // page_size
+        if self.refusal is None and int(page) > deepest:
+            return replace(found, results=[], next=None)
+        return replace(found, next=None) if int(page) == deepest else found
+
+    def respond(self, request: Request) -> Response:
+        size = min(int(request.query["page_size"]), self.max_page_size or 1000)
+        if self.refusal is not None and int(request.query["page"]) * size > 80:
+            return drf.refusal(self.refusal, "Result window is too large.")
+        return super().respond(request)
+
+
+class Refusing(Limited):
+    refusal = 404
+
+
+class RefusingRequests(Limited):
+    refusal = 400
+
+
+class Forbidding(Limited):
+    refusal = 403
+
+
+class OnePage(SelaApi):
+    """A server that says of no page that another follows."""
+
+    def paginate(self, leads: Any, page: str, page_size: int, query: Any) -> Any:
+        return replace(super().paginate(leads, page, page_size, query), next=None)
+
+
+class Joined(SelaApi):
+    """A server that shows a lead twice for each of its two tags."""
+
+    def select(self, filters: dict[str, str]) -> Any:
+        return [item for item in super().select(filters) for _ in range(1 + item["id"] % 2)]
+
+
+class Shrinking(SelaApi):
+    """A server whose leads are deleted while they are looked at, all but a few."""
+
+    def respond(self, request: Request) -> Response:
+        response = super().respond(request)
+        if request.query["page_size"] != "1":
+            for number in [*self.leads][10:]:
+                self.delete(number)
+        return response
+
+
 Served = Callable[[int], AbstractContextManager[dict[str, Any]]]
 
 
@@ -82,6 +173,9 @@ def run(
     return int(end.value.code or 0), out, err
 
 
+CAPPED, CAP = {"max_page_size": 40}, {"page_size": 40}
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "extra", "status", "facts"),
     [
@@ -93,6 +187,18 @@ def run(
         (Unfiltered, {}, {}, 1, {"external_id_filter": "ignored"}),
         (Substring, {}, {}, 0, {"external_id_filter": "wider"}),
         (Blind, {}, {}, 1, {"external_id_filter": "blind"}),
+        (SelaApi, {}, {}, 0, {"cached": False, "repeated": False, "pages": "all"}),
+        (Aged, {}, {}, 1, {"cached": True}),
+        (Expiring, {}, {}, 1, {"cached": True}),
+        (AtCloudflare, {}, {}, 1, {"cached": True}),
+        (Lagging, {}, {}, 1, {"cached": True}),
+        (Limited, CAPPED, CAP, 1, {"pages": "page 8 shows no lead"}),
+        (Refusing, CAPPED, CAP, 1, {"pages": "page 8 is refused"}),
+        (RefusingRequests, CAPPED, CAP, 1, {"pages": "page 8 is refused"}),
+        (Forbidding, CAPPED, CAP, 1, {"pages": "page 8 is refused"}),
+        (OnePage, CAPPED, CAP, 1, {"pages": "no page follows the first 40 leads"}),
+        (Joined, {}, {}, 1, {"repeated": True, "orders": [], "count": 450}),
+        (Shrinking, CAPPED, CAP, 0, {"pages": "all"}),
     ],
 )
 def test_check_tells_how_the_server_behaves(

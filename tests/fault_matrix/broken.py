@@ -151,8 +151,13 @@ def throttled_until(here: Occurrence, request: Request, honest: Response) -> Res
     return drf.refusal(429, "Request was throttled.", Retry_After=moment)
 
 
-def gone_after_page_1(here: Occurrence, request: Request, honest: Response) -> Response:
-    return honest if request.query["page"] == "1" else drf.typical(404)
+def refused_after_page_1(code: int) -> Fault:
+    """Refuse every page but the first, as servers do that page only so far."""
+
+    def answer(here: Occurrence, request: Request, honest: Response) -> Response:
+        return honest if request.query["page"] == "1" else drf.typical(code)
+
+    return Fault(answer)
 
 
 def redirected(here: Occurrence, request: Request, honest: Response) -> Response:
@@ -285,7 +290,9 @@ FAULTS: dict[str, Fault] = {
     "401": status(401),
     "403": status(403),
     "404": status(404),
-    "404 after page 1": Fault(gone_after_page_1),
+    "400 after page 1": refused_after_page_1(400),
+    "403 after page 1": refused_after_page_1(403),
+    "404 after page 1": refused_after_page_1(404),
     "408": status(408),
     "429 without Retry-After": status(429),
     "429, Retry-After in seconds": status(429, Retry_After=str(ASKED)),

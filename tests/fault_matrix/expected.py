@@ -47,18 +47,22 @@ REFUSED1 = "? 2     | ? 2     | ? 2     | ? 2     | ? 2     | ? 1     | ? 2     
 #: No request gets as far as the server, from the first on.
 AWAY =     "? 0     | ? 0     | ? 0     | ? 0     | ? 0     | ? 0     | ? 0     | waits 0"
 BACK =     "all 3   | all 7   | all 3   | all 7   | all 7   | all 1   | all 2   | all 2"
+#: A page that is refused is read again once page 1 was seen; what is meant for every page is told by page 1.
+GONE1 =    "all 5   | all 9   | all 5   | all 9   | all 9   | ? 1     | ? 2     | all 4"
+GONE =     "? 3     | ? 5     | ? 3     | ? 5     | ? 5     | ? 1     | ? 2     | waits 12"
+LIMITED1 = "all 5   | all 9   | all 5   | all 9   | all 9   | all 1   | all 3   | all 4"
+LIMITED = ("PageGone 4 | Incomplete 11 | PageGone 4 | Incomplete 11 | Incomplete 11 | all 1 | all 3"
+           "| waits 18")
 
 EXPECTED: dict[str, Row] = {
     "no fault": Row("", QUIET),
     "401": Row(REFUSED1.replace("?", "Authentication"), REFUSED.replace("?", "Authentication")),
-    "403": Row(REFUSED1.replace("?", "Permission"), REFUSED.replace("?", "Permission")),
-    # In the middle of a list a 404 can mean that the list became shorter: page 1 is asked.
-    "404": Row(
-        "all 5   | all 9   | all 5   | all 9   | all 9   | Setup 1 | Setup 2 | all 4",
-        "Setup 3 | Setup 5 | Setup 3 | Setup 5 | Setup 5 | Setup 1 | Setup 2 | waits 12"),
-    "404 after page 1": Row(
-        "all 5      | all 9         | all 5      | all 9         | all 9         | all 1 | all 3 | all 4",
-        "PageGone 4 | Incomplete 11 | PageGone 4 | Incomplete 11 | Incomplete 11 | all 1 | all 3 | waits 18"),
+    # In the middle of a list these can mean that the list became shorter: page 1 is asked.
+    "403": Row(GONE1.replace("?", "Permission"), GONE.replace("?", "Permission")),
+    "404": Row(GONE1.replace("?", "Setup"), GONE.replace("?", "Setup")),
+    "400 after page 1": Row(LIMITED1, LIMITED),
+    "403 after page 1": Row(LIMITED1, LIMITED),
+    "404 after page 1": Row(LIMITED1, LIMITED),
     "408": Row(MENDED, TRIED.replace("?", "Unavailable")),
     "429 without Retry-After": Row(MENDED, TRIED.replace("?", "RateLimit")),
     "429, Retry-After in seconds": Row(MENDED, TRIED.replace("?", "RateLimit"), waits=7),

@@ -147,7 +147,10 @@ def test_the_form_shows_token_base_url_and_port_and_hides_the_rest(manager: Any)
     behaviour = manager.field_behaviours["sela"]
     assert behaviour["relabeling"] == {"password": "API token", "host": "Host (base URL)"}
     assert sorted(behaviour["hidden_fields"]) == ["login", "schema"]
-    assert behaviour["placeholders"] == {"host": "https://api.trysela.com", "port": "443"}
+    assert behaviour["placeholders"] == {
+        "host": "https://api.trysela.com",
+        "port": "443: fill it in for the Test button of Airflow 3.3",
+    }
 
 
 def test_the_form_of_old_and_new_airflow_says_the_same() -> None:

@@ -243,7 +243,7 @@ async def test_the_hook_reads_the_same_leads_in_both_halves(api: SelaApi, hook: 
 
 
 async def test_a_connection_that_is_not_defined_is_named() -> None:
-    with pytest.raises(SelaUnavailableError, match="'nowhere' is not defined, or Airflow cannot look it up"):
+    with pytest.raises(SelaUnavailableError, match="'nowhere' is not defined in Airflow, or cannot"):
         await SelaHook("nowhere").acount_leads()
 
 
@@ -264,7 +264,9 @@ async def test_a_connection_that_airflow_cannot_give_is_a_failure_of_the_moment(
         pytest.skip("Airflow below 3.3 takes what a backend refuses for not defined")
     monkeypatch.setattr("airflow.sdk.configuration._secrets_backend_cache", {})
     monkeypatch.setenv("AIRFLOW__SECRETS__BACKEND", f"{Denying.__module__}.{Denying.__name__}")
-    with pytest.raises(SelaUnavailableError, match="'sela_default' cannot be looked up for now") as caught:
+    with pytest.raises(
+        SelaUnavailableError, match="'sela_default' is not defined in Airflow, or cannot"
+    ) as caught:
         await SelaHook().acount_leads()
     assert caught.value.retryable
     assert SECRET not in str(caught.value)

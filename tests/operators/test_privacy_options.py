@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.testing import SelaApi, sample_leads
-from tests.operators.spread import Spread
+from tests.operators.parts_run import PartsRun
 
 SALT = "a salt of many characters"
 UNMET = "{} of {} names in {} met nothing in any lead"
@@ -75,10 +75,10 @@ def test_the_last_task_of_a_read_in_parts_tells_it_for_all_of_them(
     options: dict[str, Any],
     counts: tuple[int, int, str],
 ) -> None:
-    spread = Spread(tmp_path, **options)
-    parts = [spread.read(part) for part in spread.plan()]
+    run = PartsRun(tmp_path, **options)
+    parts = [run.read(part) for part in run.plan()]
     assert "met nothing" not in told()
-    spread.land(parts)
+    run.land(parts)
     log = told()
     assert UNMET.format(*counts) in log
     assert log.count("met nothing") == 1
@@ -98,7 +98,7 @@ def test_names_that_are_met_anywhere_are_worth_no_warning(
     sela: SelaApi, tmp_path: Path, told: Callable[[], str], options: dict[str, Any]
 ) -> None:
     read(tmp_path, **options)
-    Spread(tmp_path, **options).all()
+    PartsRun(tmp_path, **options).all()
     assert "met nothing" not in told()
 
 

@@ -314,9 +314,12 @@ def test_what_is_encoded_is_what_the_snapshot_holds(hook_of: Callable[..., SelaH
     from airflow_provider_sela.hooks.sela import open_snapshot
     from airflow_provider_sela.storage.spool import Line
 
+    def encode(lead: Any) -> Line:
+        return Line(b"[%d]" % lead.id, ("email", "status"))
+
     with (
         SelaApi(leads=[sample_lead(28000)]) as api,
-        open_snapshot(hook_of(api), {}, encoder=lambda lead: Line(b"[%d]" % lead.id, 2)) as snapshot,
+        open_snapshot(hook_of(api), {}, encoder=encode) as snapshot,
     ):
         assert list(snapshot) == [[28000]]
         assert snapshot.stats.nulled == 2

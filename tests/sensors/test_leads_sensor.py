@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import timedelta
 from typing import Any
@@ -26,6 +27,7 @@ class Pushed:
 
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}
+        self.try_number = 1
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcoms[key] = value
@@ -178,28 +180,104 @@ def test_a_retry_after_beyond_the_time_out_is_rescheduled_for_the_time_out(
     assert task._get_next_poke_interval(time.monotonic(), lambda: 20.0, 1) == 40
 
 
-def test_a_count_kept_by_airflow_limits_failures_over_reschedules(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Airflow 3.3 gives each look of a rescheduled task the same store; each look is another process."""
+class Store(dict[str, Any]):
+    """What Airflow 3.3 keeps for a rescheduled task, each look of which is another process."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = value
+
+
+def test_a_count_kept_by_airflow_limits_failures_over_reschedules_of_a_try(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from airflow.providers.common.compat.sdk import AirflowException
 
-    class Store(dict[str, Any]):
-        def set(self, key: str, value: Any) -> None:
-            self[key] = value
-
-    store = Store()
+    ti = Pushed()
+    context: Any = {"task_state_store": Store(), "ti": ti}
     with SelaApi(leads=3) as api:
         connect(monkeypatch, api)
         api.answer_next(503, times=2)
-        for expected in (1, 2):
-            sensor(mode="reschedule", max_failures=2).poke({"task_state_store": store})
-            assert store == {"sela_failures": expected}
-        sensor(mode="reschedule", max_failures=2).poke({"task_state_store": store})
-        assert store == {"sela_failures": 0}
-        api.answer_next(503, times=3)
+        for looks, failures in ((1, 1), (2, 2), (3, 0)):
+            sensor(mode="reschedule", max_failures=2).poke(context)
+            assert context["task_state_store"] == {"sela_wait_1": {"looks": looks, "failures": failures}}
+        api.answer_next(503, times=4)
         for _ in range(2):
-            sensor(mode="reschedule", max_failures=2).poke({"task_state_store": store})
+            sensor(mode="reschedule", max_failures=2).poke(context)
         with pytest.raises(AirflowException):
-            sensor(mode="reschedule", max_failures=2).poke({"task_state_store": store})
+            sensor(mode="reschedule", max_failures=2).poke(context)
+        ti.try_number = 2
+        sensor(mode="reschedule", max_failures=2).poke(context)
+    assert context["task_state_store"]["sela_wait_2"] == {"looks": 1, "failures": 1}
+
+
+def said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> str:
+    """What was logged: Airflow 3 writes it to standard output, 2.11 hands it to the standard library too."""
+    return caplog.text if "Sela: " in caplog.text else "".join(capfd.readouterr())
+
+
+def test_it_says_what_it_waits_for_at_the_first_look_and_at_every_tenth_that_it_still_does(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.INFO)
+    with SelaApi(leads=[lead(1, external_id="wanted", status="OPEN")]) as api:
+        connect(monkeypatch, api)
+        with pytest.raises(AirflowSensorTimeout):
+            sensor(poke_interval=0.01, timeout=3, statuses=["CLOSED"]).execute({})
+        looks = len(api.requests)
+    logged = said(caplog, capfd)
+    seen = "lead 1 is there, with a status that is not waited for"
+    assert logged.count(f"with this external_id and one of the statuses CLOSED: {seen}") == 1
+    assert logged.count("still waiting after") == (looks - 1) // 10 > 1
+    assert "OPEN" not in logged
+    assert "wanted" not in logged
+
+
+def test_a_rescheduled_look_says_so_too_and_goes_on_counting_where_airflow_keeps_the_number(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.INFO)
+    with SelaApi(leads=3) as api:
+        connect(monkeypatch, api)
+        context: Any = {"task_state_store": Store(), "ti": Pushed()}
+        for _ in range(10):
+            task = sensor(mode="reschedule", timeout=60)
+            task.poke(context)
+            task._get_next_poke_interval(time.monotonic(), lambda: 20.0, 1)
+        logged = said(caplog, capfd)
+    assert logged.count("waiting until") == 1
+    assert logged.count("still waiting after 10 looks until") == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_it_says_until_when_before_it_hands_the_wait_over(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    mode: dict[str, Any],
+) -> None:
+    caplog.set_level(logging.INFO)
+    with SelaApi(leads=3) as api:
+        connect(monkeypatch, api)
+        with pytest.raises((TaskDeferred, AirflowSensorTimeout)):
+            sensor(timeout=3, **mode).execute({})
+    assert "UTC for a lead with this external_id: none is there" in said(caplog, capfd)
+
+
+OTHER = "lead 1 is there, with a status that is not waited for"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("soft", [False, True])
+def test_a_time_out_says_whether_the_lead_is_there_with_another_status(
+    monkeypatch: pytest.MonkeyPatch, mode: dict[str, Any], soft: bool
+) -> None:
+    with SelaApi(leads=[lead(1, external_id="wanted", status="OPEN")], latency=0.1) as api:
+        connect(monkeypatch, api)
+        task = sensor(timeout=0.05, statuses=["CLOSED"], soft_fail=soft, **mode)
+        with pytest.raises(AirflowSkipException if soft else AirflowSensorTimeout) as caught:
+            task.execute({})
+    assert str(caught.value) == f"Sensor has timed out: no such lead within 0.05 seconds: {OTHER}."
+    assert caught.value.__suppress_context__
 
 
 def deferral(task: SelaLeadSensor) -> TaskDeferred:
@@ -259,9 +337,15 @@ def test_a_lead_that_is_gone_on_resume_is_waited_for_until_the_same_deadline(
 
 
 TIMEOUTS: list[tuple[str, dict[str, Any]]] = [
-    ("resume", {"event": {"status": "timeout"}}),
+    ("resume", {"event": {"status": "timeout", "ids": None}}),
     ("__fail__", {"error": "Trigger timeout"}),
 ]
+
+
+def test_a_time_out_says_what_the_trigger_saw() -> None:
+    event = {"status": "timeout", "ids": [1]}
+    with pytest.raises(AirflowSensorTimeout, match=OTHER):
+        sensor(deferrable=True).resume_execution("resume", {"event": event}, {})
 
 
 @pytest.mark.parametrize(("method", "kwargs"), TIMEOUTS)

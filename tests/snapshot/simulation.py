@@ -49,7 +49,7 @@ def read_server(name: str, seed: int, *, parts: int = 0) -> Outcome:
         read(leads, concurrency=concurrency, seed=seed + 1)
         leads.begin()
     if parts:
-        outcome = spread_read(leads, parts=parts, concurrency=concurrency, seed=seed)
+        outcome = read_in_parts(leads, parts=parts, concurrency=concurrency, seed=seed)
     else:
         outcome = read(leads, concurrency=concurrency, seed=seed)
     return replace(outcome, plain=plain)
@@ -71,7 +71,7 @@ def read(
     return reader.outcome()
 
 
-def spread_read(
+def read_in_parts(
     leads: DriftingList,
     *,
     parts: int,

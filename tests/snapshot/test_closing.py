@@ -57,8 +57,8 @@ def test_leads_that_come_in_the_middle_are_counted_and_not_waited_for() -> None:
             )
     assert reading.verdict.strength is Strength.CONVERGED
     assert "counts more leads than it shows" in reading.verdict.reason
-    spread, closing, whole_reads = 16, 2, 11 + 12
-    assert answers <= spread + closing + whole_reads
+    rest, closing, whole_reads = 16, 2, 11 + 12
+    assert answers <= rest + closing + whole_reads
 
 
 def test_the_same_is_not_asked_for_more_than_seven_times() -> None:

@@ -12,12 +12,12 @@ import pytest
 
 from tests.snapshot.drifting import DriftingList, Habits
 from tests.snapshot.rows import HONEST, SECOND
-from tests.snapshot.simulation import Outcome, read, spread_read, walk
+from tests.snapshot.simulation import Outcome, read, read_in_parts, walk
 
 SWEEP = int(os.environ.get("SELA_SWEEP", "1"))
 
 
-def _hostile(seed: int, *, spread: bool = False) -> Outcome:
+def _hostile(seed: int, *, in_parts: bool = False) -> Outcome:
     """A small list in a random honest order, written to in every way the model knows."""
     chance = random.Random(seed)  # noqa: S311
     cap = chance.choice((8, 20, 50))
@@ -45,9 +45,9 @@ def _hostile(seed: int, *, spread: bool = False) -> Outcome:
     concurrency = chance.choice((1, 2, 4, 16))
     page_size = chance.choice((cap, 3 * cap, 1000))
     lateness = (late + (grain if grain > 1 else 0),)
-    if not spread:
+    if not in_parts:
         return read(leads, concurrency=concurrency, seed=seed, page_size=page_size, lateness=lateness)
-    return spread_read(
+    return read_in_parts(
         leads,
         parts=chance.choice((1, 2, 5, 16)),
         lost=chance.choice((0, 0, 0.3, 1)),
@@ -60,13 +60,13 @@ def _hostile(seed: int, *, spread: bool = False) -> Outcome:
 
 
 @pytest.mark.parametrize(
-    ("spread", "block"),
+    ("in_parts", "block"),
     [*((False, block) for block in range(12)), *((True, block) for block in range(6))],
 )
-def test_no_lead_that_existed_throughout_is_missing_from_a_proven_read(spread: bool, block: int) -> None:
+def test_no_lead_that_existed_throughout_is_missing_from_a_proven_read(in_parts: bool, block: int) -> None:
     proven = 0
     for seed in range(block * 100 * SWEEP, (block + 1) * 100 * SWEEP):
-        outcome = _hostile(seed, spread=spread)
+        outcome = _hostile(seed, in_parts=in_parts)
         assert not (outcome.lost and outcome.verdict.proven), (seed, outcome)
         assert outcome.reasoned, (seed, outcome)
         proven += outcome.verdict.proven
@@ -107,7 +107,7 @@ def test_a_busy_list_read_in_parts_is_proven_at_the_same_cost(order: str) -> Non
         return DriftingList(order, leads=10_000, habits=Habits(writes=1.8), seed=seed)
 
     seeds = range(3 * SWEEP)
-    apart = [spread_read(busy(seed), parts=8, concurrency=4, seed=seed) for seed in seeds]
+    apart = [read_in_parts(busy(seed), parts=8, concurrency=4, seed=seed) for seed in seeds]
     alone = [read(busy(seed), concurrency=16, seed=seed) for seed in seeds]
     assert not any(outcome.lost for outcome in apart)
     assert all(outcome.verdict.proven for outcome in apart)

@@ -77,7 +77,7 @@ def test_each_window_is_named_once_and_no_other_is_taken() -> None:
 
 
 @pytest.mark.parametrize("order", HONEST)
-def test_all_windows_of_the_spread_are_known_after_two_requests_and_a_replay_goes_on_from_there(
+def test_all_windows_of_the_rest_are_known_after_two_requests_and_a_replay_goes_on_from_there(
     order: str,
 ) -> None:
     """A plan in one process, windows read in many, the end in another."""

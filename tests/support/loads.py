@@ -51,7 +51,7 @@ def load_leads(
     engine: Engine | None = None,
     anchor: Anchor | None = None,
     asked: str = "",
-    **options: bool,
+    **options: Any,
 ) -> dict[str, Any]:
     """Spool leads and land them, as the operator does; each load starts later than the one before."""
     engine = engine or engine_for(conn_id, table)

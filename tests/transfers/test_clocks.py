@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.testing.wire import Request, Response
-from tests.operators.spread import Spread
+from tests.operators.parts_run import PartsRun
 from tests.support.databases import DuckDB
 from tests.support.loads import load
 
@@ -110,7 +110,7 @@ def test_a_read_in_parts_begins_by_the_servers_time(tmp_path: Path, monkeypatch:
     with ShiftedApi(leads=1000, page_size=50, max_page_size=50) as api:
         monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection))
         api.shift = -YEARS
-        spread = Spread(tmp_path)
+        spread = PartsRun(tmp_path)
         parts = [spread.read(part) for part in spread.plan()]
         # The task that finishes runs elsewhere, where the clock is right.
         api.shift = 0.0

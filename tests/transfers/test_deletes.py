@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -227,6 +228,19 @@ def test_many_leads_that_refute_a_verdict_are_named_by_a_few(
     with pytest.raises(SelaIncompleteError, match="leads 28000, 28001, 28002, 28003, 28004 and others"):
         load(confirm_missing=True)
     assert len(questions(forgetful)) == 40
+
+
+@pytest.mark.parametrize("arguments", [{}, {"on_unverified": "warn"}])
+def test_a_verdict_that_is_refuted_is_counted(
+    forgetful: Forgetful, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any]
+) -> None:
+    from airflow.providers.common.compat.sdk import Stats
+
+    counted: list[str] = []
+    monkeypatch.setattr(Stats, "incr", lambda name, *_, **__: counted.append(name), raising=False)
+    with suppress(SelaIncompleteError):
+        load(deletes="mark", **arguments)
+    assert [name for name in counted if "verdict" in name] == ["sela.verdict.atomic", "sela.verdict.refuted"]
 
 
 def test_a_lead_that_is_gone_is_confirmed_and_left_alone(api: SelaApi, warehouse: DuckDB) -> None:

@@ -14,7 +14,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
 from airflow_provider_sela.exceptions import SelaRequestError, SelaTargetUnavailableError
-from airflow_provider_sela.testing import SelaApi
+from airflow_provider_sela.testing import SelaApi, sample_lead
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 from tests.snapshot.drifting import DriftingList
 from tests.support.databases import DuckDB
@@ -49,6 +49,21 @@ def test_the_result_is_logged_in_one_line(
         "landed table=leads verdict=PROVEN(id) read=250 new=250 changed=0 unchanged=0 deleted=0 ahead=0"
         in logged
     )
+
+
+def test_a_warning_counts_malformed_values_by_column_and_shows_none(
+    monkeypatch: pytest.MonkeyPatch,
+    warehouse: DuckDB,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    leads = [{**sample_lead(n), "lead_type": "rubbish", "next_call_time": "025-02-28"} for n in (1, 2)]
+    with SelaApi(leads=[*leads, {**sample_lead(3), "lead_type": "rubbish"}]) as server:
+        monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(server.connection))
+        assert load()["nulled"] == 5
+    logged = caplog.text + "".join(capfd.readouterr())
+    assert "malformed values became NULL (lead_type 3, next_call_time 2); extra keeps what came" in logged
+    assert "rubbish" not in logged
 
 
 def test_the_second_run_finds_nothing_new(warehouse: DuckDB) -> None:

@@ -7,12 +7,13 @@ import json
 import logging
 import re
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from airflow_provider_sela.exceptions import SelaRequestError
-from airflow_provider_sela.testing import Request, Response, SelaApi, drf
+from airflow_provider_sela.testing import Request, Response, SelaApi, drf, sample_leads
 from airflow_provider_sela.triggers import events_trigger as events
 from airflow_provider_sela.triggers.leads import SelaLeadsEventTrigger
 from airflow_provider_sela.triggers.watching import whole_look
@@ -33,6 +34,16 @@ class Pinned(SelaApi):
 
     def select(self, filters: dict[str, str]) -> Any:
         return sorted(super().select(filters), key=lambda item: (item["id"] >= 28_060, -item["id"]))
+
+
+class Limited(SelaApi):
+    """The list, of which no more than the first pages are shown."""
+
+    shown = 2
+
+    def paginate(self, leads: Any, page: str, page_size: int, query: Any) -> Any:
+        found = super().paginate(leads, page, page_size, query)
+        return replace(found, next=None) if int(page) >= self.shown else found
 
 
 class ByCreation(SelaApi):
@@ -433,6 +444,43 @@ async def test_watchers_with_the_same_arguments_poll_once(monkeypatch: pytest.Mo
         await asyncio.gather(*tasks, return_exceptions=True)
         await manager.stop_all()
     assert seen == [[new]] * 3
+
+
+@pytest.mark.parametrize(("shown", "told"), [(2, True), (5, False)])
+async def test_leads_that_the_server_counts_and_never_shows_are_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, shown: int, told: bool
+) -> None:
+    """Half of them, and a tenth, as an estimate may be wrong by."""
+    with Limited(leads=sample_leads(105), page_size=20, max_page_size=20) as api:
+        api.shown = shown
+        connect(monkeypatch, api, page_size=20)
+        async with Watch():
+            await looked(api, 3 + shown)
+    words = "the server counts 65 leads more than it shows; the watch cannot see new ones among them"
+    assert (words in caplog.text) is told
+    assert ("more than it shows" in caplog.text) is told
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        *({"poll_interval": value} for value in (0, -1, "", "often", None, True, float("nan"), float("inf"))),
+        *({"on_changed": value} for value in ("", "maybe", None)),
+        *({"sela_conn_id": value} for value in ("", None)),
+    ],
+)
+def test_an_argument_that_cannot_be_read_is_refused_by_name(argument: dict[str, Any]) -> None:
+    with pytest.raises(SelaRequestError, match=f"^{next(iter(argument))} is "):
+        SelaLeadsEventTrigger(**argument)
+
+
+def test_arguments_that_came_as_texts_are_read() -> None:
+    """As from an environment variable: the text of False is not true."""
+    texts: dict[str, Any] = {"poll_interval": "30", "on_changed": "False"}
+    written: dict[str, Any] = {"poll_interval": 30.0, "on_changed": False}
+    trigger, same = SelaLeadsEventTrigger(**texts), SelaLeadsEventTrigger(**written)
+    assert trigger.serialize() == same.serialize()
+    assert trigger.shared_stream_key() == same.shared_stream_key()
 
 
 def test_its_arguments_are_plain_data_and_an_asset_takes_it() -> None:

@@ -77,8 +77,31 @@ async def test_the_deadline_ends_the_wait_also_while_the_server_is_silent(
         connect(monkeypatch, api)
         started = time.monotonic()
         event = await first_event(waiting(deadline=time.time() + 0.7))
-        assert event == {"status": "timeout"}
+        assert event == {"status": "timeout", "ids": None}
         assert time.monotonic() - started < 1.5
+
+
+@pytest.mark.parametrize(("status", "ids"), [("OPEN", [1]), (None, [])])
+async def test_a_time_out_names_the_leads_whose_status_is_another_one(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    status: str | None,
+    ids: list[int],
+) -> None:
+    leads = [lead(1, external_id="wanted", status=status)] if status else [lead(1)]
+    with SelaApi(leads=leads) as api, caplog.at_level(logging.INFO):
+        connect(monkeypatch, api)
+        event = await first_event(
+            waiting(poke_interval=0.1, statuses=["CLOSED"], deadline=time.time() + 2.5), seconds=20
+        )
+    assert event == {"status": "timeout", "ids": ids}
+    logged = caplog.text if "Sela: " in caplog.text else capsys.readouterr().out
+    seen = "lead 1 is there" if ids else "none is there"
+    assert logged.count("with this external_id and one of the statuses CLOSED: " + seen) == 1
+    assert "still waiting after 10 looks until 20" in logged
+    assert "OPEN" not in logged
+    assert "wanted" not in logged
 
 
 async def test_a_revoked_token_ends_the_wait_at_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +173,7 @@ async def test_a_retry_after_beyond_the_deadline_does_not_put_it_off(
     with FaultServer(reply(429, b"{}", Retry_After=asked)) as server:
         connect(monkeypatch, server)
         event = await first_event(waiting(poke_interval=0.1, deadline=time.time() + 1))
-    assert event == {"status": "timeout"}
+    assert event == {"status": "timeout", "ids": None}
     assert len(server.requests) == 1
 
 

@@ -68,6 +68,10 @@ UNFIT: dict[str, dict[str, tuple[list[str], str]]] = {
             ["CREATE TABLE people (id INTEGER)", "CREATE VIEW leads AS SELECT * FROM people"],
             "table leads: is a view: leads need a table",
         ),
+        "a strict table that lacks columns": (
+            ["CREATE TABLE leads (id INTEGER PRIMARY KEY, sms_dnc INTEGER) STRICT, WITHOUT ROWID"],
+            "table leads: is STRICT, which knows no BOOLEAN: add call_dnc as INTEGER",
+        ),
         "a virtual table": (
             ["CREATE VIRTUAL TABLE leads USING fts5(id)"],
             "table leads: is a virtual table: leads need a table",

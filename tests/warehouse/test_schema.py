@@ -89,6 +89,14 @@ def test_a_table_of_somebody_else_with_fitting_columns_is_used(database: Databas
     assert load_leads(sample_leads(5))["unchanged"] == 5
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_strict_table_takes_leads_if_it_has_what_it_could_not_be_given(database: Database) -> None:
+    database.run("CREATE TABLE leads (id INT PRIMARY KEY, sms_dnc INT, call_dnc INT) STRICT")
+    load_leads(sample_leads(5))
+    assert load_leads(sample_leads(5))["unchanged"] == 5
+    assert {row["sms_dnc"] for row in database.table()} <= {0, 1, None}
+
+
 @pytest.mark.parametrize(
     "table", ['"Web leads"', '"select"', "leads_2026", '"a.b"', '"it\'s"', '"Ünïcode 🏡"']
 )

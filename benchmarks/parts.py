@@ -1,4 +1,4 @@
-"""One task against a read in parts: ``python -m benchmarks.scale_out``.
+"""One task against a read in parts: ``python -m benchmarks.parts``.
 
 The sample API answers each request after a fixed time, in a process of its own; every task is a process too.
 Columns: seconds from the first request to the verdict, leads a minute, CPU seconds for each 100,000 leads of
@@ -86,7 +86,7 @@ def in_one_process(pool: Executor, work: Callable[..., T]) -> Callable[..., T]:
     return lambda *arguments: pool.submit(work, *arguments).result()
 
 
-def spread(pool: Executor, tasks: int, alone: float) -> None:
+def in_parts(pool: Executor, tasks: int, alone: float) -> None:
     """Measure a read in so many parts."""
     with tempfile.TemporaryDirectory() as folder:
         planning, parts = timed(in_one_process(pool, plan), folder, tasks)
@@ -121,7 +121,7 @@ def main() -> None:
             f"{alone / many:.1f}",
         )  # fmt: skip
         for tasks in options.tasks:
-            spread(pool, tasks, alone)
+            in_parts(pool, tasks, alone)
     stop.set()
     server.join()
 

@@ -12,7 +12,7 @@ from airflow_provider_sela.operators.parts import SelaPlanPartsOperator, SelaRea
 from tests.support.tasks import rendered
 
 
-class Spread:
+class PartsRun:
     """The tasks of one DAG run.
 
     :param folder: where the run may write.

@@ -1,0 +1,38 @@
+"""How a sensor's wait ends: in the same way in every mode, whatever Airflow's sensor loop makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
+
+from airflow_provider_sela.exceptions import SelaError
+
+
+class WaitOverError(AirflowSkipException):
+    """Carries an error past Airflow's sensor loop, whose soft_fail, silent_fail and never_fail would hide it.
+
+    Airflow lets this one kind pass untouched in every version; it never leaves the sensor.
+    """
+
+    def __init__(self, error: SelaError) -> None:
+        super().__init__()
+        self.error = error
+
+
+@contextmanager
+def own_endings(time_out: Callable[[], Exception]) -> Iterator[None]:
+    """Give the error that ended the wait, now that it is past Airflow's sensor loop.
+
+    :param time_out: makes what a time-out raises, which for Airflow is one of two kinds.
+    """
+    end: Exception
+    try:
+        yield
+        return
+    except WaitOverError as over:
+        end = over.error
+    except (AirflowSensorTimeout, AirflowSkipException):
+        end = time_out()
+    raise end from None
