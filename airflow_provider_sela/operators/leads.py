@@ -16,7 +16,9 @@ from airflow_provider_sela.api.parameters import (
     OnUnverified,
     Reader,
     check_settled,
+    mapped,
     optional,
+    settled,
     text,
     whole_number,
 )
@@ -128,7 +130,8 @@ class SelaLeadsOperator(SelaReadOperator):
         self.max_xcom_leads: Any = max_xcom_leads
         self.since: Any = since
         check_settled(self, "path", "conn_id", "max_xcom_leads", "since")
-        self._check_since()
+        if settled(since) and not mapped(self):
+            self._check_since()
 
     def load(self, context: Context) -> list[Lead] | dict[str, Any]:
         """Return the leads, or the result of writing them."""
@@ -173,7 +176,7 @@ class SelaLeadsOperator(SelaReadOperator):
                 result.update(stats.extent() | (stats.fields() if file.columns else {}))
                 told.update((name, value) for name, value in result.items() if value is not None)
                 told.update(proven=snapshot.verdict.proven, started=stats.started.isoformat())
-                return {**told, "run_id": context.get("run_id")}
+                return {**told, **stats.extent(), "run_id": context.get("run_id")}
 
             file.publish(snapshot.spool, facts)
             self._target = self._target._replace(rows=len(snapshot))

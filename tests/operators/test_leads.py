@@ -26,7 +26,7 @@ from tests.support.tasks import rendered
 
 RESULT = [
     "path", "verdict", "read", "new", "changed", "unchanged", "deleted", "ahead", "nulled", "rejected",
-    "requests", "retries", "repaired", "passes", "seconds",
+    "requests", "retries", "repaired", "passes", "scope", "since", "why_full", "seconds",
 ]  # fmt: skip
 
 
@@ -219,9 +219,9 @@ def test_attempts_of_a_task_never_share_a_temporary_file(sela: SelaApi, tmp_path
     seen: list[list[str]] = []
 
     class Looking(SelaLeadsOperator):
-        def snapshot(self, *arguments: Any) -> Any:
+        def snapshot(self, *arguments: Any, **named: Any) -> Any:
             seen.append(names(tmp_path))
-            return super().snapshot(*arguments)
+            return super().snapshot(*arguments, **named)
 
     for attempt in (1, 2):
         operator = Looking(task_id="leads", path=str(tmp_path / "leads.csv"))
