@@ -228,6 +228,8 @@ def _rejects(snapshot: LeadSnapshot) -> Iterator[dict[str, Any]]:
 
 
 def _load(snapshot: LeadSnapshot) -> dict[str, Any]:
+    snapshot.spool.make_all()
+    snapshot.log_nulled()
     stats = snapshot.stats
     return {
         "verdict": stats.verdict,

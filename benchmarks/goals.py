@@ -84,6 +84,7 @@ def _loading_postgres(group: Results) -> Iterator[Goal]:
     unchanged = group["ways"]["unchanged"]
     yield Goal(4, "unchanged second load, PostgreSQL: rows touched", unchanged["rows_touched"], 0, "rows")
     yield Goal(4, "unchanged second load, PostgreSQL: WAL", unchanged["wal_megabytes"], 1, "MB")
+    yield Goal(4, "unchanged second load, PostgreSQL: time over the first", _second(group), 0.65)
 
 
 def _loading_duckdb(group: Results) -> Iterator[Goal]:
@@ -97,6 +98,11 @@ def _loading_duckdb(group: Results) -> Iterator[Goal]:
     yield Goal(
         4, "unchanged second load, DuckDB: growth of the file", unchanged["megabytes_written"], 1, "MB"
     )
+    yield Goal(4, "unchanged second load, DuckDB: time over the first", _second(group), 0.5)
+
+
+def _second(group: Results) -> float:
+    return _ratio(group, "unchanged", "load_sela")
 
 
 def _growth(group: Results) -> Iterator[Goal]:

@@ -21,6 +21,8 @@ from typing import cast
 from airflow_provider_sela.testing import sample_lead
 
 TOKEN = "benchmark-token"  # noqa: S105
+#: Who reads with this one is given the same leads later, when one in a hundred has changed.
+LATER = "benchmark-token-later"
 FIRST_ID = 28000
 CAP = 1000
 
@@ -29,13 +31,16 @@ class Pages:
     """All answers of the list, which are slices of its leads.
 
     :param leads: number of leads.
+    :param later: whether one in a hundred has changed.
     """
 
-    def __init__(self, leads: int) -> None:
+    def __init__(self, leads: int, *, later: bool = False) -> None:
         self._places = [0]
         data = bytearray()
         for lead_id in range(FIRST_ID, FIRST_ID + leads):
             lead = sample_lead(lead_id)
+            if later and lead_id % 100 == 0:
+                lead |= {"status": "CLOSED", "modified_time": "2026-11-01T06:00:00.000000+00:00"}
             data += json.dumps(lead, ensure_ascii=False, separators=(",", ":")).encode() + b","
             self._places.append(len(data))
         self._data = memoryview(bytes(data))
@@ -63,8 +68,8 @@ def _response(status: bytes, body: list[bytes | memoryview]) -> list[bytes | mem
 
 
 class _Client(asyncio.Protocol):
-    def __init__(self, pages: Pages, latency: float, url: bytes) -> None:
-        self._pages, self._latency, self._url = pages, latency, url
+    def __init__(self, pages: Pages, later: Pages, latency: float, url: bytes) -> None:
+        self._pages, self._later, self._latency, self._url = pages, later, latency, url
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -76,7 +81,8 @@ class _Client(asyncio.Protocol):
             request, _, self._received = self._received.partition(b"\r\n\r\n")
             query = request.partition(b" HTTP/1.1\r\n")[0].partition(b"?")[2]
             pairs = (pair.partition(b"=") for pair in query.split(b"&"))
-            parts = self._pages.answer({name: value for name, _, value in pairs}, self._url)
+            pages = self._later if LATER.encode() in request else self._pages
+            parts = pages.answer({name: value for name, _, value in pairs}, self._url)
             if self._latency:
                 asyncio.get_running_loop().call_later(self._latency, self._send, parts)
             else:
@@ -88,12 +94,12 @@ class _Client(asyncio.Protocol):
 
 
 async def _serve(leads: int, latencies: list[float], pipe: Connection) -> None:
-    loop, pages = asyncio.get_running_loop(), Pages(leads)
+    loop, pages, later = asyncio.get_running_loop(), Pages(leads), Pages(leads, later=True)
     ports = []
     for latency in latencies:
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        client = partial(_Client, pages, latency, b"http://127.0.0.1:%d/api/leads/" % port)
+        client = partial(_Client, pages, later, latency, b"http://127.0.0.1:%d/api/leads/" % port)
         await loop.create_server(client, sock=listener)
         ports.append(port)
     pipe.send(ports)

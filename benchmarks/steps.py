@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from airflow_provider_sela.api.leads import content_hash, content_json, digest
-from airflow_provider_sela.api.raw import RawLead, raw_page
+from airflow_provider_sela.api.raw import RawLead, RawLeads, raw_page
 from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.snapshot import Reading, Window
 from airflow_provider_sela.storage.spool import Line, Spool
@@ -78,7 +78,9 @@ def _prove(replies: list[Reply], leads: int) -> None:
     while reading.verdict is None:
         for window in reading.wanted():
             shown = every[window.offset : window.stop]
-            reply = Reply(window, not shown, leads, window.stop < leads, _DATE, leads=shown)
+            reply = Reply(
+                window, not shown, leads, window.stop < leads, _DATE, leads=RawLeads.from_leads(shown)
+            )
             reading.record(reply.response(tick, tick + 1))
             tick += 2
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks import import_time, memory, steps
 from benchmarks.environments import Environments, database, scratch
-from benchmarks.serving import TOKEN, serving
+from benchmarks.serving import LATER, TOKEN, serving
 
 LATENCY = 0.05
 CONNECTIONS = 8
@@ -63,7 +63,7 @@ class Suite:
         return self._reading(dict.fromkeys(ways, self.scale.rounds), page_size=1000, latency=0.0)
 
     def loading_postgres(self) -> Figures:
-        """Whole loads into PostgreSQL, then the same once more, of what has not changed."""
+        """Whole loads into PostgreSQL, then the same of what has not changed, and of what has, one in 100."""
         ways = (
             "limit_sela", "load_sela", "load_http_postgres", "load_dlt_postgres", "load_dlt_tuned_postgres",
             "load_pandas_postgres",
@@ -72,7 +72,7 @@ class Suite:
             return self._loading(ways, folder, lambda name: {"postgres": target})
 
     def loading_duckdb(self) -> Figures:
-        """Whole loads into DuckDB, then the same once more."""
+        """Whole loads into DuckDB, then the same twice more."""
         ways = ("limit_sela", "load_sela", "load_dlt_duckdb", "load_pandas_duckdb")
         with scratch() as folder:
             return self._loading(ways, folder, lambda name: {"duckdb": f"{folder}/{name}.duckdb"})
@@ -101,7 +101,8 @@ class Suite:
 
     def _loading(self, ways: Iterable[str], folder: str, target: Callable[[str], Figures]) -> Figures:
         runs: dict[str, list[Figures]] = {way: [] for way in ways}
-        runs["unchanged"] = []
+        runs |= {"unchanged": [], "changed": []}
+        runs |= {f"{way}_again": [] for way in ways if way.startswith("load_dlt")}
         with serving(self.scale.leads, [0.0]) as urls:
             order = self._order(urls[0.0], folder, 1000) | {"prepared": f"{folder}/prepared"}
             self._run("prepare", {**order, **target("prepared"), "table": "prepared"}, folder)
@@ -116,6 +117,9 @@ class Suite:
                         after = _written(place)
                         touched = {name: after[name] - before[name] for name in after}
                         runs["unchanged"].append(again | touched)
+                        runs["changed"].append(self._run(way, {**order, **place, "token": LATER}, folder))
+                    elif f"{way}_again" in runs:
+                        runs[f"{way}_again"].append(self._run(way, {**order, **place}, folder))
                     _drop(place)
         return {"ways": _medians(runs)}
 

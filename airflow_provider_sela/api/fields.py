@@ -18,8 +18,7 @@ _MOST_NAMES = 100
 class FieldNames:
     """The names of the fields of many leads, as they come.
 
-    :ivar looking: whether some documented field was not seen yet. After the first lead it mostly was, and a
-        lead without unknown fields need not be added.
+    :ivar looking: whether some documented field was not seen yet. After the first lead it mostly was.
     """
 
     def __init__(self) -> None:
@@ -38,13 +37,8 @@ class FieldNames:
         """Fields that are not documented, of leads that were made into rows."""
         return sorted(self._unknown)
 
-    def add(self, lead: RawLead, unknown: Iterable[str]) -> None:
-        """Take a lead.
-
-        :param unknown: its fields that are not documented.
-        """
-        if unknown:
-            self._add_unknown(unknown)
+    def look(self, lead: RawLead) -> None:
+        """See which documented fields a lead has."""
         self._seen = True
         # A key may be written with escapes, and a value may look like a key.
         if lead.escapes or any(quoted in lead.json for quoted in self._missing.values()):
@@ -52,7 +46,8 @@ class FieldNames:
                 self._missing.pop(name, None)
             self.looking = bool(self._missing)
 
-    def _add_unknown(self, names: Iterable[str]) -> None:
+    def add_unknown(self, names: Iterable[str]) -> None:
+        """Take names of fields that are not documented."""
         for name in names:
             if len(self._unknown) < _MOST_NAMES:
                 self._unknown.add(name if _PLAIN_NAME.fullmatch(name) else _OTHER_NAME)

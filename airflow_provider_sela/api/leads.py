@@ -30,9 +30,8 @@ _INT64 = 2**63
 _EXACT_IN_FLOAT = 2**53
 # As the API writes it, 2025-02-28T15:09:03.139554-08:00, in whole hours from UTC. Few hours are distinct, and
 # looking one up takes a third of the time of converting the moment.
-_USUAL_TIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2})(:[0-5][0-9]:[0-5][0-9]\.[0-9]{6})([+-][0-9]{2}:00)"
-)
+_USUAL_HOUR = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2})([+-][0-9]{2}:00)")
+_USUAL_REST = re.compile(r":[0-5][0-9]:[0-5][0-9]\.[0-9]{6}")
 _DIGITS = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
 # What is legal in JSON but in no database's text: NUL and unpaired surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -189,11 +188,19 @@ def canonical_json(value: object) -> str:
     :raises SelaResponseError: nested hundreds of levels deep, beyond what Python can write.
     """
     try:
-        text = _SORTED.encode(value).decode()
+        text = sorted_json(value)
     except (UnicodeEncodeError, RecursionError):
         return _canonical_json(value)
     # The first look is short, and mostly the last.
     return _canonical_json(value) if "\\" in text and "\\u0000" in text else text
+
+
+def sorted_json(value: object) -> str:
+    """The same where nothing is to be made visible.
+
+    :raises UnicodeEncodeError, RecursionError: something is, or it is nested too deeply.
+    """
+    return _SORTED.encode(value).decode()
 
 
 def _canonical_json(value: object) -> str:
@@ -256,18 +263,18 @@ def _moment(raw: object) -> datetime | None:
 
 def timestamp(raw: Any) -> str | None:
     """A timestamp of the API as it is stored, in UTC; None where it is malformed."""
-    usual = _USUAL_TIME.fullmatch(raw) if isinstance(raw, str) else None
-    if usual is not None:
-        hour, within, offset = usual.groups()
-        utc = _utc_hour(hour, offset)
-        return None if utc is None else f"{utc}{within}+00:00"
+    if isinstance(raw, str) and _USUAL_REST.fullmatch(raw, 13, 26):
+        utc = _utc_hour(raw[:13] + raw[26:])
+        if utc is not None:
+            return f"{utc}{raw[13:26]}+00:00"
     moment = _moment(raw)
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 @lru_cache(4096)
-def _utc_hour(hour: str, offset: str) -> str | None:
-    moment = _moment(f"{hour}:00:00{offset}")
+def _utc_hour(text: str) -> str | None:
+    usual = _USUAL_HOUR.fullmatch(text)
+    moment = None if usual is None else _moment(f"{usual[1]}:00:00{usual[2]}")
     return None if moment is None else moment.astimezone(UTC).isoformat()[:13]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -38,7 +39,7 @@ class Page(Generic[L]):
 
     count: int
     next_page: int | None
-    leads: list[L] = field(repr=False)
+    leads: Sequence[L] = field(repr=False)
     rejects: list[Any] = field(default_factory=list, repr=False)
     date: int | None = None
     age: int = 0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_sela.api.leads import Lead, has_external_id
+from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.api.request import external_id_filter, lead_filters
 from airflow_provider_sela.api.walk import Walk
 from airflow_provider_sela.assets import collect_read
@@ -230,12 +231,14 @@ def open_snapshot(
     on_unverified: str = "fail",
     privacy: Privacy | None = None,
     encoder: Encoder = raw_line,
+    watch: Callable[[RawLead], object] | None = None,
     parts: Parts | None = None,
 ) -> LeadSnapshot:
     """The snapshot of :meth:`SelaHook.snapshot`, for the ways of landing leads that this package has.
 
     :param filters: from :func:`~airflow_provider_sela.api.request.lead_filters`.
-    :param encoder: makes the spooled line of a lead; default: the lead as the API sent it.
+    :param encoder: makes the line of a spooled lead; default: the lead as the API sent it.
+    :param watch: is told of each lead that comes, before the read has ended.
     :param parts: what other tasks have read of this list, to go on from; its ``page_size`` is then taken.
     """
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
@@ -249,6 +252,7 @@ def open_snapshot(
         on_unverified=on_unverified,
         privacy=privacy,
         encoder=encoder,
+        watch=watch,
         parts=parts,
         log=hook.log,
     )

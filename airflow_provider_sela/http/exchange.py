@@ -60,26 +60,33 @@ class Body:
     """
 
     def __init__(self, headers: Mapping[str, str]) -> None:
-        if headers.get("Content-Encoding", "identity").strip().lower() not in ("identity", "gzip", ""):
+        packing = headers.get("Content-Encoding", "identity").strip().lower()
+        if packing not in ("identity", "gzip", ""):
             raise SelaResponseError(
                 f"the answer is packed otherwise than asked for ({ACCEPT_ENCODING}): check any proxy on the"
                 " way"
             )
-        self._data = bytearray()
+        length = headers.get("Content-Length", "")
+        told = int(length) if length.isascii() and length.isdigit() and len(length) < 10 else 0
+        #: Bytes that can be read at once, 0 if nobody says how many come, they are too many or packed.
+        self.length = told if told <= MAX_BODY_BYTES and packing != "gzip" else 0
+        self._chunks: list[bytes] = []
+        self._size = 0
 
     def add(self, chunk: bytes) -> None:
         """Take unpacked bytes.
 
         :raises SelaResponseError: the answer is too large.
         """
-        self._data += chunk
-        if len(self._data) > MAX_BODY_BYTES:
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        if self._size > MAX_BODY_BYTES:
             raise SelaResponseError(
                 f"the answer is larger than {MAX_BODY_BYTES >> 20} MB: lower extra 'page_size'"
             )
 
     def __bytes__(self) -> bytes:
-        return bytes(self._data)
+        return b"".join(self._chunks)
 
 
 class CalledOffError(Exception):

@@ -117,6 +117,8 @@ class Transport:
         response = self.session.get(self.settings.base_url + LEADS_PATH, params=params, stream=True)
         try:
             body = Body(response.headers)
+            if body.length:
+                body.add(response.raw.read(body.length, decode_content=True))
             while chunk := response.raw.read1(_CHUNK, decode_content=True):
                 body.add(chunk)
             return response, bytes(body)

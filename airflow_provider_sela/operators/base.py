@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -24,6 +24,7 @@ from airflow_provider_sela.api.parameters import (
     unverified_choice,
     whole_number,
 )
+from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.api.request import FILTERS, lead_filters
 from airflow_provider_sela.assets import describe_outlets
 from airflow_provider_sela.exceptions import SelaRequestError
@@ -31,6 +32,7 @@ from airflow_provider_sela.hooks.privacy_options import PRIVACY_OPTIONS, check_p
 from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.lineage import Target, operator_lineage
 from airflow_provider_sela.privacy import Privacy
+from airflow_provider_sela.reading.garbage import frozen
 from airflow_provider_sela.retry import failing_fast
 from airflow_provider_sela.storage.spool import Encoder, raw_line
 from airflow_provider_sela.warehouse.tables import TaskRun
@@ -38,7 +40,6 @@ from airflow_provider_sela.warehouse.tables import TaskRun
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from airflow_provider_sela.metrics import ReadStats
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.reading.parts import Parts
 
@@ -208,7 +209,9 @@ class SelaReadOperator(SelaBaseOperator):
         check_settled(self, "on_unverified", "on_schema_change", "parts")
 
     @contextmanager
-    def snapshot(self, encoder: Encoder = raw_line) -> Iterator[LeadSnapshot]:
+    def snapshot(
+        self, encoder: Encoder = raw_line, watch: Callable[[RawLead], object] | None = None
+    ) -> Iterator[LeadSnapshot]:
         """The verified read of this task's leads."""
         self._read = open_snapshot(
             self.hook,
@@ -217,13 +220,20 @@ class SelaReadOperator(SelaBaseOperator):
             on_unverified=self.on_unverified,
             privacy=self.privacy,
             encoder=encoder,
+            watch=watch,
             parts=self.shared_parts,
         )
-        with self._read as snapshot:
-            self._judge_fields(snapshot.stats)
+        with self._read as snapshot, frozen():
             yield snapshot
 
-    def _judge_fields(self, stats: ReadStats) -> None:
+    def judge_rows(self, snapshot: LeadSnapshot) -> None:
+        """Say which values are malformed, and which fields are not those that are documented, as
+        ``on_schema_change`` says; to be called when it is known, before anything is kept.
+
+        :raises SelaRequestError: there are some, and it is ``fail``.
+        """
+        snapshot.log_nulled()
+        stats = snapshot.stats
         told = [
             f"{what}: {', '.join(names)}"
             for what, names in (

@@ -25,7 +25,7 @@ from airflow_provider_sela.lineage import file_target
 from airflow_provider_sela.metrics import RowCounts, load_counts
 from airflow_provider_sela.operators.base import OnSchemaChange, SelaReadOperator, attempt_of
 from airflow_provider_sela.storage.paths import file_path
-from airflow_provider_sela.storage.spool import Line, lead_line
+from airflow_provider_sela.storage.spool import lead_line
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -125,7 +125,8 @@ class SelaLeadsOperator(SelaReadOperator):
 
     def _to_xcom(self) -> list[Lead]:
         bound = _XComBound(self.max_xcom_leads)
-        with self.snapshot(bound) as snapshot:
+        with self.snapshot(lead_line, bound) as snapshot:
+            self.judge_rows(snapshot)
             leads = [json.loads(line) for line in snapshot.spool.lines_by_id()]
         self.log.info(
             "Sela: returning %d leads as XCom, %d bytes, verdict %s", len(leads), bound.size, snapshot.verdict
@@ -141,39 +142,43 @@ class SelaLeadsOperator(SelaReadOperator):
             LeadFile(path, conn_id=self.conn_id, run=run, attempt=attempt) as file,
             self.snapshot(file.encoder) as snapshot,
         ):
-            stats = snapshot.stats
             self._target = file_target(file.url, file.columns)
-            counts = load_counts(stats, RowCounts())
-            result: dict[str, Any] = {"path": file.url, "verdict": stats.verdict, **counts}
-            if file.columns:
-                result |= stats.fields()
-            facts = {name: value for name, value in result.items() if value is not None}
-            facts |= {"proven": snapshot.verdict.proven, "started": stats.started.isoformat()}
-            file.publish(snapshot.spool, {**facts, "run_id": context.get("run_id")})
-            self._target = self._target._replace(rows=stats.leads)
+            result: dict[str, Any] = {}
+            told: dict[str, Any] = {}
+
+            def facts() -> dict[str, Any]:
+                stats = snapshot.stats
+                self.judge_rows(snapshot)
+                result.update(path=file.url, verdict=stats.verdict, **load_counts(stats, RowCounts()))
+                result.update(stats.fields() if file.columns else {})
+                told.update((name, value) for name, value in result.items() if value is not None)
+                told.update(proven=snapshot.verdict.proven, started=stats.started.isoformat())
+                return {**told, "run_id": context.get("run_id")}
+
+            file.publish(snapshot.spool, facts)
+            self._target = self._target._replace(rows=len(snapshot))
         result["seconds"] = round(time.monotonic() - started, 3)
-        logged = {**facts, "seconds": result["seconds"]}
+        logged = {**told, "seconds": result["seconds"]}
         self.log.info("Sela: %s", " ".join(f"{name}={value}" for name, value in logged.items()))
         return result
 
 
 class _XComBound:
-    """Encodes leads and stops the read once they no longer fit into an XCom."""
+    """Stops the read once its leads no longer fit into an XCom."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._sizes: dict[int, int] = {}
         self.size = 0
 
-    def __call__(self, lead: RawLead) -> Line:
-        line = lead_line(lead)
-        self.size += len(line.data) - self._sizes.get(lead.id, 0)
-        self._sizes[lead.id] = len(line.data)
+    def __call__(self, lead: RawLead) -> None:
+        size = len(lead_line(lead).data)
+        self.size += size - self._sizes.get(lead.id, 0)
+        self._sizes[lead.id] = size
         if len(self._sizes) > self._most:
             raise SelaLimitError(f"more than {self._most} leads (max_xcom_leads) {_REMEDY}")
         if self.size > MAX_XCOM_BYTES:
             raise SelaLimitError(f"more than {MAX_XCOM_BYTES >> 20} MiB of leads {_REMEDY}")
-        return line
 
 
 _REMEDY = (

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,6 +19,7 @@ from airflow_provider_sela.metrics import TOLERANCE_SECONDS, ReadStats
 from airflow_provider_sela.privacy import Privacy, Redaction
 from airflow_provider_sela.reading.clock import ServerClock
 from airflow_provider_sela.reading.fetching import Fetchers
+from airflow_provider_sela.reading.garbage import frozen
 from airflow_provider_sela.reading.progress import Progress
 from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.snapshot import OtherReadingError, Reading, Strength, Verdict, Window, resume
@@ -42,11 +41,10 @@ class LeadSnapshot:
 
     :ivar spool: the leads on disk.
     :ivar verdict: how far the read is known to be complete; ``str`` of it is the spelling used everywhere.
-    :ivar stats: what was found and what it cost.
     """
 
     verdict: Verdict
-    stats: ReadStats
+    _stats: ReadStats
 
     def __init__(
         self,
@@ -58,6 +56,7 @@ class LeadSnapshot:
         on_unverified: str = "fail",
         privacy: Privacy | None = None,
         encoder: Encoder = raw_line,
+        watch: Callable[[RawLead], object] | None = None,
         parts: Parts | None = None,
         log: logging.Logger,
     ) -> None:
@@ -66,6 +65,7 @@ class LeadSnapshot:
         self._concurrency = concurrency
         self._on_unverified = unverified_choice("on_unverified", on_unverified)
         self._encoder = encoder
+        self._watch = watch
         self._redaction = Redaction(privacy or Privacy())
         self._excluded = privacy.exclude_fields if privacy else ()
         self._log = log
@@ -75,7 +75,7 @@ class LeadSnapshot:
         self._run = Run(transport.settings)
 
     def __enter__(self) -> LeadSnapshot:
-        self.spool = Spool(self._encoder)
+        self.spool = Spool(self._encoder, watch=self._watch)
         try:
             self._read()
         except BaseException:
@@ -92,21 +92,26 @@ class LeadSnapshot:
     def __len__(self) -> int:
         return len(self.spool)
 
+    @property
+    def stats(self) -> ReadStats:
+        """What was found and what it cost; malformed values and fields that are not documented as far as
+        lines were made of leads."""
+        return replace(self._stats, nulled=self.spool.nulled, unknown_fields=self.spool.fields.unknown)
+
     def _read(self) -> None:
         clock = ServerClock()
         windows, tick = self._resume()
         fetchers = Fetchers(self._transport, self._filters, self._run, clock, self._redaction or None)
         job = _SnapshotJob(self._reading, self.spool)
-        with _frozen():
+        with frozen():
             fetchers.run(job, self._concurrency, Progress(self._log), windows=windows, tick=tick)
         verdict = self._reading.verdict
         assert verdict is not None  # noqa: S101 (the fetchers run until there is one)
         self.verdict = verdict
-        self.stats = ReadStats(
+        self._stats = ReadStats(
             verdict=str(verdict),
             leads=len(self.spool),
             rejected=self.spool.rejected,
-            nulled=self.spool.nulled,
             requests=self._run.requests,
             retries=self._run.retries,
             repaired=self._reading.repaired,
@@ -114,7 +119,6 @@ class LeadSnapshot:
             seconds=clock.elapsed(),
             started=self._parts.plan.started if self._parts else clock.started,
             missing_fields=self._missing_fields(),
-            unknown_fields=self.spool.fields.unknown,
             clock_offset=clock.offset,
         )
         self._count()
@@ -164,13 +168,17 @@ class LeadSnapshot:
                 "Sela: this worker's clock and the server's differ by %.0f s: times go by the server's",
                 stats.clock_offset,
             )
-        if stats.nulled:
-            counts = ", ".join(f"{name} {number}" for name, number in self.spool.nulled_columns().items())
-            self._log.warning("Sela: malformed values became NULL (%s); extra keeps what came", counts)
         if stats.rejected:
             self._log.warning("Sela: %d results have no usable id and are kept as rejects", stats.rejected)
         for remark in self._redaction.remarks() if stats.leads else ():
             self._log.warning("Sela: %s", remark)
+
+    def log_nulled(self) -> None:
+        """Say which columns have malformed values, once lines were made of all leads."""
+        columns = self.spool.nulled_columns()
+        if columns:
+            counts = ", ".join(f"{name} {number}" for name, number in columns.items())
+            self._log.warning("Sela: malformed values became NULL (%s); extra keeps what came", counts)
 
     def _judge(self) -> None:
         """Refuse a read that may lack leads, or log it, as ``on_unverified`` says."""
@@ -197,14 +205,12 @@ class LeadSnapshot:
             return
         metrics.count("sela.verdict.refuted", self._transport.settings.conn_id)
         leads = map(RawLead.from_lead, missed)
-        self.spool.add_all(lead.redacted(self._redaction) if self._redaction else lead for lead in leads)
+        self.spool.add_all([lead.redacted(self._redaction) if self._redaction else lead for lead in leads])
         ids = ", ".join(str(lead["id"]) for lead in missed[:_IDS_IN_A_REASON])
         more = " and others" if len(missed) > _IDS_IN_A_REASON else ""
         reason = f"the verdict {self.verdict} is refuted: leads {ids}{more} were not shown, and answer"
         self.verdict = Verdict(Strength.UNVERIFIED, passes=self.verdict.passes, reason=reason)
-        self.stats = replace(
-            self.stats, verdict=str(self.verdict), leads=len(self.spool), nulled=self.spool.nulled
-        )
+        self._stats = replace(self._stats, verdict=str(self.verdict), leads=len(self.spool))
         self._judge()
 
     @property
@@ -217,23 +223,6 @@ def _existed(lead: Lead, before: datetime) -> bool:
     moment = before.timestamp() * 1e6
     times = microseconds(lead.get("created_time")), microseconds(lead.get("modified_time"))
     return all(time is not None and time < moment for time in times)
-
-
-@contextmanager
-def _frozen() -> Iterator[None]:
-    """Spare the garbage collector all that Airflow has imported.
-
-    It would look through that again with every few pages, for a tenth of the CPU of a read and more. Where
-    somebody has frozen it already, nothing is left to do.
-    """
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 class _SnapshotJob:

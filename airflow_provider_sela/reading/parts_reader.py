@@ -189,6 +189,6 @@ class _PartJob:
 
     def take(self, reply: Reply, started: int, ended: int) -> None:
         self._keep(reply)
-        self._ids.update(lead.id for lead in reply.leads)
+        self._ids.update(reply.leads.ids)
         self.until = max(filter(None, (self.until, reply.date)), default=None)
         self._left -= 1

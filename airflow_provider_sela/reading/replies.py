@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_sela.api.pages import Page
-from airflow_provider_sela.api.raw import RawLead
+from airflow_provider_sela.api.raw import RawLead, RawLeads
 from airflow_provider_sela.privacy import Redact
-from airflow_provider_sela.snapshot import Entry, Response, Window
+from airflow_provider_sela.snapshot import Entries, Response, Window
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Reply:
     date: int | None = None
     age: int = 0
     expires: int | None = None
-    leads: list[RawLead] = field(default_factory=list, repr=False)
+    leads: RawLeads = field(default_factory=lambda: RawLeads.from_leads(()), repr=False)
     rejects: list[Any] = field(default_factory=list, repr=False)
 
     @classmethod
@@ -45,6 +46,9 @@ class Reply:
         """
         if page is None:
             return cls(window, gone=True)
+        leads: Iterable[RawLead] = page.leads
+        if redact is not None:
+            leads = (lead.redacted(redact) for lead in leads)
         return cls(
             window,
             count=page.count,
@@ -52,13 +56,13 @@ class Reply:
             date=page.date,
             age=page.age,
             expires=page.expires,
-            leads=page.leads if redact is None else [lead.redacted(redact) for lead in page.leads],
+            leads=leads if isinstance(leads, RawLeads) else RawLeads.from_leads(leads),
             rejects=page.rejects if redact is None else [redact(item) for item in page.rejects],
         )
 
     def response(self, started: int, ended: int) -> Response:
         """What the dialogue takes; ticks as in :class:`~airflow_provider_sela.snapshot.Response`."""
-        entries = [Entry(lead.id, lead.created, lead.modified) for lead in self.leads]
+        entries = Entries(self.leads.ids, self.leads.created, self.leads.modified)
         return Response(
             self.window, entries, self.count, self.has_next, self.date, started, ended,
             gone=self.gone, rejected=len(self.rejects), age=self.age, expires=self.expires,
@@ -74,5 +78,5 @@ class Reply:
         """The reply that :meth:`line` wrote."""
         values = json.loads(line)
         window, leads = values.pop("window"), values.pop("leads")
-        read = [RawLead(key, created, modified, text.encode()) for key, created, modified, text in leads]
-        return cls(Window(*window), leads=read, **values)
+        read = (RawLead(key, created, modified, text.encode()) for key, created, modified, text in leads)
+        return cls(Window(*window), leads=RawLeads.from_leads(read), **values)

@@ -27,9 +27,10 @@ from airflow_provider_sela.snapshot.orders import observed_orders
 from airflow_provider_sela.snapshot.parts import OtherReadingError, resume, split_into_parts
 from airflow_provider_sela.snapshot.reading import Reading
 from airflow_provider_sela.snapshot.verdict import Stats, Strength, Verdict
-from airflow_provider_sela.snapshot.windows import Entry, Response, Window
+from airflow_provider_sela.snapshot.windows import Entries, Entry, Response, Window
 
 __all__ = [
+    "Entries",
     "Entry",
     "OtherReadingError",
     "Reading",

@@ -70,11 +70,9 @@ def stretch(
         not among those it must hold, but the server counts them.
     """
     indices = range(len(seen.ids))
-    lowest = next((place for index in indices if (place := order.position(seen, index))), None)
-    highest = next((place for index in reversed(indices) if (place := order.position(seen, index))), None)
-    if lowest is None or highest is None:
+    low, high = order.span(seen)
+    if not low:
         return None
-    low, high = lowest, highest
     if order.unique:
         low, high = _shifted(low, -1), _shifted(high, 1)
     if seen.window.offset == 0 and (newest or not order.descending):

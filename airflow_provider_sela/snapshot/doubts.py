@@ -6,7 +6,8 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
-from airflow_provider_sela.snapshot.windows import MISSING, Observation
+from airflow_provider_sela.api.columns import MISSING
+from airflow_provider_sela.snapshot.windows import Observation
 
 CACHED = "answers may be older than their requests: a cache or a copy that lags gave them"
 MIXED = "answers are of different age: a lead was shown in an older version after a newer one"

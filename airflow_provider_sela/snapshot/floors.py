@@ -19,7 +19,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 
-from airflow_provider_sela.snapshot.windows import MISSING, Observation
+from airflow_provider_sela.api.columns import MISSING
+from airflow_provider_sela.snapshot.windows import Observation
 
 
 class Floors:

@@ -10,7 +10,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from airflow_provider_sela.snapshot.windows import MISSING, Entry, Key, Observation, Response, Window
+from airflow_provider_sela.api.columns import MISSING
+from airflow_provider_sela.snapshot.windows import Entry, Key, Observation, Response, Window
 
 Position = tuple[float, ...]
 """Place of a lead in an order, counted upwards from rank 0; a tuple, so that ties can be broken by id."""
@@ -56,11 +57,6 @@ class Order:
             return (place,)
         return (place, -seen.ids[index] if self.ties == "-id" else seen.ids[index])
 
-    def keys(self, seen: Observation) -> list[int]:
-        """Keys of the leads of a response that show one, in its order."""
-        keys = seen.column(self.key).tolist()
-        return [key for key in keys if key != MISSING] if MISSING in keys else keys
-
     def places(self, seen: Observation) -> list[Position]:
         """Positions of the leads of a response that show a key, in its order."""
         every = (self.position(seen, index) for index in range(len(seen.ids)))
@@ -79,16 +75,11 @@ class Order:
         return ranks[bisect_right(ranks, low, key=place) : bisect_left(ranks, high, key=place)]
 
     def span(self, seen: Observation) -> tuple[Position, Position]:
-        """The least and the greatest position in a response; both empty if it shows none."""
-        if self.ties:
-            places = self.places(seen)
-            return (min(places), max(places)) if places else ((), ())
-        # The extremes of plain numbers are found ten times faster than those of positions.
-        keys = self.keys(seen)
-        if not keys:
-            return (), ()
-        low, high = min(keys), max(keys)
-        return ((-high,), (-low,)) if self.descending else ((low,), (high,))
+        """The least and the greatest position in a response, which the order allows; both empty if it shows
+        none."""
+        ranks = range(len(seen.ids))
+        least = next((place for rank in ranks if (place := self.position(seen, rank))), ())
+        return least, next((place for rank in reversed(ranks) if (place := self.position(seen, rank))), ())
 
     def allows(self, seen: Observation) -> bool:
         """Whether a response can come from a list in this order; leads without a key are passed over.
@@ -96,20 +87,18 @@ class Order:
         Those have a place all the same, that of the key which the server holds and we cannot read. It needs
         no test: an interval between two keys that we can read holds them too.
         """
-        keys = self.keys(seen)
-        if keys != sorted(keys, reverse=self.descending):
+        shape = seen.shape(self.key)
+        if not (shape.falling if self.descending else shape.rising):
             return False
-        if self.key == "id":
-            return len(set(keys)) == len(keys)
-        if not self.ties or len(set(keys)) == len(keys):
-            return True
+        if shape.distinct or self.key == "id" or not self.ties:
+            return shape.distinct or self.key != "id"
         places = self.places(seen)
         return places == sorted(places)
 
     def supported_by(self, seen: Observation) -> bool:
         """Whether a response shows two different keys. An order by a key that is missing or equal in all
         leads would never be contradicted, and says nothing."""
-        keys = self.keys(seen)
+        keys = seen.keys(self.key)
         return bool(keys) and keys[0] != keys[-1]
 
 
@@ -132,7 +121,7 @@ class Evidence:
 
     def record(self, seen: Observation) -> None:
         """Test every order by a response. A lead shown twice in one slice contradicts them all."""
-        if len(set(seen.ids)) < len(seen.ids):
+        if seen.twice:
             self._alive.clear()
         self._alive = [order for order in self._alive if order.allows(seen)]
         self._supported.update(order for order in self.plain() if order.supported_by(seen))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from airflow_provider_sela.api.columns import MISSING
 from airflow_provider_sela.snapshot.doubts import LIMITED
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.verdict import Strength, Verdict
-from airflow_provider_sela.snapshot.windows import MISSING, Observation, Window
+from airflow_provider_sela.snapshot.windows import Observation, Window
 
 _SECOND = 1_000_000
 _ESTIMATE = 10

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from airflow_provider_sela.snapshot import doubts
 from airflow_provider_sela.snapshot.extent import Extent
 from airflow_provider_sela.snapshot.orders import Evidence
-from airflow_provider_sela.snapshot.windows import Observation, Response, Window
+from airflow_provider_sela.snapshot.windows import Entries, Observation, Response, Window
 
 
 class Record:
@@ -97,10 +97,10 @@ class Record:
         """Remember who shows which lead first; returns the ids that are new."""
         known = self.known
         # The driver's own objects, not copies out of an array: its index and this one then share them.
-        ids = [entry.id for entry in response.entries]
-        new = set(ids).difference(known)
-        if len(new) < len(ids):
-            firsts = {lead: known[lead] for lead in ids if lead not in new}
+        shown = set(Entries.of(response.entries).ids)
+        new = shown.difference(known)
+        if len(new) < len(shown):
+            firsts = {lead: known[lead] for lead in shown.difference(new)}
             if self.compares:
                 self._versions.compare(seen, firsts)
             known.update((lead, seen) for lead, first in firsts.items() if seen.ended < first.ended)

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from airflow_provider_sela.api.columns import MISSING, Columns, time_column
 from airflow_provider_sela.api.leads import Lead, microseconds
 
 Key = Literal["id", "created_time", "modified_time"]
-MISSING = -(2**63)
 
 
 class Window(NamedTuple):
@@ -46,6 +46,34 @@ class Entry(NamedTuple):
         """What the proof needs of this one."""
         created, modified = microseconds(lead.get("created_time")), microseconds(lead.get("modified_time"))
         return cls(lead["id"], created, modified)
+
+
+class Entries(Columns[Entry]):
+    """What the proof needs of the leads of an answer."""
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> Entries:
+        """Entries as columns, if they are none yet."""
+        if isinstance(entries, Entries):
+            return entries
+        ids, created, modified = zip(*entries, strict=True) if entries else ((), (), ())
+        return cls(list(ids), time_column(created), time_column(modified))
+
+    def _made(self, place: int) -> Entry:
+        return Entry(self.ids[place], *self._times(place))
+
+
+class Shape(NamedTuple):
+    """How the values of one key follow each other in a response, those that are missing aside.
+
+    :param rising: each is as great as the one before, or greater.
+    :param falling: each is as small, or smaller.
+    :param distinct: no two are equal.
+    """
+
+    rising: bool
+    falling: bool
+    distinct: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +111,8 @@ class Observation:
     """A response as it is kept: 24 bytes a lead, in three arrays."""
 
     __slots__ = (
-        "_columns", "count", "date", "ended", "has_next", "newest", "oldest", "rows", "started", "stored",
-        "twice", "window",
+        "_columns", "_shapes", "count", "date", "ended", "has_next", "newest", "oldest", "rows", "started",
+        "stored", "twice", "window",
     )  # fmt: skip
 
     def __init__(self, response: Response) -> None:
@@ -96,20 +124,35 @@ class Observation:
         self.ended = response.ended
         self.rows = len(response.entries) + response.rejected
         self.stored = response.age > 0 or (response.expires or 0) > (response.date or 0)
-        ids, created, changed = zip(*response.entries, strict=True) if response.entries else ((), (), ())
+        entries = Entries.of(response.entries)
         self._columns: dict[Key, array[int]] = {
-            "id": array("q", ids),
-            "created_time": _times(created),
-            "modified_time": _times(changed),
+            "id": array("q", entries.ids),
+            "created_time": entries.created,
+            "modified_time": entries.modified,
         }
-        self.twice = len(ids) - len(set(ids))
-        modified = [time for time in self._columns["modified_time"] if time != MISSING]
+        self._shapes: dict[Key, Shape] = {}
+        self.twice = len(entries) - len(set(entries.ids))
+        modified = self.keys("modified_time")
         self.newest = max(modified, default=MISSING)
         self.oldest = min(modified, default=-MISSING)
 
     def column(self, key: Key) -> array[int]:
         """Values of one key from first to last, ``MISSING`` where there is none."""
         return self._columns[key]
+
+    def keys(self, key: Key) -> Sequence[int]:
+        """The same without those that are missing."""
+        column = self._columns[key]
+        return [value for value in column if value != MISSING] if MISSING in column else column
+
+    def shape(self, key: Key) -> Shape:
+        """How they follow each other; looked at once for all orders."""
+        if key not in self._shapes:
+            keys = list(self.keys(key))
+            ordered = sorted(keys)
+            rising, falling = keys == ordered, keys == ordered[::-1]
+            self._shapes[key] = Shape(rising, falling, len(set(keys)) == len(keys))
+        return self._shapes[key]
 
     @property
     def ids(self) -> array[int]:
@@ -139,7 +182,3 @@ class Observation:
     def length(self) -> int:
         """Length of the list: when the rows were taken if that is known, else when it was counted."""
         return self.window.offset + self.rows if self.short else self.count
-
-
-def _times(values: Sequence[int | None]) -> array[int]:
-    return array("q", [MISSING if value is None else value for value in values])

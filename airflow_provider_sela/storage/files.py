@@ -40,8 +40,8 @@ class FileFormat(NamedTuple):
     """How leads become bytes.
 
     :param suffix: what the file's name ends with.
-    :param encoder: makes the spooled line of a lead.
-    :param fill: writes spooled lines to a binary file.
+    :param encoder: makes the line of a lead.
+    :param fill: writes such lines to a binary file.
     :param columns: whether the file has typed columns.
     """
 
@@ -112,14 +112,15 @@ class LeadFile:
 
     @property
     def encoder(self) -> Encoder:
-        """What the spool must hold for this format."""
+        """What makes the lines of this format."""
         return self._format.encoder
 
-    def publish(self, spool: Spool, facts: Mapping[str, Any]) -> None:
+    def publish(self, spool: Spool, facts: Callable[[], Mapping[str, Any]]) -> None:
         """Write and publish rejects, file and manifest, in this order.
 
-        :param spool: leads that were spooled by :attr:`encoder`.
-        :param facts: what the manifest says of the load, beside what it says of the file.
+        :param spool: leads, with :attr:`encoder`.
+        :param facts: tells what the manifest says of the load, beside what it says of the file. It is asked
+            when all leads are written, before they are published.
         """
         data = self._publication.write("", lambda sink: self._fill(spool, sink))
         rejects = None
@@ -127,7 +128,7 @@ class LeadFile:
             written = self._publication.write(REJECTS, lambda sink: _fill_lines(spool.reject_lines(), sink))
             rejects = {"path": self.url + REJECTS, **written._asdict()}
         manifest = {
-            **facts,
+            **facts(),
             "path": self.url,
             "format": self._format.suffix[1:],
             **data._asdict(),

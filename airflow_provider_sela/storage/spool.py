@@ -5,25 +5,27 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from itertools import accumulate
 from struct import Struct
 from typing import IO, Any, NamedTuple
 
+from airflow_provider_sela.api.columns import MISSING
 from airflow_provider_sela.api.fields import FieldNames
-from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, canonical_json
+from airflow_provider_sela.api.leads import canonical_json
 from airflow_provider_sela.api.pages import read_json
-from airflow_provider_sela.api.raw import RawLead
+from airflow_provider_sela.api.raw import RawLead, RawLeads
 from airflow_provider_sela.exceptions import SelaSetupError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Line(NamedTuple):
-    """A lead as it is spooled.
+    """What is made of a lead that was spooled.
 
     :param data: one line of UTF-8 JSON without its line feed.
     :param nulled: names of its columns whose value was malformed.
@@ -42,16 +44,13 @@ class _Place(NamedTuple):
     modified: int
     offset: int
     length: int
-    nulled: int
 
     def packed(self) -> bytes:
         return _PACKED.pack(*self)
 
 
 # A place as a tuple of Python's own objects takes five times the memory.
-_PACKED = Struct("<qQII")
-# Columns with a malformed value are bits of one number.
-_BITS = {field.name: 1 << place for place, field in enumerate((*LEAD_FIELDS, EXTRA))}
+_PACKED = Struct("<qQI")
 
 
 def lead_line(lead: RawLead) -> Line:
@@ -67,22 +66,33 @@ def raw_line(lead: RawLead) -> Line:
 class Spool:
     """Distinct leads in files that have no name, so that not even a killed worker leaves one behind.
 
-    Memory holds an index of about 150 bytes for each lead; the leads themselves go to disk at once. A second
-    version of an id replaces the first unless its ``modified_time`` is older.
+    Memory holds an index of about 150 bytes for each lead; the leads themselves go to disk at once, in the
+    bytes that came. What is made of them is made while they are read again. A second version of an id
+    replaces the first unless its ``modified_time`` is older.
 
     :param encoder: makes the line of a lead.
     :param directory: folder whose disk is used; default: the system's temporary folder (``TMPDIR``).
-    :ivar fields: names of the fields that the leads have.
+    :param watch: is told of each lead that comes.
+    :ivar fields: names of the fields that the leads have; those that are not documented as far as lines were
+        made.
     :raises SelaSetupError: the disk is full or cannot be written.
     """
 
-    def __init__(self, encoder: Encoder = raw_line, directory: str | None = None) -> None:
+    def __init__(
+        self,
+        encoder: Encoder = raw_line,
+        directory: str | None = None,
+        watch: Callable[[RawLead], object] | None = None,
+    ) -> None:
         self._encoder = encoder
         self._directory = directory
+        self._watch = watch
         self.fields = FieldNames()
+        self._nulled = Counter[str]()
         self._index: dict[int, bytes] = {}
         self._rejected: set[bytes] = set()
         self._superseded = False
+        self._told = False
         self._end = 0
         with disk_errors():
             self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 (open until close)
@@ -105,16 +115,12 @@ class Spool:
 
     @property
     def nulled(self) -> int:
-        """Number of malformed values in the distinct leads."""
-        return sum(self.nulled_columns().values())
+        """Number of malformed values in the distinct leads, once lines were made of all."""
+        return self._nulled.total()
 
     def nulled_columns(self) -> dict[str, int]:
-        """Number of malformed values by column, the most first; columns without one are left out."""
-        found = Counter(nulled for _, _, _, nulled in self._places() if nulled)
-        columns = Counter[str]()
-        for nulled, leads in found.items():
-            columns.update({name: leads for name, bit in _BITS.items() if nulled & bit})
-        return dict(columns.most_common())
+        """The same by column, the most first; columns without one are left out."""
+        return dict(self._nulled.most_common())
 
     @property
     def rejected(self) -> int:
@@ -122,37 +128,55 @@ class Spool:
         return len(self._rejected)
 
     @property
-    def longest(self) -> int:
-        """Bytes of the longest line, for readers that must allocate before they read."""
-        return max((length for _, _, length, _ in self._places()), default=0)
-
-    @property
     def newest(self) -> datetime | None:
         """The latest ``modified_time`` of all leads, None where no lead has a usable one."""
-        latest = max((modified for modified, _, _, _ in self._places()), default=0)
+        latest = max((modified for modified, _, _ in map(_PACKED.unpack, self._index.values())), default=0)
         return _EPOCH + timedelta(microseconds=latest) if latest else None
 
-    def add_all(self, leads: Iterable[RawLead]) -> None:
-        """Take leads, with one write."""
-        lines: list[bytes] = []
-        for lead in leads:
-            (line, nulled, unknown), key, modified = self._encoder(lead), lead.id, lead.modified or 0
-            if unknown or self.fields.looking:
-                self.fields.add(lead, unknown)
-            if key in self._index:
-                known = self._place(key)
-                if modified < known.modified:
-                    continue
-                self._write(lines)
-                if self._read(known) == line:
-                    self._index[key] = known._replace(modified=modified).packed()
-                    continue
-                self._superseded = True
-            bits = sum(map(_BITS.__getitem__, nulled))
-            self._index[key] = _PACKED.pack(modified, self._end, len(line), bits)
-            self._end += len(line) + 1
-            lines.append(line)
+    def add_all(self, leads: Sequence[RawLead]) -> None:
+        """Take leads, with one write for those that are new."""
+        columns = leads if isinstance(leads, RawLeads) else RawLeads.from_leads(leads)
+        self._told = False
+        self._look(columns)
+        # In JSON a line feed stands between tokens only.
+        lines = [line.replace(b"\n", b" ") if b"\n" in line else line for line in columns.json]
+        times = [0 if time == MISSING else time for time in columns.modified]
+        every = dict(zip(columns.ids, zip(times, lines, strict=True), strict=True))
+        if len(every) < len(lines):
+            for lead in zip(columns.ids, times, lines, strict=True):
+                self._add(*lead)
+            return
+        known = [(key, every.pop(key)) for key in columns.ids if key in self._index]
+        times, lines = [time for time, _ in every.values()], [line for _, line in every.values()]
+        lengths = list(map(len, lines))
+        offsets = accumulate((length + 1 for length in lengths[:-1]), initial=self._end)
+        self._index.update(zip(every, map(_PACKED.pack, times, offsets, lengths), strict=True))
         self._write(lines)
+        for key, version in known:
+            self._add(key, *version)
+
+    def _look(self, leads: RawLeads) -> None:
+        """Show leads to whoever wants to see them."""
+        for lead in leads if self._watch or self.fields.looking else ():
+            if self._watch:
+                self._watch(lead)
+            if self.fields.looking:
+                self.fields.look(lead)
+            elif not self._watch:
+                break
+
+    def _add(self, key: int, modified: int, line: bytes) -> None:
+        """Take a lead that may be known."""
+        known = self._place(key) if key in self._index else None
+        if known is not None:
+            if modified < known.modified:
+                return
+            if self._read(known) == line:
+                self._index[key] = known._replace(modified=modified).packed()
+                return
+            self._superseded = True
+        self._index[key] = _PACKED.pack(modified, self._end, len(line))
+        self._write([line])
 
     def reject(self, item: Any) -> None:
         """Take a result without a usable id, so that it is kept and counted."""
@@ -165,20 +189,34 @@ class Spool:
 
     def lines(self) -> Iterator[bytes]:
         """The line of each distinct lead, without its line feed, in the order of arrival."""
-        return _lines(self.path())
+        return self._made(zip(self._index, lines_in(self.path()), strict=True))
 
     def lines_by_id(self) -> Iterator[bytes]:
         """The same lines by ascending id: leads read again come in the same order."""
-        for key in sorted(self._index):
-            yield self._read(self._place(key))
+        return self._made((key, self._read(self._place(key))) for key in sorted(self._index))
+
+    def make_all(self) -> None:
+        """Make every line for what it tells, if nobody has."""
+        if not self._told:
+            deque(self.lines(), maxlen=0)
+
+    def _made(self, leads: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
+        encoder, nulled = self._encoder, Counter[str]()
+        for key, data in leads:
+            line = encoder(RawLead(key, None, None, data))
+            if line.nulled or line.unknown:
+                nulled.update(line.nulled)
+                self.fields.add_unknown(line.unknown)
+            yield line.data
+        self._nulled, self._told = nulled, True
 
     def reject_lines(self) -> Iterator[bytes]:
         """The line of each reject: JSON as the API sent it."""
         with disk_errors():
-            return _lines(_path(self._rejects))
+            return lines_in(_path(self._rejects))
 
     def path(self) -> str:
-        """Path of a file with exactly the distinct leads, for engines that read JSON lines themselves.
+        """Path of a file with exactly the distinct leads, in the bytes that came.
 
         The path is good in this process only, and until leads are added.
         """
@@ -197,17 +235,14 @@ class Spool:
     def _place(self, key: int) -> _Place:
         return _Place._make(_PACKED.unpack(self._index[key]))
 
-    def _places(self) -> Iterator[tuple[int, ...]]:
-        """What :class:`_Place` names, without the time that its names take."""
-        return map(_PACKED.unpack, self._index.values())
-
     def _write(self, lines: list[bytes]) -> None:
-        """Write lines where they can be read by their place, and forget them."""
+        """Write lines where they can be read by their place."""
         if lines:
+            data = b"\n".join([*lines, b""])
             with disk_errors():
-                self._file.write(b"\n".join([*lines, b""]))
+                self._file.write(data)
                 self._file.flush()
-            lines.clear()
+            self._end += len(data)
 
     def _read(self, place: _Place) -> bytes:
         return os.pread(self._file.fileno(), place.length, place.offset)
@@ -230,7 +265,8 @@ def _path(file: IO[bytes]) -> str:
     return f"/dev/fd/{file.fileno()}"
 
 
-def _lines(path: str) -> Iterator[bytes]:
+def lines_in(path: str) -> Iterator[bytes]:
+    """The lines of an open file, from its beginning, without their line feeds."""
     with open(path, "rb") as file:  # noqa: PTH123 (a descriptor, not a place in the file system)
         file.seek(0)
         for line in file:

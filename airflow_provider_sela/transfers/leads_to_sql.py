@@ -167,7 +167,9 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
             load = self._load(context, snapshot, source, deleted_ids)
             self._target = table_target(engine, mode.layout, self.conn_id)
             with engine:
-                counts = land(engine, snapshot.spool, load, mode, **allowed)
+                counts = land(
+                    engine, snapshot.spool, load, mode, **allowed, judge=lambda: self.judge_rows(snapshot)
+                )
         if self._target is not None:
             self._target = self._target._replace(rows=counts["new"] + counts["changed"])
         seconds = round(time.monotonic() - clock, 3)

@@ -95,7 +95,7 @@ class ListWatch:
             self._end.observe(shown)
         if self.page is None:
             self._end_reading()
-        return page.leads
+        return list(page.leads)
 
     def gone(self) -> None:
         """The wanted page does not exist.

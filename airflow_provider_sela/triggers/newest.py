@@ -89,11 +89,11 @@ class NewestEnd:
         if page.next_page is not None and self.ascending and self._pages == {1}:
             # The first page was read only to learn the order; it is not the end.
             self._read_from(self._first)
-            return page.leads
+            return list(page.leads)
         self.page = self._next(page.next_page)
         if self.page is None:
             self._remember()
-        return page.leads
+        return list(page.leads)
 
     def gone(self) -> None:
         """The wanted page does not exist: the list shrank, and is read from page 1.

@@ -69,7 +69,7 @@ class Dialect:
         return row
 
     def spool_line(self, values: Mapping[str, Any], content: bytes) -> bytes:
-        """A row as it is spooled, in the form that is staged fastest.
+        """A row as a line, in the form that is staged fastest.
 
         :param values: of all columns that are staged.
         :param content: all of them but the last, the hash, as it was made of them.
@@ -91,7 +91,7 @@ class Dialect:
     # What follows from it.
 
     def encoder(self) -> Callable[[RawLead], Line]:
-        """Make the encoder of a spool that is to be staged in this database."""
+        """Make what makes the lines that are staged in this database."""
 
         def encode(lead: RawLead) -> Line:
             values, nulled, unknown = self.adapt(lead.row())

@@ -1,14 +1,16 @@
-"""DuckDB: reads the spool itself, with bounded memory."""
+"""DuckDB: reads lines of rows itself, with bounded memory."""
 
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from airflow_provider_sela.api.leads import Kind
+from airflow_provider_sela.storage.line_file import LineFile, in_pieces
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 _MEMORY = "256MB"
 # What DuckDB is told of the longest line, at least.
 _LONGEST_LINE_BYTES = 2**20
+# Lines that DuckDB is given at a time: it takes them as fast as one by one, and memory holds few of them.
+_PIECE_BYTES = 16 << 20
 # Another load has the file for as long as it writes.
 _LOCK_WAIT_SECONDS = 60.0
 # Another process has the file; another thread of this process is just closing it.
@@ -40,7 +44,7 @@ def _is_locked(error: BaseException) -> bool:
 
 
 class DuckDBDialect(Dialect):
-    """DuckDB reads the lines of the spool by a query of its own."""
+    """DuckDB reads lines of rows by a query of its own."""
 
     types: ClassVar[Mapping[Kind, str]] = {
         Kind.INTEGER: "BIGINT",
@@ -58,7 +62,7 @@ class DuckDBDialect(Dialect):
     }
 
     def spool_query(self, longest: int) -> str:
-        """The query that reads a spool; its parameter is the path.
+        """The query that reads a file of rows; its parameter is the path.
 
         :param longest: bytes of the longest line.
         """
@@ -177,6 +181,20 @@ class DuckDBEngine(StagedEngine):
         return {name: Column(*column) for name, *column in rows} or None
 
     def fill(self, spool: Spool) -> None:
-        """Let DuckDB parse the spool; its buffers are as large as the longest line that it is told of."""
-        longest = max(spool.longest + 2, _LONGEST_LINE_BYTES)
-        self.execute(f"INSERT INTO {self.staging} {self.dialect.spool_query(longest)}", [spool.path()])
+        """Let DuckDB parse some leads while the next become rows."""
+        with ThreadPoolExecutor(1, "sela-duckdb") as thread:
+            loading: Future[None] | None = None
+            for lines in in_pieces(spool.lines(), _PIECE_BYTES):
+                file = LineFile()
+                file.write(lines)
+                if loading:
+                    loading.result()
+                loading = thread.submit(self._load, file)
+            if loading:
+                loading.result()
+
+    def _load(self, file: LineFile) -> None:
+        # Its buffers are as large as the longest line that it is told of.
+        with file:
+            longest = max(file.longest + 2, _LONGEST_LINE_BYTES)
+            self.execute(f"INSERT INTO {self.staging} {self.dialect.spool_query(longest)}", [file.path])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.exceptions import SelaSetupError
+from airflow_provider_sela.storage.line_file import LineFile, in_pieces
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.deletes import refuse_many
 from airflow_provider_sela.warehouse.engine import Engine
@@ -38,6 +39,8 @@ from airflow_provider_sela.warehouse.tables import (
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
+# Of rows in memory at once.
+_PIECE_BYTES = 1 << 20
 _PLACEHOLDERS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
 _TIMES = tuple(place for place, field in enumerate(STAGED) if field.kind is Kind.TIMESTAMP)
 _MODIFIED = next(place for place, field in enumerate(STAGED) if field.name == "modified_time")
@@ -94,6 +97,7 @@ class GenericEngine(Engine):
     dialect: SQLAlchemyDialect
     queued = False
     transactional_ddl = False
+    _staged: LineFile | None = None
 
     def __init__(self, hook: DbApiHook, table: str, dialect: SQLAlchemyDialect | None = None) -> None:
         self.dialect = dialect or SQLAlchemyDialect(hook)
@@ -155,8 +159,15 @@ class GenericEngine(Engine):
         self.connection.commit()
 
     def stage(self, spool: Spool) -> None:
-        """The spool itself is the staging table."""
-        self._spool = spool
+        """Make rows once: they are looked at several times."""
+        self._spool, self._staged = spool, LineFile()
+        for lines in in_pieces(spool.lines(), _PIECE_BYTES):
+            self._staged.write(lines)
+
+    def __exit__(self, *exc_info: object) -> None:
+        super().__exit__(*exc_info)
+        if self._staged is not None:
+            self._staged.close()
 
     def write(self, mode: Mode, load: Load) -> Counts:
         """Compare, then update, insert and delete by key, and compare again."""
@@ -199,7 +210,7 @@ class GenericEngine(Engine):
         self.execute_many(delete, ([key, *values] for key in ids))
 
     def _rows(self) -> Iterator[list[Any]]:
-        for line in self._spool.lines():
+        for line in self._staged or ():
             row = list(json.loads(line).values())
             for place in _TIMES:
                 if row[place] is not None:

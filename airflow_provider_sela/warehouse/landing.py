@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,19 +25,21 @@ def land(
     *,
     create: bool = True,
     add: bool = True,
+    judge: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
     """Bring spooled leads into the target in one transaction.
 
     :param engine: connected engine, used for this one load.
-    :param spool: leads that were encoded by this engine's :meth:`~.dialect.Dialect.encoder`.
+    :param spool: leads, whose encoder is this engine's :meth:`~.dialect.Dialect.encoder`.
     :param create: whether missing tables may be created.
     :param add: whether missing columns may be added.
+    :param judge: is called when all leads have become rows, before the target is touched.
     :return: the load's counts by name, with ``verdict``.
     :raises SelaTargetError: the target does not fit.
     :raises SelaTargetUnavailableError: the database failed.
     """
     schema = Schema(engine, mode, create=create, add=add)
-    return scrubbed(lambda: _land(engine, spool, load, mode, schema), queued=engine.queued)
+    return scrubbed(lambda: _land(engine, spool, load, mode, schema, judge), queued=engine.queued)
 
 
 def check(
@@ -60,11 +62,21 @@ def recognise(engine: Engine, mode: Mode, spool: Spool, source: Source) -> None:
     scrubbed(lambda: schema.confirm(source, spool))
 
 
-def _land(engine: Engine, spool: Spool, load: Load, mode: Mode, schema: Schema) -> dict[str, Any]:
+def _land(
+    engine: Engine,
+    spool: Spool,
+    load: Load,
+    mode: Mode,
+    schema: Schema,
+    judge: Callable[[], object],
+) -> dict[str, Any]:
     schema.check(load.source)
     if engine.transactional_ddl:
         engine.begin()
     engine.stage(spool)
+    judge()
+    stats = replace(load.stats, nulled=spool.nulled, unknown_fields=spool.fields.unknown)
+    load = replace(load, stats=stats)
     engine.lock()
     schema.apply()
     # What was made may have got another name than it was given.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_sela.api.leads import EXTRA, Field, Kind, Row, canonical_json
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetUnavailableError, of_connection
+from airflow_provider_sela.storage.line_file import in_pieces
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
@@ -225,8 +226,8 @@ class MySQLEngine(StagedEngine):
 
     def fill(self, spool: Spool) -> None:
         """Insert many rows with each statement, but not more than a packet takes."""
-        rows = max(1, min(_STATEMENT_ROWS, _STATEMENT_BYTES // max(1, spool.longest)))
-        self.insert(self.staging, STAGED, self.rows(spool), rows)
+        for lines in in_pieces(spool.lines(), _STATEMENT_BYTES, _STATEMENT_ROWS):
+            self.insert(self.staging, STAGED, self.rows(lines))
 
 
 def _whole_type(kind: str, encoding: str | None, extra: str) -> str:

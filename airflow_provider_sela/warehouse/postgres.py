@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError
 from airflow_provider_sela.storage.csv_lines import escaped, needs_no_escape
+from airflow_provider_sela.storage.line_file import in_pieces
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
 from airflow_provider_sela.warehouse.tables import HASH, STAGED, Column
 
-#: Form of the spooled lines, for COPY.
+#: Form of the lines, for COPY.
 COPY_OPTIONS = r"FORMAT csv, NULL 'null', ESCAPE E'\\', ENCODING 'UTF8'"
-# Of the spool in memory at once.
+# Of rows in memory at once.
 _BLOCK_BYTES = 2**18
 # "Sela" in ASCII. One lock for all loads into a database: it is held for the writing, not for the reading.
 _LOCK_KEY = 0x53656C61
@@ -32,7 +32,7 @@ _RELATIONS = {"v": "a view", "m": "a materialized view", "f": "a foreign table",
 
 
 class PostgresDialect(Dialect):
-    """The spool holds rows in COPY's own CSV format. A text with a line feed is more than one line there."""
+    """Lines are COPY's own CSV format. A text with a line feed is more than one line there."""
 
     types: ClassVar[Mapping[Kind, str]] = {
         Kind.INTEGER: "bigint",
@@ -64,7 +64,7 @@ class PostgresDialect(Dialect):
 
 
 class PostgresEngine(StagedEngine):
-    """PostgreSQL 12 and newer. The spool is sent as it is."""
+    """PostgreSQL 12 and newer."""
 
     dialect = PostgresDialect()
     staging = "pg_temp._sela_staging"
@@ -180,15 +180,50 @@ class PostgresEngine(StagedEngine):
         return {name: Column(*column) for name, *column in rows} or None
 
     def fill(self, spool: Spool) -> None:
-        """Send the spool, then let the planner know how many leads it was."""
+        """Send rows as they are made, then let the planner know how many leads it was."""
         sql = f"COPY {self.staging} ({self.dialect.column_list(STAGED)}) FROM STDIN WITH ({COPY_OPTIONS})"
-        with Path(spool.path()).open("rb") as lines:
-            lines.seek(0)
-            if hasattr(self.cursor, "copy_expert"):
-                self.cursor.copy_expert(sql, lines, _BLOCK_BYTES)
-            else:
-                with self.cursor.copy(sql) as copy:
-                    while block := lines.read(_BLOCK_BYTES):
-                        copy.write(block)
+        blocks = (b"\n".join([*lines, b""]) for lines in in_pieces(spool.lines(), _BLOCK_BYTES))
+        if hasattr(self.cursor, "copy_expert"):
+            self._copy(sql, _Reader(blocks))
+        else:
+            with self.cursor.copy(sql) as copy:
+                for block in blocks:
+                    copy.write(block)
         # Of all columns it would take nearly half as long as the COPY.
         self.execute(f"ANALYZE {self.staging} ({self.dialect.column('id')})")
+
+    def _copy(self, sql: str, reader: _Reader) -> None:
+        try:
+            self.cursor.copy_expert(sql, reader, _BLOCK_BYTES)
+        except Exception:
+            # psycopg 2 raises an error of its own for one that was raised while it read.
+            failure = reader.failure
+            if failure is None:
+                raise
+        else:
+            failure = None
+        if failure is not None:
+            raise failure
+
+
+class _Reader:
+    """Blocks as the file that psycopg 2 reads.
+
+    :ivar failure: what was raised while a block was made.
+    """
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._left = b""
+        self.failure: BaseException | None = None
+
+    def read(self, size: int) -> bytes:
+        """The next bytes; none at the end."""
+        try:
+            while len(self._left) < size and (block := next(self._blocks, b"")):
+                self._left += block
+        except BaseException as error:
+            self.failure = error
+            raise
+        data, self._left = self._left[:size], self._left[size:]
+        return data

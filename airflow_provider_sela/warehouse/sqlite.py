@@ -109,4 +109,4 @@ class SQLiteEngine(StagedEngine):
 
     def fill(self, spool: Spool) -> None:
         """Insert row by row, without a round trip to anywhere."""
-        self.insert(self.staging, STAGED, self.rows(spool))
+        self.insert(self.staging, STAGED, self.rows(spool.lines()))

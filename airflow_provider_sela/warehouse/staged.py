@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from airflow_provider_sela.api.leads import Field, Kind
@@ -57,10 +57,9 @@ class StagedEngine(Engine):
         self.execute(f"CREATE TEMPORARY TABLE {self.staging} ({columns}){options}")
         self.fill(spool)
 
-    def rows(self, spool: Spool) -> Iterator[Sequence[Any]]:
-        """Spooled leads as rows of the staging table, for databases that are sent rows."""
-        for line in spool.lines():
-            yield tuple(json.loads(line).values())
+    def rows(self, lines: Iterable[bytes]) -> Iterator[Sequence[Any]]:
+        """Lines as rows of the staging table, for databases that are sent rows."""
+        return (tuple(json.loads(line).values()) for line in lines)
 
     def write(self, mode: Mode, load: Load) -> Counts:
         """Compare, then change, insert and delete what the comparison found, and compare again."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -86,9 +85,7 @@ def prepare(order: Order) -> Result:
         open_snapshot(SelaHook(), {}, encoder=engine.dialect.encoder()) as snapshot,
         Path(order["prepared"]).open("wb") as copy,
     ):
-        with Path(snapshot.spool.path()).open("rb") as sealed:
-            sealed.seek(0)
-            shutil.copyfileobj(sealed, copy)
+        copy.writelines(line + b"\n" for line in snapshot.spool.lines())
         return {"leads": len(snapshot)}
 
 

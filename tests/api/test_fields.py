@@ -15,7 +15,8 @@ def names(*leads: object) -> tuple[list[str], list[str]]:
     seen = FieldNames()
     for lead in leads:
         raw = lead if isinstance(lead, RawLead) else RawLead.from_lead(lead)  # type: ignore[arg-type]
-        seen.add(raw, raw.row().unknown)
+        seen.look(raw)
+        seen.add_unknown(raw.row().unknown)
     return seen.missing, seen.unknown
 
 

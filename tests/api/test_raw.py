@@ -108,3 +108,30 @@ def test_a_lead_that_is_nested_too_deeply_is_refused_in_words() -> None:
 def test_a_lead_shows_nothing_but_its_id() -> None:
     lead = RawLead.from_lead({"id": 7, "email": "ada@example.com", "modified_time": "2025-01-01T00:00:00Z"})
     assert repr(lead) == f"{lead}" == "RawLead(id=7)"
+
+
+def test_leads_of_a_page_are_a_sequence_of_leads_that_are_made_on_demand() -> None:
+    sent = [
+        {"id": 3, "created_time": "2025-01-01T00:00:00Z"},
+        {"id": 2**62, "modified_time": "0001-01-01T00:00:00+10:00"},
+        {"id": 5, "created_time": "9999-12-31T23:59:59.999999Z", "modified_time": "9998-01-01T00:00:00.5Z"},
+    ]
+    expected = [RawLead.from_lead(lead) for lead in decode_page(body_of(*sent), 1).leads]
+    leads = raw_page(body_of(*sent), 1).leads
+    assert [lead[:3] for lead in leads] == [lead[:3] for lead in expected]
+    assert (leads[-1].id, [lead.id for lead in leads[1:]], len(leads)) == (5, [2**62, 5], 3)
+    assert leads == list(leads)
+    assert leads != list(leads)[1:]
+    assert leads != object()
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["2025-02-28T15:09:03.1395547-08:00", "2025-02-28t15:09:03-08:00", "2025-02-28T15:09:03z", "2025-02-28",
+     "0001-01-01T00:00:00+10:00", "9999-12-31T23:00:00-08:00", "9999-12-31T23:59:59.999999Z", "", 7, None,
+     "2025-02-28T15:09:03", "0001-12-31T23:59:59.999999Z", "0002-01-01T00:00:00Z"],
+)  # fmt: skip
+def test_a_time_of_a_page_is_read_as_one_alone(time: Any) -> None:
+    for others in ([], [{"id": 2, "created_time": "2025-01-01T00:00:00Z"}]):
+        [lead, *_] = raw_page(body_of({"id": 1, "created_time": time}, *others), 1).leads
+        assert lead.created == microseconds(time)

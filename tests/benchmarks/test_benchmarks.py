@@ -12,7 +12,7 @@ from benchmarks import steps
 from benchmarks.environments import Environments, scratch
 from benchmarks.goals import goals
 from benchmarks.report import NAMES, draw, tables, write_docs
-from benchmarks.serving import FIRST_ID, TOKEN, serving
+from benchmarks.serving import FIRST_ID, LATER, TOKEN, serving
 from benchmarks.suite import Scale, Suite
 from tests.conftest import REPOSITORY
 
@@ -71,8 +71,10 @@ def test_ways_of_our_own_read_and_load_all_leads_and_a_second_load_changes_nothi
         assert environments.run("read_raw", order, folder)["requests"] == 3
         assert environments.run("prepare", order, folder)["leads"] == 300
         first, second = (environments.run("load_sela", order, folder) for _ in range(2))
+        third = environments.run("load_sela", {**order, "token": LATER}, folder)
         limit = environments.run("limit_sela", {**order, "duckdb": f"{folder}/limit.duckdb"}, folder)
     assert (first["new"], second["new"], second["changed"], second["unchanged"]) == (300, 0, 0, 300)
+    assert (third["new"], third["changed"], third["unchanged"]) == (0, 3, 297)
     assert first["verdict"] == "PROVEN(id)"
     assert limit["leads"] == 300
     assert all(each["seconds"] > 0 and each["peak"] > 0 for each in (first, second, limit))
@@ -103,6 +105,7 @@ def test_goals_are_ratios_within_one_run_and_say_whether_they_were_met(results: 
     over = found[1, "verified read, 100 a page, 50 ms: time over a raw download"]
     assert (over.measured, over.met) == (2.0, False)
     assert found[4, "unchanged second load, PostgreSQL: rows touched"].met
+    assert found[4, "unchanged second load, PostgreSQL: time over the first"].measured == 3
     assert found[5, "memory above the interpreter, 100,000 leads into postgres"].met
     assert (
         found[6, "time per lead from the shortest to the longest list, into postgres: growth"].measured == 1

@@ -211,8 +211,8 @@ def test_a_count_kept_by_airflow_limits_failures_over_reschedules_of_a_try(
 
 
 def said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> str:
-    """What was logged: Airflow 3 logs through structlog, 2.11 through the standard library."""
-    return caplog.text + "".join(capfd.readouterr())
+    """What was logged: Airflow 3 writes it to standard output, 2.11 hands it to the standard library too."""
+    return caplog.text if "Sela: " in caplog.text else "".join(capfd.readouterr())
 
 
 def test_it_says_what_it_waits_for_at_the_first_look_and_at_every_tenth_that_it_still_does(
@@ -266,7 +266,7 @@ def test_it_says_until_when_before_it_hands_the_wait_over(
 OTHER = "lead 1 is there, with a status that is not waited for"
 
 
-@pytest.mark.parametrize("mode", [*MODES, {"mode": "reschedule"}])
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("soft", [False, True])
 def test_a_time_out_says_whether_the_lead_is_there_with_another_status(
     monkeypatch: pytest.MonkeyPatch, mode: dict[str, Any], soft: bool
@@ -274,10 +274,8 @@ def test_a_time_out_says_whether_the_lead_is_there_with_another_status(
     with SelaApi(leads=[lead(1, external_id="wanted", status="OPEN")], latency=0.1) as api:
         connect(monkeypatch, api)
         task = sensor(timeout=0.05, statuses=["CLOSED"], soft_fail=soft, **mode)
-        ti = Pushed()
-        ti.get_first_reschedule_date = lambda _: None  # type: ignore[attr-defined]
         with pytest.raises(AirflowSkipException if soft else AirflowSensorTimeout) as caught:
-            task.execute({"ti": ti})
+            task.execute({})
     assert str(caught.value) == f"Sensor has timed out: no such lead within 0.05 seconds: {OTHER}."
     assert caught.value.__suppress_context__
 

@@ -19,7 +19,8 @@ def land(path: Any, leads: Iterable[Any], rejects: Iterable[Any] = (), **options
             add(spool, lead)
         for item in rejects:
             spool.reject(item)
-        file.publish(spool, {"verdict": "ATOMIC", "read": len(spool), "nulled": spool.nulled})
+        told = {"verdict": "ATOMIC", "read": len(spool)}
+        file.publish(spool, lambda: {**told, "nulled": spool.nulled})
     return file
 
 

@@ -178,7 +178,7 @@ def test_an_interrupt_in_the_middle_leaves_no_file(tmp_path: Path) -> None:
         FailingSpool(file.encoder, interrupt, leads=10, after=5) as spool,
         pytest.raises(KeyboardInterrupt),
     ):
-        file.publish(spool, {})
+        file.publish(spool, dict)
     assert names(tmp_path) == []
 
 
@@ -188,7 +188,7 @@ def test_a_full_disk_for_temporary_files_is_not_taken_for_the_targets(tmp_path: 
         spool._rejects = Path("/dev/full").open("w+b")  # noqa: SIM115 (the spool closes it)
         spool.reject("no lead")
         with pytest.raises(SelaSetupError, match="the disk for temporary files is full"):
-            file.publish(spool, {})
+            file.publish(spool, dict)
     assert names(tmp_path) == []
 
 
@@ -328,7 +328,7 @@ def test_an_upload_that_is_taken_away_leaves_the_old_object_and_says_so(s3: S3St
         ) as spool,
         pytest.raises(SelaTargetError, match=r"s3://sela/leads\.jsonl cannot be written"),
     ):
-        file.publish(spool, {})
+        file.publish(spool, dict)
     assert struck == [1]
     assert s3.keys() == MINE
     assert read_jsonl(s3.read("leads.jsonl")) == sample_leads(2)
@@ -346,7 +346,7 @@ def test_a_store_that_cannot_be_reached_is_worth_a_retry(failing_s3: S3Store) ->
     with LeadFile("s3://sela/leads.csv", conn_id=failing_s3.conn_id) as file, Spool(file.encoder) as spool:
         failing_s3.stop()
         with pytest.raises(SelaTargetUnavailableError, match="check the storage connection") as told:
-            file.publish(spool, {})
+            file.publish(spool, dict)
     assert told.value.retryable
 
 
@@ -382,7 +382,7 @@ def test_no_value_of_a_lead_is_logged_or_raised_when_an_upload_fails(
         FailingSpool(file.encoder, s3.abort_uploads, leads=2000, after=1500) as spool,
         pytest.raises(SelaTargetError) as told,
     ):
-        file.publish(spool, {})
+        file.publish(spool, dict)
     text = everything_logged.text
     assert "upload_part" in text
     assert PLANTED not in text

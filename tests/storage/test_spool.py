@@ -76,13 +76,65 @@ def test_a_sealed_spool_is_a_file_of_json_lines_with_the_distinct_leads_only(spo
         assert [json.loads(line)["id"] for line in sealed] == [1, 2]
 
 
-def test_what_must_not_reach_disk_is_left_out_by_encode() -> None:
-    with Spool(lambda item: Line(json.dumps({"id": item.id}).encode(), nulled=("email", "status"))) as spool:
+def test_lines_are_made_of_leads_while_they_are_read_again() -> None:
+    met: list[int] = []
+
+    def encode(item: RawLead) -> Line:
+        met.append(item.id)
+        return Line(json.dumps({"id": item.id}).encode(), nulled=("email", "status"), unknown=("score",))
+
+    with Spool(encode) as spool:
         add(spool, lead(1, email="ada@example.com"))
         add(spool, lead(2, email="bob@example.com"))
-        with open(spool.path(), "rb") as sealed:  # noqa: PTH123 (a descriptor)
-            assert sealed.read() == b'{"id": 1}\n{"id": 2}\n'
-        assert spool.nulled == 4
+        assert (met, spool.nulled, spool.fields.unknown) == ([], 0, [])
+        lines = spool.lines()
+        assert (next(lines), met) == (b'{"id": 1}', [1])
+        assert list(lines) == [b'{"id": 2}']
+        assert (spool.nulled, spool.fields.unknown) == (4, ["score"])
+
+
+def test_what_lines_tell_can_be_known_without_them() -> None:
+    met: list[int] = []
+
+    def encode(item: RawLead) -> Line:
+        met.append(item.id)
+        return Line(b"x", nulled=("email",))
+
+    with Spool(encode) as spool:
+        for key in (1, 2):
+            add(spool, lead(key))
+            spool.make_all()
+            spool.make_all()
+            assert spool.nulled == key
+        assert met == [1, 1, 2]
+
+
+def test_leads_are_on_disk_in_the_bytes_that_came_one_a_line(spool: Spool) -> None:
+    sent = b'{"id":7,\n "email":"a\\u0000\\ud800\\n"}'
+    spool.add_all([RawLead(7, None, None, sent)])
+    with open(spool.path(), "rb") as sealed:  # noqa: PTH123 (a descriptor)
+        assert sealed.read() == sent.replace(b"\n", b" ") + b"\n"
+
+
+def test_a_page_may_show_a_lead_twice_and_one_that_is_known(spool: Spool) -> None:
+    def page(*leads: tuple[int, str, str]) -> list[RawLead]:
+        return [RawLead.from_lead(lead(key, modified, status=status)) for key, modified, status in leads]
+
+    spool.add_all([])
+    spool.add_all(page((1, T1, "a"), (2, T3, "a"), (3, T1, "a")))
+    spool.add_all(page((4, T1, "b"), (2, T1, "b"), (3, T2, "b"), (5, T1, "b")))
+    spool.add_all(page((6, T2, "c"), (6, T1, "d"), (1, T1, "c"), (1, T1, "d")))
+    expected = {1: "d", 2: "a", 3: "b", 4: "b", 5: "b", 6: "c"}
+    assert {item["id"]: item["status"] for item in spool} == expected
+    assert [json.loads(line)["status"] for line in spool.lines_by_id()] == list(expected.values())
+
+
+def test_who_watches_is_told_of_each_lead_that_comes() -> None:
+    met: list[int] = []
+    with Spool(watch=lambda item: met.append(item.id)) as spool:
+        for key in (1, 2, 1):
+            add(spool, lead(key))
+    assert met == [1, 2, 1]
 
 
 def test_malformed_values_count_for_the_version_that_stays() -> None:
@@ -92,6 +144,7 @@ def test_malformed_values_count_for_the_version_that_stays() -> None:
         add(spool, lead(1, T2, metadata=["lead_type"]))
         add(spool, lead(2, T2, metadata=["id", "lead_type", "extra"]))
         add(spool, lead(3, T2, metadata=[]))
+        spool.make_all()
         assert spool.nulled == 4
         assert list(spool.nulled_columns().items()) == [("lead_type", 2), ("id", 1), ("extra", 1)]
 
@@ -133,10 +186,9 @@ def test_a_lead_whose_time_is_left_out_still_gives_way_to_a_newer_version(spool:
     assert [item["status"] for item in spool] == ["c"]
 
 
-def test_the_newest_change_and_the_longest_line_are_known_without_reading(spool: Spool) -> None:
-    assert (spool.newest, spool.longest) == (None, 0)
+def test_the_newest_change_is_known_without_reading(spool: Spool) -> None:
+    assert spool.newest is None
     add(spool, lead(1, T2))
     add(spool, lead(2, "malformed", status="x" * 1000))
     add(spool, lead(3, T1))
     assert spool.newest == datetime(2025, 1, 1, 0, 0, 2, tzinfo=UTC)
-    assert spool.longest == max(len(line) for line in spool.lines())

@@ -54,7 +54,7 @@ def main(order: dict[str, Any]) -> None:
         if largest := order.get("largest"):
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
         before = peak()
-        file.publish(spool, {})
+        file.publish(spool, dict)
         print(json.dumps({"before": before, "after": peak()}), flush=True)
 
 

@@ -48,7 +48,7 @@ def load_leads(
     max_deletes: float | None = None,
     conn_id: str = "warehouse",
     engine: Engine | None = None,
-    **options: bool,
+    **options: Any,
 ) -> dict[str, Any]:
     """Spool leads and land them, as the operator does; each load starts later than the one before."""
     engine = engine or engine_for(conn_id, table)

@@ -8,9 +8,16 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_sela.api.leads import lead_row
+from airflow_provider_sela.api.raw import RawLead
+from airflow_provider_sela.exceptions import SelaResponseError, SelaTargetError
+from airflow_provider_sela.storage.spool import Line, Spool
 from airflow_provider_sela.testing import sample_leads
+from airflow_provider_sela.warehouse.landing import land
+from airflow_provider_sela.warehouse.registry import engine_for
+from airflow_provider_sela.warehouse.tables import Load, TaskRun
 from tests.support.databases import Database
-from tests.support.loads import expected, landed, lead, load_leads
+from tests.support.loads import expected, landed, lead, load_leads, moment, stats
+from tests.support.spooling import add
 from tests.warehouse.conftest import make
 
 pytestmark = pytest.mark.server
@@ -34,3 +41,34 @@ def test_the_other_driver_lands_the_same(database: Database) -> None:
     assert [landed(row) for row in rows[:-1]] == [expected(item) for item in leads[:-1]]
     assert rows[-1]["email"] == lead_row(leads[-1]).values["email"]
     assert load_leads(sample_leads(1), deleted_ids=[99_999])["deleted"] == 1
+
+
+@pytest.mark.parametrize("number", [1, 3000])
+def test_a_lead_that_cannot_become_a_row_is_told_as_what_it_is(database: Database, number: int) -> None:
+    """psycopg 2 has an error of its own for what is raised while it asks for rows."""
+    engine = engine_for("warehouse", "leads")
+    encode = engine.dialect.encoder()
+
+    def broken(item: RawLead) -> Line:
+        if item.id == 10**6 + number - 1:
+            raise SelaResponseError("a lead is nested too deeply to be read")
+        return encode(item)
+
+    with Spool(broken) as spool:
+        for key in range(number):
+            add(spool, lead(10**6 + key))
+        with engine, pytest.raises(SelaResponseError, match="nested too deeply") as told:
+            land(engine, spool, Load(TaskRun("run"), stats(spool, moment(9999))))
+    assert told.value.__context__ is None
+    assert database.tables() == set()
+
+
+def test_a_row_that_is_refused_is_told_as_refused(database: Database) -> None:
+    """No lead can do this; a defect of ours could."""
+    engine = engine_for("warehouse", "leads")
+    encode = engine.dialect.encoder()
+    with Spool(lambda item: Line(encode(item).data.replace(b"OPEN-HOUSE", b"\x00"))) as spool:
+        add(spool, lead(1, email="OPEN-HOUSE"))
+        with engine, pytest.raises(SelaTargetError, match="nothing was written"):
+            land(engine, spool, Load(TaskRun("run"), stats(spool, moment(9999))))
+    assert database.tables() == set()

@@ -1,0 +1,65 @@
+"""Lines on local disk, in a file that has no name, between two who work on them at different times."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from airflow_provider_sela.storage.spool import disk_errors, lines_in
+
+
+class LineFile:
+    """Lines in a file without a name; its space is given back when it is closed.
+
+    :ivar longest: bytes of the longest line, for readers that must allocate before they read.
+    :raises SelaSetupError: the disk is full or cannot be written.
+    """
+
+    def __init__(self) -> None:
+        self.longest = 0
+        with disk_errors():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 (open until close)
+
+    def __enter__(self) -> LineFile:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return lines_in(self.path)
+
+    @property
+    def path(self) -> str:
+        """Where the lines are; good in this process only."""
+        return f"/dev/fd/{self._file.fileno()}"
+
+    def write(self, lines: list[bytes]) -> None:
+        """Take lines, without their line feeds."""
+        self.longest = max(self.longest, *map(len, lines))
+        with disk_errors():
+            self._file.write(b"\n".join([*lines, b""]))
+            self._file.flush()
+
+    def close(self) -> None:
+        """Give the disk space back."""
+        # On a full disk closing fails as writing did, which would hide the error that was raised then.
+        with suppress(OSError):
+            self._file.close()
+
+
+def in_pieces(
+    lines: Iterable[bytes], most_bytes: int, most_lines: int | None = None
+) -> Iterator[list[bytes]]:
+    """Lines in lists of about so many bytes, and of no more than so many lines."""
+    piece: list[bytes] = []
+    size = 0
+    for line in lines:
+        if piece and (size + len(line) > most_bytes or len(piece) == most_lines):
+            yield piece
+            piece, size = [], 0
+        piece.append(line)
+        size += len(line)
+    if piece:
+        yield piece

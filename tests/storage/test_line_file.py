@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_sela.exceptions import SelaSetupError
+from airflow_provider_sela.storage.line_file import LineFile, in_pieces
+from tests.support import disks
+
+
+def test_lines_come_back_in_their_order_as_often_as_they_are_asked_for() -> None:
+    with LineFile() as file:
+        assert (list(file), file.longest) == ([], 0)
+        file.write([b"a", b"", b"ccc"])
+        file.write([b"bb"])
+        assert [list(file), list(file)] == [[b"a", b"", b"ccc", b"bb"]] * 2
+        assert Path(file.path).read_bytes() == b"a\n\nccc\nbb\n"
+        assert file.longest == 3
+
+
+def test_a_full_disk_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with disks.small_disk(tmp_path / "disk") as disk:
+        monkeypatch.setattr("tempfile.tempdir", str(disk.path))
+        with pytest.raises(SelaSetupError, match="is full"), LineFile() as file:
+            file.write([b"x" * 1000] * 1000)
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [((4,), ["aa bb", "cccccc", "d"]), ((100,), ["aa bb cccccc d"]), ((100, 2), ["aa bb", "cccccc d"])],
+)
+def test_pieces_hold_whole_lines(most: tuple[int, ...], expected: list[str]) -> None:
+    pieces = list(in_pieces([b"aa", b"bb", b"cccccc", b"d"], *most))
+    assert [b" ".join(piece).decode() for piece in pieces] == expected
+    assert list(in_pieces([], *most)) == []
