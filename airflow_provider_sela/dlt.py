@@ -5,22 +5,32 @@ Needs the extra ``airflow-provider-sela[dlt]``; dlt is imported when a source is
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from datetime import timedelta
 from itertools import islice
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from airflow_provider_sela.api.leads import Field, Kind, content_hash
-from airflow_provider_sela.api.parameters import OnUnverified, optional, text, unverified_choice, whole_number
+from airflow_provider_sela.api.leads import Field, Kind
+from airflow_provider_sela.api.moments import duration
+from airflow_provider_sela.api.parameters import (
+    OnUnverified,
+    choice,
+    optional,
+    text,
+    unverified_choice,
+    whole_number,
+)
 from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.hooks.privacy_options import check_privacy, privacy_of
 from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.metrics import READ_COUNTS
+from airflow_provider_sela.operators.extent import FULL_EVERY, LOOKBACK, ReadName
+from airflow_provider_sela.storage.dlt_rows import lead_rows, reject_rows
 from airflow_provider_sela.storage.files import COLUMNS, row_line
+from airflow_provider_sela.warehouse.anchors import NO_LOAD, OTHER, anchor_text, read_anchor
 from airflow_provider_sela.warehouse.tables import HASH, LOADS_TABLE, REJECTS_TABLE
 
 if TYPE_CHECKING:
@@ -29,10 +39,14 @@ if TYPE_CHECKING:
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
 
 LEADS_TABLE = "leads"
+_STATE = "anchor"
 _TABLES = {LEADS_TABLE, REJECTS_TABLE, LOADS_TABLE}
 LOADS = (
     Field("verdict", Kind.TEXT),
     Field("reason", Kind.TEXT),
+    Field("scope", Kind.TEXT),
+    Field("since", Kind.TIMESTAMP),
+    Field("why_full", Kind.TEXT),
     Field("missing_fields", Kind.TEXT),
     Field("unknown_fields", Kind.TEXT),
     Field("started", Kind.TIMESTAMP),
@@ -51,13 +65,6 @@ _TYPES = {
 }
 # Rows that dlt gets at a time: enough for its own buffers, little in memory.
 _BATCH = 1000
-# dlt marks typed values inside its files by a first character of this private range, and takes a text that
-# begins with one for such a value.
-_MARK = re.compile("^[\uf026-\uf02f]")
-_MARK_IN_JSON = re.compile('(?<=")[\uf026-\uf02f]')
-# dlt's JSON writer refuses integers beyond 64 bits and values nested more than some 250 levels deep.
-_UNWRITABLE = re.compile("[0-9]{19}")
-_DEEPEST_JSON = 200
 
 
 def sela_leads(
@@ -69,6 +76,9 @@ def sela_leads(
     user: int | str | None = None,
     page_size: int | str | None = None,
     on_unverified: OnUnverified | str = "fail",
+    read: ReadName | str = "full",
+    lookback: timedelta | str = LOOKBACK,
+    full_every: timedelta | str | None = FULL_EVERY,
     exclude_fields: Collection[str] = (),
     hash_fields: Collection[str] = (),
     salt_conn_id: str | None = None,
@@ -88,6 +98,11 @@ def sela_leads(
     :param sela_conn_id: Airflow connection of type ``sela``.
     :param on_unverified: where completeness could not be established, ``fail`` (default) raises before
         anything is loaded and ``warn`` logs.
+    :param read: ``full``, ``changed`` or ``new``, as of :class:`SelaLeadsToSqlOperator
+        <airflow_provider_sela.transfers.leads_to_sql.SelaLeadsToSqlOperator>`; what the last load left is
+        kept in dlt's own state, and moves when all leads were taken.
+    :param lookback: as there.
+    :param full_every: as there.
     :raises SelaSetupError: dlt is not installed.
     :raises SelaRequestError: an argument is wrong; the message names it.
 
@@ -113,8 +128,13 @@ def sela_leads(
     }
     check_privacy(**options)
 
+    extent = {
+        "read": choice(*get_args(ReadName))("read", read),
+        "lookback": duration("lookback", lookback),
+        "full_every": optional(duration)("full_every", full_every),
+    }
     given = {"page_size": page_size, "on_unverified": on_unverified}
-    shared = _SharedRead(lambda: _read(sela_conn_id, filters, options, **given))
+    shared = _SharedRead(lambda: _read(sela_conn_id, filters, options, extent, **given))
 
     @dlt.source(name="sela")  # type: ignore[untyped-decorator]
     def sela() -> list[DltResource]:
@@ -125,14 +145,48 @@ def sela_leads(
 
 @contextmanager
 def _read(
-    conn_id: str, filters: Mapping[str, str], options: Mapping[str, Any], **given: Any
-) -> Iterator[LeadSnapshot]:
+    conn_id: str,
+    filters: Mapping[str, str],
+    options: Mapping[str, Any],
+    extent: Mapping[str, Any],
+    **given: Any,
+) -> Iterator[_Read]:
     """The verified read; the salt of the privacy options is asked for when it begins."""
-    with (
-        closing(SelaHook(conn_id)) as hook,
-        open_snapshot(hook, filters, privacy=privacy_of(**options), encoder=row_line, **given) as snapshot,
-    ):
-        yield snapshot
+    from airflow_provider_sela.reading.continuation import going_on
+    from airflow_provider_sela.reading.parts import asked_of
+
+    with closing(SelaHook(conn_id)) as hook:
+        given["privacy"] = privacy = privacy_of(**options)
+        asked = "".join(asked_of(hook.settings, filters, privacy).values())
+        given["continuation"] = going_on(**extent, **_left(asked))
+        with open_snapshot(hook, filters, encoder=row_line, **given) as snapshot:
+            yield _Read(snapshot, asked)
+
+
+class _Read(NamedTuple):
+    """A verified read, and what stands for the account, filters and privacy options that it was of."""
+
+    snapshot: LeadSnapshot
+    asked: str
+
+
+def _left(asked: str) -> dict[str, Any]:
+    """What the last load has left in dlt's state, or why that is nothing."""
+    import dlt
+
+    anchor, theirs = read_anchor(dlt.current.source_state().get(_STATE) or "")
+    if anchor is None:
+        return {"anchor": None, "refusal": NO_LOAD}
+    if theirs != asked:
+        return {"anchor": None, "refusal": OTHER}
+    return {"anchor": anchor, "refusal": ""}
+
+
+def _leave(read: _Read) -> None:
+    import dlt
+
+    anchor = read.snapshot.anchor
+    dlt.current.source_state()[_STATE] = anchor and anchor_text(anchor, read.asked)
 
 
 class _SharedRead:
@@ -141,16 +195,16 @@ class _SharedRead:
     :param read: reads, and frees the disk when its block ends.
     """
 
-    def __init__(self, read: Callable[[], AbstractContextManager[LeadSnapshot]]) -> None:
+    def __init__(self, read: Callable[[], AbstractContextManager[_Read]]) -> None:
         self._read = read
         self._lock = Lock()
         self._open = ExitStack()
-        self._snapshot: LeadSnapshot | None = None
+        self._snapshot: _Read | None = None
         self._asked: set[str] = set()
         self._served: set[str] = set()
 
     @contextmanager
-    def snapshot(self, table: str) -> Iterator[LeadSnapshot]:
+    def snapshot(self, table: str) -> Iterator[_Read]:
         """The read, as long as the block lasts; a table that asks again begins another one."""
         with self._lock:
             if self._snapshot is None or table in self._asked:
@@ -178,19 +232,20 @@ def _resources(shared: _SharedRead) -> list[DltResource]:
 
     # Generator functions, because dlt makes nothing else parallel.
     def leads() -> Iterator[Any]:
-        with shared.snapshot(LEADS_TABLE) as snapshot:
-            yield from _batches(_rows(snapshot))
-            if not len(snapshot):
+        with shared.snapshot(LEADS_TABLE) as read:
+            yield from _batches(lead_rows(read.snapshot.spool))
+            if not len(read.snapshot):
                 # Creates the table, from dlt 1.31 on.
                 yield dlt.mark.materialize_table_schema()
+            _leave(read)
 
     def rejects() -> Iterator[Any]:
-        with shared.snapshot(REJECTS_TABLE) as snapshot:
-            yield from _batches(_rejects(snapshot))
+        with shared.snapshot(REJECTS_TABLE) as read:
+            yield from _batches(reject_rows(read.snapshot.spool, read.snapshot.stats.started))
 
     def loads() -> Iterator[Any]:
-        with shared.snapshot(LOADS_TABLE) as snapshot:
-            yield _load(snapshot)
+        with shared.snapshot(LOADS_TABLE) as read:
+            yield _load(read.snapshot)
 
     def resource(rows: Any, table: str, fields: Collection[Field], key: str, disposition: str) -> DltResource:
         return dlt.resource(
@@ -214,19 +269,6 @@ def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield batch
 
 
-def _rows(snapshot: LeadSnapshot) -> Iterator[dict[str, Any]]:
-    for line in snapshot.spool.lines():
-        yield {
-            name: _value(kind, value) for (name, kind), value in zip(COLUMNS, json.loads(line), strict=True)
-        }
-
-
-def _rejects(snapshot: LeadSnapshot) -> Iterator[dict[str, Any]]:
-    for line in snapshot.spool.reject_lines():
-        raw = line.decode()
-        yield {HASH: content_hash({"raw": raw}), "rejected_at": snapshot.stats.started, "raw": raw}
-
-
 def _load(snapshot: LeadSnapshot) -> dict[str, Any]:
     snapshot.spool.make_all()
     snapshot.log_nulled()
@@ -234,6 +276,9 @@ def _load(snapshot: LeadSnapshot) -> dict[str, Any]:
     return {
         "verdict": stats.verdict,
         "reason": snapshot.verdict.reason or None,
+        "scope": stats.scope,
+        "since": stats.since,
+        "why_full": stats.why_full or None,
         **{name: ", ".join(told) or None for name, told in stats.fields().items()},
         "started": stats.started,
         "finished": stats.now(),
@@ -252,24 +297,3 @@ def _columns(fields: Collection[Field], key: str) -> dict[str, Any]:
         }
         for name, kind in fields
     }
-
-
-def _value(kind: Kind, value: Any) -> Any:
-    """A typed value as dlt takes it."""
-    if value is None:
-        return None
-    if kind is Kind.JSON:
-        return _json_value(value)
-    return _MARK.sub(_visible, value) if kind is Kind.TEXT else value
-
-
-def _json_value(text: str) -> Any:
-    """JSON as dlt takes it: objects and lists as they are, anything else as the text of its JSON."""
-    text = _MARK_IN_JSON.sub(lambda found: "\\\\" + _visible(found)[1:], text)
-    writable = not _UNWRITABLE.search(text) and text.count("[") + text.count("{") < _DEEPEST_JSON
-    # dlt reads the text of a json column once and writes what it finds.
-    return json.loads(text) if text[0] in "[{" and writable else json.dumps(text)
-
-
-def _visible(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"

@@ -47,6 +47,9 @@ class ReadStats:
         is the one that all workers share.
     :param missing_fields: documented fields that no lead has any more, but for those that are excluded.
     :param unknown_fields: fields that came and are not documented.
+    :param scope: which leads were read: ``full`` for all, ``changed`` or ``new``.
+    :param since: from when on, where it is not all.
+    :param why_full: why everything was read although less was asked for; empty where that is not so.
     :param clock_offset: seconds that this clock is ahead of the worker's, as far as can be told.
     """
 
@@ -62,6 +65,9 @@ class ReadStats:
     started: datetime
     missing_fields: Sequence[str] = ()
     unknown_fields: Sequence[str] = ()
+    scope: str = "full"
+    since: datetime | None = None
+    why_full: str = ""
     clock_offset: float = 0.0
 
     def now(self) -> datetime:
@@ -71,6 +77,8 @@ class ReadStats:
     @property
     def doubt(self) -> str:
         """Why a lead that was not read may be there all the same; empty where it is not."""
+        if self.scope != "full":
+            return f"of the list only what is {self.scope} was read"
         if self.rejected:
             return f"{self.rejected} results have no usable id"
         proven = self.verdict.startswith(("ATOMIC", "PROVEN"))
@@ -79,6 +87,11 @@ class ReadStats:
     def fields(self) -> dict[str, list[str]]:
         """What is told of the names of fields, by the names that results and tables of loads give it."""
         return {"missing_fields": list(self.missing_fields), "unknown_fields": list(self.unknown_fields)}
+
+    def extent(self) -> dict[str, str | None]:
+        """How much of the list was read, by the names that results and tables of loads give it."""
+        since = None if self.since is None else self.since.isoformat()
+        return {"scope": self.scope, "since": since, "why_full": self.why_full or None}
 
     def counts(self) -> dict[str, int]:
         """The counts by the names that results, tables of loads and lineage give them, in their order."""

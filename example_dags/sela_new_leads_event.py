@@ -1,5 +1,8 @@
 """Land leads as soon as new ones appear: an asset is watched, and its events start the DAG (Airflow 3.0+).
 
+Only the new leads are read where the list's order shows them; once a day the load reads everything, so that
+changes to older leads come too.
+
 One triggerer asks Sela once a minute; no worker is busy and no run is made while nothing happens. On Airflow
 2.11, which has no watchers, the same DAG runs every ten minutes.
 
@@ -39,6 +42,7 @@ with DAG(
         task_id="land_leads",
         conn_id="duckdb_default",
         table="leads",
+        read="new",
         inlets=[Asset("sela://api.trysela.com/leads")],
         outlets=[Asset("x-duckdb://duckdb_default/leads")],
     )

@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from packaging.version import Version
 from airflow_provider_sela.api.leads import LEAD_FIELDS, lead_row
 from airflow_provider_sela.exceptions import SelaIncompleteError, SelaRequestError, SelaSetupError
 from airflow_provider_sela.testing import SelaApi, sample_lead, sample_leads
+from airflow_provider_sela.warehouse.anchors import NO_LOAD, OTHER
 from tests.conftest import REPOSITORY
 from tests.support.errors import chain
 from tests.support.nasty import CASES
@@ -459,3 +460,52 @@ def _moment(text: str | None) -> str | None:
     if text is None:
         return None
     return datetime.fromisoformat(text.replace("+00", "+00:00")).isoformat(timespec="microseconds")
+
+
+class ByChange(SelaApi):
+    """Shows the lead that changed last first."""
+
+    def select(self, filters: dict[str, str]) -> list[Any]:
+        return sorted(super().select(filters), key=lambda lead: lead["modified_time"], reverse=True)
+
+
+@pytest.fixture
+def by_change(monkeypatch: pytest.MonkeyPatch) -> Iterator[ByChange]:
+    leads = [sample_lead(28_000 + number) for number in range(600)]
+    with ByChange(leads, max_page_size=100) as server:
+        for number in range(300, 420, 3):
+            server.update(28_000 + number, status="LOST")
+        monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(server.connection))
+        yield server
+
+
+def test_only_what_has_changed_is_read_where_dlts_state_and_the_order_allow(
+    by_change: ByChange, target: Target
+) -> None:
+    target.load(read="changed")
+    by_change.update(28_007, status="CLOSED")
+    by_change.add()
+    asked = len(by_change.requests)
+    target.load(read="changed", lookback="PT5M")
+    assert len(by_change.requests) - asked <= 6
+    target.load(read="changed", exclude_fields=["email"])
+    target.load(read="new", exclude_fields=["email"], full_every=None)
+    told = target.rows("SELECT scope, why_full FROM _sela_loads ORDER BY started")
+    assert told == [("full", NO_LOAD), ("changed", None), ("full", OTHER), ("new", None)]
+    assert target.rows("SELECT COUNT(*), COUNT(*) FILTER (status = 'CLOSED' AND id = 28007) FROM leads") == [
+        (601, 1)
+    ]
+
+
+def test_the_state_moves_only_when_all_leads_were_taken(by_change: ByChange, target: Target) -> None:
+    source = sela_leads(read="changed")
+    source.leads.add_limit(1)
+    target.pipeline().run(source)
+    target.load(read="changed")
+    assert target.rows("SELECT why_full FROM _sela_loads ORDER BY started DESC LIMIT 1") == [(NO_LOAD,)]
+
+
+@pytest.mark.parametrize(("name", "value"), [("read", "some"), ("lookback", "soon"), ("full_every", 1)])
+def test_what_a_read_cannot_be_is_refused_when_the_source_is_made(name: str, value: Any) -> None:
+    with pytest.raises(SelaRequestError, match=name):
+        sela_leads(**{name: value})

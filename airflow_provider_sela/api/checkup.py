@@ -108,6 +108,7 @@ def findings(seen: Seen, page_size: int, unknown_extras: Mapping[str, str | None
         Finding("answers", f"in {seen.latency * 1000:.0f} ms, the median"),
         Finding("leads", str(seen.count)),
         _order(seen),
+        _new(seen),
         _page_size(seen, page_size),
         _filter(seen),
         *_untrue(seen),
@@ -152,6 +153,7 @@ def report(base_url: str, seen: Seen, judged: Sequence[Finding]) -> dict[str, An
         "latency": round(seen.latency, 4),
         "count": seen.count,
         "orders": list(seen.orders),
+        "read": ["full", *readable(seen)],
         "page_size_cap": seen.cap,
         "page_size_honoured": seen.honoured,
         "pages": seen.unseen or "all",
@@ -173,6 +175,24 @@ def _order(seen: Seen) -> Finding:
     broken = seen.unseen or seen.cached or seen.repeated or seen.honoured is False
     proven = "" if broken else ": a read can be proven complete"
     return Finding("order", f"by {' or '.join(seen.orders)}{proven}")
+
+
+def readable(seen: Seen) -> tuple[str, ...]:
+    """What of ``changed`` and ``new`` can be read alone."""
+    ends = {order.startswith("-") for order in seen.orders}
+    if len(ends) != 1 or seen.honoured is False or seen.count <= seen.shown:
+        return ()
+    moving = all(order.lstrip("-") == "modified_time" for order in seen.orders)
+    return ("changed", "new") if moving else ("new",)
+
+
+def _new(seen: Seen) -> Finding:
+    words = readable(seen)
+    if words:
+        return Finding("read", f"{' or '.join(words)}, where a full load proves that order")
+    if seen.count <= seen.shown:
+        return Finding("read", "full: one request brings the whole list")
+    return Finding("read", "full: nothing shows at which end of the list new leads stand")
 
 
 def _page_size(seen: Seen, page_size: int) -> Finding:

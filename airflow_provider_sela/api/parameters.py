@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from datetime import datetime, timedelta
 from math import inf
 from os import PathLike
 from typing import Any, Literal, Protocol, get_args
@@ -163,7 +164,7 @@ def settled(value: object) -> bool:
         return all(map(settled, value.values()))
     if isinstance(value, list | tuple | set | frozenset):
         return all(map(settled, value))
-    return value is None or isinstance(value, int | float)
+    return value is None or isinstance(value, int | float | datetime | timedelta)
 
 
 def check_settled(task: Task, *names: str) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_sela.api.leads import Lead, has_external_id
+from airflow_provider_sela.api.moments import moment
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.api.request import external_id_filter, lead_filters
 from airflow_provider_sela.api.walk import Walk
@@ -27,6 +29,7 @@ from airflow_provider_sela.storage.spool import Encoder, raw_line
 if TYPE_CHECKING:
     from airflow_provider_sela.http.session import SelaSession
     from airflow_provider_sela.http.transport import Transport
+    from airflow_provider_sela.reading.continuation import Continuation
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.reading.parts import Parts
 
@@ -157,6 +160,7 @@ class SelaHook(AsyncHookMixin, BaseHook):
         concurrency: int | None = None,
         on_unverified: str = "fail",
         privacy: Privacy | None = None,
+        since: datetime | str | None = None,
     ) -> LeadSnapshot:
         """Read the whole list and establish whether the read was complete.
 
@@ -174,6 +178,9 @@ class SelaHook(AsyncHookMixin, BaseHook):
             ``warn`` logs.
         :param privacy: what of leads and rejects must not be written, applied before anything reaches a disk;
             default: all may be.
+        :param since: read only leads that were created or changed since, a moment with a time zone. Where the
+            list shows that they stand at one end of it, nothing else is read; else everything is, and they
+            are picked out: ``stats.why_full`` says why.
         :raises SelaRequestError: an argument is wrong; the message names it.
         :raises SelaIncompleteError: completeness could not be established, and ``on_unverified`` is ``fail``.
         """
@@ -185,6 +192,7 @@ class SelaHook(AsyncHookMixin, BaseHook):
             concurrency=concurrency,
             on_unverified=on_unverified,
             privacy=privacy,
+            continuation=continuation_since(since),
         )
 
     def test_connection(self) -> tuple[bool, str]:
@@ -233,6 +241,7 @@ def open_snapshot(
     encoder: Encoder = raw_line,
     watch: Callable[[RawLead], object] | None = None,
     parts: Parts | None = None,
+    continuation: Continuation | None = None,
 ) -> LeadSnapshot:
     """The snapshot of :meth:`SelaHook.snapshot`, for the ways of landing leads that this package has.
 
@@ -240,6 +249,7 @@ def open_snapshot(
     :param encoder: makes the line of a spooled lead; default: the lead as the API sent it.
     :param watch: is told of each lead that comes, before the read has ended.
     :param parts: what other tasks have read of this list, to go on from; its ``page_size`` is then taken.
+    :param continuation: from where to go on, to read only what is new; default: everything is read.
     """
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
 
@@ -254,10 +264,22 @@ def open_snapshot(
         encoder=encoder,
         watch=watch,
         parts=parts,
+        continuation=continuation,
         log=hook.log,
     )
     collect_read(hook, settings.base_url)
     return snapshot
+
+
+def continuation_since(since: datetime | str | None) -> Continuation | None:
+    """What is asked of a read of what was created or changed since a moment; None for everything.
+
+    :raises SelaRequestError: it is no moment, or has no time zone.
+    """
+    from airflow_provider_sela.reading.continuation import Continuation
+    from airflow_provider_sela.snapshot import Scope
+
+    return None if since is None else Continuation(Scope.CHANGED, since=moment("since", since))
 
 
 def find_leads(hook: SelaHook, external_id: str, *, max_attempts: int | None = None) -> list[Lead]:

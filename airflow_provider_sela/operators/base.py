@@ -40,6 +40,7 @@ from airflow_provider_sela.warehouse.tables import TaskRun
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
+    from airflow_provider_sela.reading.continuation import Continuation
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.reading.parts import Parts
 
@@ -210,7 +211,10 @@ class SelaReadOperator(SelaBaseOperator):
 
     @contextmanager
     def snapshot(
-        self, encoder: Encoder = raw_line, watch: Callable[[RawLead], object] | None = None
+        self,
+        encoder: Encoder = raw_line,
+        watch: Callable[[RawLead], object] | None = None,
+        continuation: Continuation | None = None,
     ) -> Iterator[LeadSnapshot]:
         """The verified read of this task's leads."""
         self._read = open_snapshot(
@@ -222,6 +226,7 @@ class SelaReadOperator(SelaBaseOperator):
             encoder=encoder,
             watch=watch,
             parts=self.shared_parts,
+            continuation=continuation,
         )
         with self._read as snapshot, frozen():
             yield snapshot

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Context
 
 from airflow_provider_sela.api.leads import Lead
+from airflow_provider_sela.api.moments import moment
 from airflow_provider_sela.api.parameters import (
     OnUnverified,
     Reader,
@@ -19,8 +21,8 @@ from airflow_provider_sela.api.parameters import (
     whole_number,
 )
 from airflow_provider_sela.api.raw import RawLead
-from airflow_provider_sela.exceptions import SelaLimitError
-from airflow_provider_sela.hooks.sela import SelaHook
+from airflow_provider_sela.exceptions import SelaLimitError, SelaRequestError
+from airflow_provider_sela.hooks.sela import SelaHook, continuation_since
 from airflow_provider_sela.lineage import file_target
 from airflow_provider_sela.metrics import RowCounts, load_counts
 from airflow_provider_sela.operators.base import OnSchemaChange, SelaReadOperator, attempt_of
@@ -62,13 +64,18 @@ class SelaLeadsOperator(SelaReadOperator):
     usable id are in ``<path>.rejects.jsonl``. The storage connection needs the right to create, copy and
     delete files in that folder.
 
-    The XCom with ``path`` is a dictionary: ``path``, ``verdict``, ``read``, ``nulled``, ``rejected``,
-    ``requests``, ``retries``, ``repaired``, ``passes``, ``seconds``, and ``new``, ``changed``, ``unchanged``,
-    ``deleted`` and ``ahead``, which are None because a file is replaced and not compared. With columns it
-    has ``missing_fields`` (documented ones that no lead has any more) and ``unknown_fields`` too.
+    The XCom with ``path`` is a dictionary: ``path``, ``verdict``, ``scope`` (``full``, or ``changed`` with
+    ``since``), ``since``, ``why_full`` (why everything was read although less was asked for), ``read``,
+    ``nulled``, ``rejected``, ``requests``, ``retries``, ``repaired``, ``passes``, ``seconds``, and ``new``,
+    ``changed``, ``unchanged``, ``deleted`` and ``ahead``, which are None because a file is replaced and not
+    compared. With columns it has ``missing_fields`` (documented ones that no lead has any more) and
+    ``unknown_fields`` too.
 
     :param path: an ``ObjectStoragePath``, its URL or a local path (templated); default None: XCom.
     :param conn_id: Airflow connection of the storage (templated); default: the one in ``path``, if any.
+    :param since: a moment with a time zone, such as ``{{ data_interval_start }}`` (templated): only leads
+        that were created or changed since. Where the list shows that they stand at one end of it, nothing
+        else is read; else everything is, and they are picked out: ``why_full`` says why. Default: all leads.
     :param max_xcom_leads: most leads that are returned as XCom (templated); default 1000, about 1 MB.
     :raises SelaLimitError: more leads than an XCom may carry.
     :raises SelaTargetError: the file cannot be written.
@@ -82,6 +89,7 @@ class SelaLeadsOperator(SelaReadOperator):
         "path": optional(file_path),
         "conn_id": optional(text),
         "max_xcom_leads": whole_number,
+        "since": optional(moment),
     }
     template_fields: Sequence[str] = tuple(readers)
 
@@ -91,6 +99,7 @@ class SelaLeadsOperator(SelaReadOperator):
         path: ObjectStoragePath | str | None = None,
         conn_id: str | None = None,
         max_xcom_leads: int | str = 1000,
+        since: datetime | str | None = None,
         email: str | None = None,
         external_id: str | None = None,
         phone_number: str | None = None,
@@ -117,15 +126,26 @@ class SelaLeadsOperator(SelaReadOperator):
         self.path = path
         self.conn_id = conn_id
         self.max_xcom_leads: Any = max_xcom_leads
-        check_settled(self, "path", "conn_id", "max_xcom_leads")
+        self.since: Any = since
+        check_settled(self, "path", "conn_id", "max_xcom_leads", "since")
+        self._check_since()
 
     def load(self, context: Context) -> list[Lead] | dict[str, Any]:
         """Return the leads, or the result of writing them."""
         return self._to_xcom() if self.path is None else self._to_file(self.path, context)
 
+    def check_together(self) -> None:
+        """See the base."""
+        super().check_together()
+        self._check_since()
+
+    def _check_since(self) -> None:
+        if self.since is not None and self.parts is not None:
+            raise SelaRequestError("parts are of everything: they do not go with since")
+
     def _to_xcom(self) -> list[Lead]:
         bound = _XComBound(self.max_xcom_leads)
-        with self.snapshot(lead_line, bound) as snapshot:
+        with self.snapshot(lead_line, bound, continuation_since(self.since)) as snapshot:
             self.judge_rows(snapshot)
             leads = [json.loads(line) for line in snapshot.spool.lines_by_id()]
         self.log.info(
@@ -140,7 +160,7 @@ class SelaLeadsOperator(SelaReadOperator):
         run, attempt = attempt_of(context)
         with (
             LeadFile(path, conn_id=self.conn_id, run=run, attempt=attempt) as file,
-            self.snapshot(file.encoder) as snapshot,
+            self.snapshot(file.encoder, continuation=continuation_since(self.since)) as snapshot,
         ):
             self._target = file_target(file.url, file.columns)
             result: dict[str, Any] = {}
@@ -150,7 +170,7 @@ class SelaLeadsOperator(SelaReadOperator):
                 stats = snapshot.stats
                 self.judge_rows(snapshot)
                 result.update(path=file.url, verdict=stats.verdict, **load_counts(stats, RowCounts()))
-                result.update(stats.fields() if file.columns else {})
+                result.update(stats.extent() | (stats.fields() if file.columns else {}))
                 told.update((name, value) for name, value in result.items() if value is not None)
                 told.update(proven=snapshot.verdict.proven, started=stats.started.isoformat())
                 return {**told, "run_id": context.get("run_id")}

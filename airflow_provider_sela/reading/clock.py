@@ -27,6 +27,11 @@ class ServerClock:
         """When this object was made."""
         return self._began + timedelta(seconds=self.offset)
 
+    @property
+    def earliest(self) -> datetime | None:
+        """When this object was made, or before; None before an answer told the time."""
+        return None if self._least == float("-inf") else self._began + timedelta(seconds=self._least)
+
     def elapsed(self) -> float:
         """Seconds since then."""
         return time.monotonic() - self._clock

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sela import metrics
@@ -18,11 +19,22 @@ from airflow_provider_sela.http.transport import Transport
 from airflow_provider_sela.metrics import TOLERANCE_SECONDS, ReadStats
 from airflow_provider_sela.privacy import Privacy, Redaction
 from airflow_provider_sela.reading.clock import ServerClock
+from airflow_provider_sela.reading.continuation import Continuation, LeadsMissingError, microseconds_of
 from airflow_provider_sela.reading.fetching import Fetchers
 from airflow_provider_sela.reading.garbage import frozen
 from airflow_provider_sela.reading.progress import Progress
-from airflow_provider_sela.reading.replies import Reply
-from airflow_provider_sela.snapshot import OtherReadingError, Reading, Strength, Verdict, Window, resume
+from airflow_provider_sela.reading.snapshot_job import SnapshotJob
+from airflow_provider_sela.snapshot import (
+    Anchor,
+    OtherReadingError,
+    PartialReading,
+    Reading,
+    Scope,
+    Strength,
+    Verdict,
+    Window,
+    resume,
+)
 from airflow_provider_sela.storage.spool import Encoder, Spool, raw_line
 
 if TYPE_CHECKING:
@@ -31,6 +43,7 @@ if TYPE_CHECKING:
 # A lead that was written within so long before a read may have shown only after it had begun.
 _SETTLED = timedelta(seconds=30)
 _IDS_IN_A_REASON = 5
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class LeadSnapshot:
@@ -41,9 +54,11 @@ class LeadSnapshot:
 
     :ivar spool: the leads on disk.
     :ivar verdict: how far the read is known to be complete; ``str`` of it is the spelling used everywhere.
+    :ivar anchor: what this read leaves to one of what is new; None where that is nothing.
     """
 
     verdict: Verdict
+    anchor: Anchor | None = None
     _stats: ReadStats
 
     def __init__(
@@ -58,6 +73,7 @@ class LeadSnapshot:
         encoder: Encoder = raw_line,
         watch: Callable[[RawLead], object] | None = None,
         parts: Parts | None = None,
+        continuation: Continuation | None = None,
         log: logging.Logger,
     ) -> None:
         self._transport = transport
@@ -71,7 +87,9 @@ class LeadSnapshot:
         self._log = log
         self._parts = parts
         self._page_size = parts.plan.page_size if parts else page_size
-        self._reading = Reading(self._page_size)
+        self._reading: Reading | PartialReading = Reading(self._page_size)
+        self._continuation = continuation
+        self._why_full = continuation.refusal if continuation else ""
         self._run = Run(transport.settings)
 
     def __enter__(self) -> LeadSnapshot:
@@ -100,11 +118,11 @@ class LeadSnapshot:
 
     def _read(self) -> None:
         clock = ServerClock()
-        windows, tick = self._resume()
-        fetchers = Fetchers(self._transport, self._filters, self._run, clock, self._redaction or None)
-        job = _SnapshotJob(self._reading, self.spool)
         with frozen():
-            fetchers.run(job, self._concurrency, Progress(self._log), windows=windows, tick=tick)
+            if not self._read_new(clock):
+                windows, tick = self._resume()
+                self._fetch(clock, windows, tick)
+                self.anchor = self._left(clock, self._reading.anchor)
         verdict = self._reading.verdict
         assert verdict is not None  # noqa: S101 (the fetchers run until there is one)
         self.verdict = verdict
@@ -119,11 +137,60 @@ class LeadSnapshot:
             seconds=clock.elapsed(),
             started=self._parts.plan.started if self._parts else clock.started,
             missing_fields=self._missing_fields(),
+            **self._extent(),
             clock_offset=clock.offset,
         )
         self._count()
         self._log_outcome()
         self._judge()
+
+    def _fetch(self, clock: ServerClock, windows: list[Window], tick: int) -> None:
+        fetchers = Fetchers(self._transport, self._filters, self._run, clock, self._redaction or None)
+        since = None if self._continuation is None else self._continuation.since
+        job = SnapshotJob(self._reading, self.spool, since)
+        fetchers.run(job, self._concurrency, Progress(self._log), windows=windows, tick=tick)
+
+    def _read_new(self, clock: ServerClock) -> bool:
+        """Read only what is new, if that is asked for and comes to a proof."""
+        continuation = self._continuation
+        if continuation is None or continuation.refusal or continuation.scope is Scope.FULL:
+            return self._read_all(self._why_full)
+        self._reading = reading = continuation.reading(self._page_size)
+        self._fetch(clock, [], 0)
+        if reading.refusal:
+            return self._read_all(reading.refusal)
+        try:
+            held = continuation.held_ids(reading)
+        except LeadsMissingError as error:
+            return self._read_all(str(error))
+        self.anchor = self._left(clock, partial(reading.anchor, held))
+        return True
+
+    def _read_all(self, reason: str) -> bool:
+        """Begin with a read of everything, for a reason or because it is asked for."""
+        self._why_full = reason
+        if reason:
+            self._log.info("Sela: everything is read: %s", reason)
+        self._reading, before = Reading(self._page_size), self._run
+        self._run = Run(self._transport.settings)
+        self._run.count(requests=before.requests, retries=before.retries)
+        return False
+
+    def _left(self, clock: ServerClock, anchor: Callable[..., Anchor | None]) -> Anchor | None:
+        """What this read leaves to the next one; nothing where no answer told the time, nor after one in
+        parts, which several clocks have timed."""
+        started = clock.earliest
+        if started is None or self._parts is not None:
+            return None
+        lookback = self._continuation.lookback if self._continuation else timedelta()
+        return anchor(started=microseconds_of(started), lookback=lookback // _MICROSECOND)
+
+    def _extent(self) -> dict[str, Any]:
+        """How much of the list was read, and why no less."""
+        asked = self._continuation
+        if asked is None or asked.scope is Scope.FULL or (self._why_full and asked.since is None):
+            return {"why_full": self._why_full}
+        return {"scope": str(asked.scope), "since": asked.moment, "why_full": self._why_full}
 
     def _missing_fields(self) -> list[str]:
         return [name for name in self.spool.fields.missing if name not in self._excluded]
@@ -136,7 +203,8 @@ class LeadSnapshot:
         self._run.count(requests=parts.requests, retries=parts.retries)
         self._redaction.join(parts.met)
         try:
-            take = _SnapshotJob(self._reading, self.spool).take
+            take = SnapshotJob(self._reading, self.spool).take
+            assert isinstance(self._reading, Reading)  # noqa: S101 (parts are of everything)
             windows, tick = resume(
                 self._reading, parts.planning_replies(), parts.part_replies(), take, until=parts.until
             )
@@ -205,6 +273,7 @@ class LeadSnapshot:
             return
         metrics.count("sela.verdict.refuted", self._transport.settings.conn_id)
         leads = map(RawLead.from_lead, missed)
+        self.anchor = None
         self.spool.add_all([lead.redacted(self._redaction) if self._redaction else lead for lead in leads])
         ids = ", ".join(str(lead["id"]) for lead in missed[:_IDS_IN_A_REASON])
         more = " and others" if len(missed) > _IDS_IN_A_REASON else ""
@@ -223,32 +292,3 @@ def _existed(lead: Lead, before: datetime) -> bool:
     moment = before.timestamp() * 1e6
     times = microseconds(lead.get("created_time")), microseconds(lead.get("modified_time"))
     return all(time is not None and time < moment for time in times)
-
-
-class _SnapshotJob:
-    """A reading until it has its verdict, with the leads on disk."""
-
-    def __init__(self, reading: Reading, spool: Spool) -> None:
-        self._reading = reading
-        self._spool = spool
-
-    @property
-    def over(self) -> bool:
-        return self._reading.verdict is not None
-
-    @property
-    def leads(self) -> int:
-        return len(self._spool)
-
-    @property
-    def expected(self) -> int | None:
-        return self._reading.expected
-
-    def wanted(self) -> list[Window]:
-        return self._reading.wanted()
-
-    def take(self, reply: Reply, started: int, ended: int) -> None:
-        self._spool.add_all(reply.leads)
-        for item in reply.rejects:
-            self._spool.reject(item)
-        self._reading.record(reply.response(started, ended))

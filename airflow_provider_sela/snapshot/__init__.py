@@ -6,6 +6,7 @@ Modules, each importing only from those above it::
     orders          in which order the server sorts: hypotheses and what contradicts them
     plan            which windows to ask for
     coverage        stretches of an order that windows hold, and gaps between them
+    reach           how far from the newest end a read goes that is to find only what is new
     floors          up to which key a list sorted by modified_time stands still
     proof           the argument, put together
     contradictions  leads that testify against an order
@@ -13,28 +14,38 @@ Modules, each importing only from those above it::
     extent          how long the list is: what is counted, and what is shown
     doubts          what no order can mend: caches, copies that lag, pages that leave leads out
     record          all that a read has seen
+    anchor          what a load leaves to the next one, so that it may read only what is new
     attempts        the best proof of each order, by how late a change may show
     closing         from the last of the rest to a proof, or to the reason why there is none
     verdict         the outcome and its spelling
     passes          whole reads, where nothing can be proven
     reading         the dialogue
-    parts           the same dialogue over processes that share no clock
+    descent         where to read from the newest end down
+    partial         the dialogue of a read of what is new
+    parts           the same dialogue as the first over processes that share no clock
 
 No I/O, no clock, no Airflow.
 """
 
+from airflow_provider_sela.snapshot.anchor import Anchor
 from airflow_provider_sela.snapshot.orders import observed_orders
+from airflow_provider_sela.snapshot.partial import PartialReading
 from airflow_provider_sela.snapshot.parts import OtherReadingError, resume, split_into_parts
+from airflow_provider_sela.snapshot.reach import Reach, Scope
 from airflow_provider_sela.snapshot.reading import Reading
 from airflow_provider_sela.snapshot.verdict import Stats, Strength, Verdict
 from airflow_provider_sela.snapshot.windows import Entries, Entry, Response, Window
 
 __all__ = [
+    "Anchor",
     "Entries",
     "Entry",
     "OtherReadingError",
+    "PartialReading",
+    "Reach",
     "Reading",
     "Response",
+    "Scope",
     "Stats",
     "Strength",
     "Verdict",

@@ -14,6 +14,7 @@ from airflow_provider_sela.snapshot.coverage import Gap
 from airflow_provider_sela.snapshot.floors import Floors
 from airflow_provider_sela.snapshot.orders import Order
 from airflow_provider_sela.snapshot.proof import Proof, prove
+from airflow_provider_sela.snapshot.reach import Reach
 from airflow_provider_sela.snapshot.record import Record
 
 LATENESS = tuple(int(seconds * 1_000_000) for seconds in (30, 10, 5, 2, 1, 0.25))
@@ -28,10 +29,12 @@ class Attempts:
 
     :param record: what was read.
     :param lateness: microseconds by which a change may show later than it is dated, greatest first.
+    :param reach: how far from the newest end they are to reach; default: to the other end.
     """
 
-    def __init__(self, record: Record, lateness: Sequence[int]) -> None:
+    def __init__(self, record: Record, lateness: Sequence[int], reach: Reach | None = None) -> None:
         self._record = record
+        self._reach = reach
         self._lateness = lateness
         self._target = min((late for late in lateness if late >= ENOUGH), default=max(lateness))
         self._refuted: dict[Order, int] = {}
@@ -91,7 +94,7 @@ class Attempts:
         record = self._record
         floors = Floors(record.observations, lateness)
         proofs = (
-            prove(variant, record.observations, floors, record.shows_unknown, len(record.known))
+            prove(variant, record.observations, floors, record.shows_unknown, len(record.known), self._reach)
             for variant in record.evidence.variants(order)
         )
         plain = next(proofs)

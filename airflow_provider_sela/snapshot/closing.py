@@ -22,6 +22,7 @@ from airflow_provider_sela.snapshot.attempts import Attempts
 from airflow_provider_sela.snapshot.orders import Order, Position
 from airflow_provider_sela.snapshot.plan import OVERLAP, front, tail
 from airflow_provider_sela.snapshot.proof import Proof, at_an_end, at_oldest_end
+from airflow_provider_sela.snapshot.reach import Reach
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.repair import repairs
 from airflow_provider_sela.snapshot.windows import Window
@@ -42,19 +43,22 @@ class Closing:
     :param record: what was read.
     :param limit: requests after which it gives up.
     :param lateness: microseconds by which a change may show later than it is dated, greatest first.
+    :param reach: how far from the newest end the proof is to reach; default: to the other end.
 
     :ivar proofs: of every order that is left; empty until they are complete.
     :ivar flaw: why it was given up, empty until then.
     :ivar repaired: gaps that were closed.
     """
 
-    def __init__(self, record: Record, *, limit: int, lateness: Sequence[int]) -> None:
+    def __init__(
+        self, record: Record, *, limit: int, lateness: Sequence[int], reach: Reach | None = None
+    ) -> None:
         self.proofs: Sequence[Proof] = ()
         self.flaw = ""
         self.repaired = 0
         self._record = record
         self._limit = limit
-        self._attempts = Attempts(record, lateness)
+        self._attempts = Attempts(record, lateness, reach)
         self._in_hand: Sequence[Proof] = ()
         self._more = _MORE
         self._tries: dict[tuple[Position, Position], int] = {}

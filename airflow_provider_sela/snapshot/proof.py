@@ -30,6 +30,7 @@ from math import inf
 from airflow_provider_sela.snapshot.coverage import Gap, Stretch, gaps, stretch
 from airflow_provider_sela.snapshot.floors import Floors
 from airflow_provider_sela.snapshot.orders import Order
+from airflow_provider_sela.snapshot.reach import Reach
 from airflow_provider_sela.snapshot.windows import Observation
 
 Unknown = Callable[[Observation, int], bool]
@@ -102,7 +103,12 @@ class Proof:
 
 
 def prove(
-    order: Order, observations: Sequence[Observation], floors: Floors, unknown: Unknown, known: int
+    order: Order,
+    observations: Sequence[Observation],
+    floors: Floors,
+    unknown: Unknown,
+    known: int,
+    reach: Reach | None = None,
 ) -> Proof:
     """Evaluate a proof under one order.
 
@@ -111,8 +117,9 @@ def prove(
     :param floors: of the same responses.
     :param unknown: see :data:`Unknown`.
     :param known: distinct ids seen.
+    :param reach: how far from the newest end the proof is to reach; default: to the other end.
     """
-    evaluation = _Evaluation(order, floors, unknown, known)
+    evaluation = _Evaluation(order, floors, unknown, known, reach)
     fronts = (seen for seen in observations if at_newest_end(order, seen))
     closing = max(fronts, key=lambda seen: seen.started, default=None)
     later = [
@@ -134,11 +141,13 @@ class _Evaluation:
     floors: Floors
     unknown: Unknown
     known: int
+    reach: Reach | None
 
     def of(self, used: Sequence[Observation], closing: Observation | None, *, last: bool) -> Proof:
-        length = _length(closing, used)
+        # What the server counts is more than a part of it has.
+        length = 0 if self.reach else _length(closing, used)
         proven = self._stretches(used, closing, newest=True)
-        missing = gaps(proven)
+        missing = [gap for gap in gaps(proven) if self.reach is None or self.reach.needs(self.order, gap)]
         if length > self.known and not missing:
             # More than a page of leads was added since the newest end was read before: they are counted too.
             proven = self._stretches(used, closing, newest=False)

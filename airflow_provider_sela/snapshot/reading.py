@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum, auto
 
+from airflow_provider_sela.snapshot.anchor import Anchor, anchor_of
 from airflow_provider_sela.snapshot.attempts import LATENESS
 from airflow_provider_sela.snapshot.closing import UNSORTED, Closing
 from airflow_provider_sela.snapshot.floors import Floors
@@ -83,6 +84,11 @@ class Reading:
         self._out: set[Window] = set()
 
     @property
+    def over(self) -> bool:
+        """Whether there is a verdict."""
+        return self.verdict is not None
+
+    @property
     def passes(self) -> int:
         """Whole reads so far."""
         return self._passes.made
@@ -103,6 +109,17 @@ class Reading:
         record = self._record
         orders = tuple(str(order) for order in record.evidence.supported())
         return Stats(record.requests, len(record.known), self.repaired, self.passes, orders)
+
+    def anchor(self, *, started: int, lookback: int) -> Anchor | None:
+        """What this read leaves to one of what is new; None unless it is PROVEN.
+
+        :param started: as in :func:`~airflow_provider_sela.snapshot.anchor.anchor_of`.
+        """
+        if self.verdict is None or self.verdict.strength is not Strength.PROVEN:
+            return None
+        record = self._record
+        orders, known = record.evidence.supported(), len(record.known)
+        return anchor_of(record, orders, started=started, lookback=lookback, known=known, full=started)
 
     def wanted(self) -> list[Window]:
         """Windows to request now, in the order in which they are best started; each is named once."""

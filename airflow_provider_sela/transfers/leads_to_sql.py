@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import Context
 
+from airflow_provider_sela.api.moments import duration
 from airflow_provider_sela.api.parameters import (
     OnUnverified,
     Reader,
@@ -17,13 +19,22 @@ from airflow_provider_sela.api.parameters import (
     choice,
     mapped,
     number_or_share,
+    optional,
     settled,
     text,
 )
+from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.lineage import table_target
 from airflow_provider_sela.operators.base import OnSchemaChange, SelaReadOperator, task_run_of
+from airflow_provider_sela.operators.extent import (
+    FULL_EVERY,
+    LOOKBACK,
+    ReadName,
+    check_read,
+    continuation_of,
+)
 from airflow_provider_sela.warehouse.deletes import find_missing
 from airflow_provider_sela.warehouse.failures import scrubbed
 from airflow_provider_sela.warehouse.identifiers import table_name
@@ -55,7 +66,9 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
     ``_sela_rejects`` keeps results that had no usable id, both in the same transaction. All parameters are
     templated.
 
-    The XCom is one flat dict, which is logged as well: ``table``, ``verdict``, ``read``, ``new``,
+    The XCom is one flat dict, which is logged as well: ``table``, ``verdict``, ``scope`` (``full``,
+    ``changed`` or ``new``), ``since`` (from when on, None for all), ``why_full`` (why everything was read
+    although less was asked for, else None), ``read``, ``new``,
     ``changed``, ``unchanged``, ``deleted``, ``ahead`` (leads whose rows are stamped later than now: no change
     reaches them), ``nulled`` (malformed values, whose raw form is in the column ``extra``), ``rejected``,
     ``requests``, ``retries``, ``repaired`` (gaps between pages that were read again), ``passes`` (over the
@@ -68,6 +81,13 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
     :param mode: ``merge`` (default: one row for each lead, only changed ones are touched), ``replace`` (the
         same, and leads that are gone are removed), ``append`` (one row for each lead and load) or
         ``history`` (one row for each version, valid from ``_sela_valid_from`` until ``_sela_valid_to``).
+    :param read: ``full`` (default: all leads), ``changed`` (those that were created or changed since the last
+        load) or ``new`` (those that were created since; changes to older ones come with the next full read).
+        Less than all is read where the last load has proven an order of the list that shows it, and what was
+        read is proven too; else the same task reads everything, and says why.
+    :param lookback: how long a change may take to show: it is read again by the next load. Default: ten
+        minutes.
+    :param full_every: how long a read of everything is good for; None: until one is needed. Default: one day.
     :param create_table: whether missing tables are created (default).
     :param add_columns: whether missing columns are added (default). Columns of your own are left alone.
     :param several_accounts: whether the table is meant for leads of several accounts. Default: no; leads of
@@ -95,6 +115,9 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         "conn_id": text,
         "table": _table,
         "mode": choice(*get_args(ModeName)),
+        "read": choice(*get_args(ReadName)),
+        "lookback": duration,
+        "full_every": optional(duration),
         "create_table": boolean,
         "add_columns": boolean,
         "several_accounts": boolean,
@@ -110,6 +133,9 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         conn_id: str,
         table: str,
         mode: ModeName | str = "merge",
+        read: ReadName | str = "full",
+        lookback: timedelta | str = LOOKBACK,
+        full_every: timedelta | str | None = FULL_EVERY,
         create_table: bool | str = True,
         add_columns: bool | str = True,
         several_accounts: bool | str = False,
@@ -140,6 +166,9 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
             sela_conn_id=sela_conn_id, **kwargs,
         )  # fmt: skip
         self.conn_id, self.table, self.mode = conn_id, table, mode
+        self.read = read
+        self.lookback: Any = lookback
+        self.full_every: Any = full_every
         self.create_table: Any = create_table
         self.add_columns: Any = add_columns
         self.several_accounts: Any = several_accounts
@@ -150,6 +179,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         if not mapped(self):
             self._check_deletes()
             self._check_accounts()
+            self._check_read()
 
     def load(self, context: Context) -> dict[str, Any]:
         """Read, land, and return the counts."""
@@ -161,7 +191,9 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         # A target that does not fit is refused before the first request, not after the last.
         with engine:
             check(engine, mode, **allowed, source=source)
-        with self.snapshot(engine.dialect.encoder()) as snapshot:
+            extent = {"read": self.read, "lookback": self.lookback, "full_every": self.full_every}
+            continuation = continuation_of(engine, mode, source, self._asked, **extent)
+        with self.snapshot(engine.dialect.encoder(), continuation=continuation) as snapshot:
             self._warn_of_doubt(mode, snapshot)
             deleted_ids = self._deleted_ids(engine, mode, snapshot, source)
             load = self._load(context, snapshot, source, deleted_ids)
@@ -173,8 +205,10 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         if self._target is not None:
             self._target = self._target._replace(rows=counts["new"] + counts["changed"])
         seconds = round(time.monotonic() - clock, 3)
-        result = {"table": self.table, **counts, "seconds": seconds, **snapshot.stats.fields()}
-        self.log.info("Sela: landed %s", " ".join(f"{name}={value}" for name, value in result.items()))
+        stats = snapshot.stats
+        result = {"table": self.table, **counts, "seconds": seconds, **stats.extent(), **stats.fields()}
+        told = (f"{name}={value}" for name, value in result.items() if value is not None)
+        self.log.info("Sela: landed %s", " ".join(told))
         if counts["ahead"]:
             self.log.warning(
                 "Sela: %d leads have rows that are stamped later than now, by a clock that was wrong: changes"
@@ -188,6 +222,12 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         super().check_together()
         self._check_deletes()
         self._check_accounts()
+        self._check_read()
+
+    def _check_read(self) -> None:
+        absence = "deletes='mark'" if self.deletes == "mark" else ""
+        absence = absence or ("confirm_missing" if self.confirm_missing is True else "")
+        check_read(self.read, mode=self.mode, absence=absence, full_every=self.full_every, parts=self.parts)
 
     def _check_deletes(self) -> None:
         wanted = "deletes='mark'" if self.deletes == "mark" else "confirm_missing"
@@ -206,8 +246,17 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
                 " account cannot tell what is gone from another"
             )
 
+    @property
+    def _asked(self) -> str:
+        """Stands for filters and privacy options."""
+        from airflow_provider_sela.reading.parts import asked_of
+
+        return "".join(asked_of(self.hook.settings, lead_filters(**self.filters), self.privacy).values())
+
     def _warn_of_doubt(self, mode: Mode, snapshot: LeadSnapshot) -> None:
         doubt = snapshot.stats.doubt
+        if snapshot.stats.scope != "full":
+            return
         if doubt and mode.removes:
             self.log.warning("Sela: no row is removed, even if its lead was not read: %s", doubt)
         elif doubt and self.deletes == "mark":
@@ -242,4 +291,6 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
             reason=snapshot.verdict.reason,
             deleted_ids=deleted_ids,
             max_deletes=self.max_deletes,
+            anchor=snapshot.anchor,
+            asked=self._asked,
         )

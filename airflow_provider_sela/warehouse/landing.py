@@ -11,6 +11,7 @@ from typing import Any
 from airflow_provider_sela.api.leads import content_hash
 from airflow_provider_sela.metrics import RowCounts, load_counts
 from airflow_provider_sela.storage.spool import Spool
+from airflow_provider_sela.warehouse.anchors import anchor_column
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.failures import quoted, scrubbed
 from airflow_provider_sela.warehouse.schema import Schema
@@ -121,6 +122,10 @@ def _loads_row(
         str(mode),
         load.stats.verdict,
         load.reason or None,
+        load.stats.scope,
+        None if load.stats.since is None else timestamp(load.stats.since),
+        load.stats.why_full or None,
+        anchor_column(load),
         *(", ".join(names) or None for names in load.stats.fields().values()),
         timestamp(load.started),
         timestamp(load.stats.now()),

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Field, Kind
 from airflow_provider_sela.metrics import LOAD_COUNTS, TOLERANCE_SECONDS, ReadStats
+from airflow_provider_sela.snapshot import Anchor
 
 HASH = "_sela_hash"
 SYNCED_AT = "_sela_synced_at"
@@ -46,6 +47,7 @@ SHORT = frozenset(
         "accounts",
         "mode",
         "verdict",
+        "scope",
     )
 )
 
@@ -128,6 +130,10 @@ LOADS = Layout(
         Field("mode", Kind.TEXT),
         Field("verdict", Kind.TEXT),
         Field("reason", Kind.TEXT),
+        Field("scope", Kind.TEXT),
+        Field("since", Kind.TIMESTAMP),
+        Field("why_full", Kind.TEXT),
+        Field("anchor", Kind.TEXT),
         Field("missing_fields", Kind.TEXT),
         Field("unknown_fields", Kind.TEXT),
         Field("started", Kind.TIMESTAMP),
@@ -199,6 +205,8 @@ class Load:
     :param deleted_ids: of leads that are confirmed to be deleted at Sela.
     :param max_deletes: most rows that may be removed because their leads were not read, a number or a share;
         None (default): all.
+    :param anchor: what the read leaves to one of what is new; None (default) for nothing.
+    :param asked: stands for the filters and privacy options of the read.
     """
 
     task_run: TaskRun
@@ -207,6 +215,8 @@ class Load:
     reason: str = ""
     deleted_ids: Sequence[int] = field(default=(), repr=False)
     max_deletes: int | float | None = None
+    anchor: Anchor | None = None
+    asked: str = ""
 
     @property
     def run_id(self) -> str:

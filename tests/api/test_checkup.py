@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,25 @@ def test_a_server_that_behaves_gives_no_remark() -> None:
 )
 def test_what_costs_a_proof_or_a_wait_is_remarked(change: dict[str, object], subject: str) -> None:
     assert remarks(replace(GOOD, **change)) == [subject]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("orders", "change", "words"),
+    [
+        (("-modified_time",), {}, "changed or new, where a full load proves that order"),
+        (("-id", "-created_time"), {}, "new, where a full load proves that order"),
+        (("id", "-modified_time"), {}, "full: nothing shows at which end"),
+        ((), {}, "full: nothing shows at which end"),
+        (("-modified_time",), {"honoured": False}, "full: nothing shows at which end"),
+        (("-modified_time",), {"count": 500}, "full: one request brings the whole list"),
+    ],
+)
+def test_what_can_be_read_alone_is_told(orders: tuple[str, ...], change: dict[str, Any], words: str) -> None:
+    seen = replace(GOOD, orders=orders, **change)
+    [told] = [finding.text for finding in findings(seen, 100, {}) if finding.subject == "read"]
+    assert told.startswith(words)
+    read = report("https://api.trysela.com", seen, findings(seen, 100, {}))["read"]
+    assert (read == ["full"]) is words.startswith("full")
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,8 @@ def test_counts_and_verdict_are_facets(reports: Reports) -> None:
     facet = event["run"]["facets"]["sela_read"]
     told = {name: value for name, value in facet.items() if not name.startswith("_")}
     assert told == {
-        "verdict": "PROVEN(id)", "read": 250, "rejected": 0, "nulled": 5, "requests": 7, "retries": 1,
-        "repaired": 0, "passes": 1,
+        "verdict": "PROVEN(id)", "scope": "full", "since": None, "why_full": None, "read": 250,
+        "rejected": 0, "nulled": 5, "requests": 7, "retries": 1, "repaired": 0, "passes": 1,
     }  # fmt: skip
 
 

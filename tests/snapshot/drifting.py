@@ -33,6 +33,7 @@ class Habits:
     :param backdated: share of new leads whose times lie years back.
     :param lower: share of new leads whose id is lower than others, as if handed out long ago.
     :param stamped: all leads carry one ``modified_time`` at first, as after a bulk update.
+    :param reused: share of new leads that get the id of a deleted one.
     :param clocks: by how much the clocks of the machines differ, in microseconds; each write and each answer
         is dated by any of them.
     """
@@ -52,6 +53,7 @@ class Habits:
     backdated: float = 0.0
     lower: float = 0.0
     stamped: bool = False
+    reused: float = 0.0
     clocks: int = 0
 
 
@@ -78,6 +80,8 @@ class DriftingList:
     :param shuffled_ties: whether leads with equal keys come in another order in every answer.
     :param honours_page_size: whether it does.
     :param seed: makes everything repeatable.
+    :ivar added: when each lead was added that was not there at first.
+    :ivar shown: when each lead that was written to showed its last change.
     :ivar changes: the later values of each lead's ``modified_time``.
     """
 
@@ -99,6 +103,8 @@ class DriftingList:
         self.requests = 0
         self.deleted: set[int] = set()
         self.changes: dict[int, list[int]] = {}
+        self.added: dict[int, int] = {}
+        self.shown: dict[int, int] = {}
         self._shuffled_ties = shuffled_ties
         self._honours_page_size = honours_page_size
         self._random = random.Random(seed)  # noqa: S311
@@ -124,6 +130,15 @@ class DriftingList:
     def stable(self) -> set[int]:
         """Ids of the leads that have existed since the beginning."""
         return self._first - self.deleted
+
+    def rows(self) -> list[Row]:
+        """The leads at this moment, in list order."""
+        return list(self._rows)
+
+    def sort_by(self, order: str) -> None:
+        """Sort in another order from now on."""
+        self.order, self._key = order, sort_key(order)
+        self._rows.sort(key=self._key)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -151,7 +166,9 @@ class DriftingList:
             case "update" if self._rows:
                 self._update()
             case "comeback" if self._left:
-                insort(self._rows, self._left.pop(0), key=self._key)
+                row = self._left.pop(0)
+                self.shown[row.id] = self.now
+                insort(self._rows, row, key=self._key)
 
     def _counted(self) -> int:
         """What the server says is the length of the list."""
@@ -217,6 +234,9 @@ class DriftingList:
             # Ids are handed out by fives, so that those between are free.
             step = 5 * self._random.randrange(1, len(self._rows) + 2)
             row = row._replace(id=row.id - step + self._random.randrange(1, 5))
+        if self.habits.reused and self._random.random() < self.habits.reused and self._left:
+            row = row._replace(id=self._left.pop(0).id)
+        self.added[row.id] = self.shown[row.id] = self.now
         insort(self._rows, row, key=self._key)
 
     def _delete(self) -> None:
@@ -231,6 +251,7 @@ class DriftingList:
         row = self._rows.pop(self._random.randrange(len(self._rows)))
         row = row._replace(modified=self._stamp(), status=self._random.choice(STATUSES))
         self.changes.setdefault(row.id, []).append(row.modified)
+        self.shown[row.id] = self.now
         if self.order == "heap, updates to the end":
             row = row._replace(place=self._next_id + self.now / START)
         elif self.order == "heap, updates anywhere":

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_sela.api.leads import lead_row
 from airflow_provider_sela.metrics import ReadStats
+from airflow_provider_sela.snapshot import Anchor
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.testing import sample_lead
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
@@ -48,6 +49,8 @@ def load_leads(
     max_deletes: float | None = None,
     conn_id: str = "warehouse",
     engine: Engine | None = None,
+    anchor: Anchor | None = None,
+    asked: str = "",
     **options: Any,
 ) -> dict[str, Any]:
     """Spool leads and land them, as the operator does; each load starts later than the one before."""
@@ -65,6 +68,8 @@ def load_leads(
                 source=source,
                 deleted_ids=deleted_ids,
                 max_deletes=max_deletes,
+                anchor=anchor,
+                asked=asked,
             )
             return land(engine, spool, read, mode, **options)
 

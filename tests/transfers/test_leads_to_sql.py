@@ -33,7 +33,7 @@ def test_leads_land_and_the_counts_are_the_result(
     assert result == {
         "table": "leads", "verdict": "PROVEN(id)", "read": 250, "new": 250, "changed": 0, "unchanged": 0,
         "deleted": 0, "ahead": 0, "nulled": 5, "rejected": 0, "retries": 0, "repaired": 0, "passes": 1,
-        "missing_fields": [], "unknown_fields": [],
+        "scope": "full", "since": None, "why_full": None, "missing_fields": [], "unknown_fields": [],
     }  # fmt: skip
     assert [row["id"] for row in warehouse.table()] == list(api.leads)
     json.dumps(result)

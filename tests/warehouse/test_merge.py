@@ -94,6 +94,7 @@ def test_the_books_are_kept_beside_the_rows(database: Database) -> None:
         "run_id": "scheduled__1", "dag_id": None, "task_id": None, "map_index": -1,
         "origin": None, "account": None, "accounts": None,
         "mode": "merge", "verdict": "ATOMIC", "reason": None,
+        "scope": "full", "since": None, "why_full": None, "anchor": None,
         "missing_fields": None, "unknown_fields": None,
         "started": moment(2), "read": 5, "new": 5, "changed": 0, "unchanged": 0, "deleted": 0, "ahead": 0,
         "nulled": 0, "rejected": 0, "requests": 3, "retries": 1, "repaired": 0, "passes": 1,

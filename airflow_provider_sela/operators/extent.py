@@ -1,0 +1,71 @@
+"""How much of the list a load reads: the parameters, and from where it may go on."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_sela.exceptions import SelaRequestError
+from airflow_provider_sela.warehouse.anchors import find_anchor, held_ids
+from airflow_provider_sela.warehouse.failures import quoted, scrubbed
+
+if TYPE_CHECKING:
+    from airflow_provider_sela.reading.continuation import Continuation
+    from airflow_provider_sela.snapshot import Anchor
+    from airflow_provider_sela.warehouse.engine import Engine
+    from airflow_provider_sela.warehouse.tables import Mode, Source
+
+ReadName = Literal["full", "changed", "new"]
+LOOKBACK = timedelta(minutes=10)
+FULL_EVERY = timedelta(days=1)
+
+
+def check_read(read: Any, *, mode: str, absence: str, full_every: Any, parts: Any) -> None:
+    """Refuse what a read of what is new does not go with.
+
+    :param absence: the parameter by which what was not read is asked for; empty where there is none.
+    :raises SelaRequestError: the message names the parameter.
+    """
+    if read not in ("changed", "new"):
+        return
+    if mode in ("replace", "append"):
+        raise SelaRequestError(
+            f"read={read!r} goes with the modes merge and history, not with {mode}: what was not read would"
+            " be taken for gone, or would be missing. Set read='full'"
+        )
+    if absence and full_every is None:
+        raise SelaRequestError(
+            f"{absence} needs reads of everything, and read={read!r} with full_every=None makes none while"
+            " nothing forces it: give full_every a time"
+        )
+    if parts is not None:
+        raise SelaRequestError(f"parts are of everything: they do not go with read={read!r}")
+
+
+def continuation_of(
+    engine: Engine,
+    mode: Mode,
+    source: Source,
+    asked: str,
+    *,
+    read: str,
+    lookback: timedelta,
+    full_every: timedelta | None,
+) -> Continuation:
+    """From where a load goes on.
+
+    :param engine: connected engine.
+    :param asked: stands for the filters and privacy options.
+    """
+    from airflow_provider_sela.reading.continuation import going_on
+
+    def held(ids: Set[int]) -> tuple[Set[int], int]:
+        with engine:
+            return scrubbed(lambda: held_ids(engine, mode, ids))
+
+    def find() -> tuple[Anchor | None, str]:
+        return find_anchor(engine, source, asked)
+
+    found = (None, "") if read == "full" else quoted(find, "the earlier loads cannot be read")
+    return going_on(read, *found, lookback=lookback, full_every=full_every, held=held)
