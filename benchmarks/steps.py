@@ -16,7 +16,8 @@ from typing import Any
 from airflow_provider_sela.api.leads import content_hash, content_json, digest
 from airflow_provider_sela.api.raw import RawLead, RawLeads, raw_page
 from airflow_provider_sela.reading.replies import Reply
-from airflow_provider_sela.snapshot import Reading, Window
+from airflow_provider_sela.snapshot.reading import Reading
+from airflow_provider_sela.snapshot.windows import Window
 from airflow_provider_sela.storage.spool import Line, Spool
 from airflow_provider_sela.testing import sample_leads
 from airflow_provider_sela.warehouse.postgres import PostgresDialect

@@ -199,6 +199,13 @@ def test_every_folder_says_what_belongs_in_it() -> None:
             assert ast.get_docstring(ast.parse(path.read_text())), path
 
 
+@pytest.mark.parametrize("layer", [name for name in places() if (ROOT / name).is_dir()])
+def test_a_layers_folder_does_nothing_but_say_so(layer: str) -> None:
+    """A package that imports its own modules is a circle: threads of the triggerer that import several of
+    them at once would find it half made."""
+    assert len(ast.parse((ROOT / layer / "__init__.py").read_text()).body) == 1
+
+
 @pytest.mark.parametrize("module", SOURCES)
 def test_no_module_is_longer_than_300_lines(module: str) -> None:
     assert len(SOURCES[module].splitlines()) <= 300

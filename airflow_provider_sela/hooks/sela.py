@@ -277,7 +277,7 @@ def continuation_since(since: datetime | str | None) -> Continuation | None:
     :raises SelaRequestError: it is no moment, or has no time zone.
     """
     from airflow_provider_sela.reading.continuation import Continuation
-    from airflow_provider_sela.snapshot import Scope
+    from airflow_provider_sela.snapshot.reach import Scope
 
     return None if since is None else Continuation(Scope.CHANGED, since=moment("since", since))
 

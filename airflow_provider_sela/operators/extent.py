@@ -12,7 +12,7 @@ from airflow_provider_sela.warehouse.failures import quoted, scrubbed
 
 if TYPE_CHECKING:
     from airflow_provider_sela.reading.continuation import Continuation
-    from airflow_provider_sela.snapshot import Anchor
+    from airflow_provider_sela.snapshot.anchor import Anchor
     from airflow_provider_sela.warehouse.engine import Engine
     from airflow_provider_sela.warehouse.tables import Mode, Source
 

@@ -11,9 +11,9 @@ from airflow_provider_sela.api.leads import Lead, has_external_id
 from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.exceptions import SelaPageGoneError, SelaRateLimitError
 from airflow_provider_sela.http.transport import Transport
-from airflow_provider_sela.snapshot import Entry, Response, Window, observed_orders
 from airflow_provider_sela.snapshot.doubts import outdated
-from airflow_provider_sela.snapshot.windows import Observation
+from airflow_provider_sela.snapshot.orders import observed_orders
+from airflow_provider_sela.snapshot.windows import Entry, Observation, Response, Window
 
 #: Answers that are wanted. A throttle is seen only by whoever sends more than it lets through.
 REQUESTS = 6

@@ -7,7 +7,9 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from airflow_provider_sela.snapshot import Anchor, PartialReading, Reach, Scope
+from airflow_provider_sela.snapshot.anchor import Anchor
+from airflow_provider_sela.snapshot.partial import PartialReading
+from airflow_provider_sela.snapshot.reach import Reach, Scope
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

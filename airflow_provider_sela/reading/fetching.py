@@ -17,7 +17,7 @@ from airflow_provider_sela.privacy import Redact
 from airflow_provider_sela.reading.clock import ServerClock
 from airflow_provider_sela.reading.progress import Progress
 from airflow_provider_sela.reading.replies import Reply
-from airflow_provider_sela.snapshot import Window
+from airflow_provider_sela.snapshot.windows import Window
 
 
 class Job(Protocol):
@@ -39,7 +39,7 @@ class Job(Protocol):
         """Windows to read now, each named once; none while others are out."""
 
     def take(self, reply: Reply, started: int, ended: int) -> None:
-        """Take a reply; ticks as in :class:`~airflow_provider_sela.snapshot.Response`."""
+        """Take a reply; ticks as in :class:`~airflow_provider_sela.snapshot.windows.Response`."""
 
 
 class Fetchers:

@@ -24,17 +24,13 @@ from airflow_provider_sela.reading.fetching import Fetchers
 from airflow_provider_sela.reading.garbage import frozen
 from airflow_provider_sela.reading.progress import Progress
 from airflow_provider_sela.reading.snapshot_job import SnapshotJob
-from airflow_provider_sela.snapshot import (
-    Anchor,
-    OtherReadingError,
-    PartialReading,
-    Reading,
-    Scope,
-    Strength,
-    Verdict,
-    Window,
-    resume,
-)
+from airflow_provider_sela.snapshot.anchor import Anchor
+from airflow_provider_sela.snapshot.partial import PartialReading
+from airflow_provider_sela.snapshot.parts import OtherReadingError, resume
+from airflow_provider_sela.snapshot.reach import Scope
+from airflow_provider_sela.snapshot.reading import Reading
+from airflow_provider_sela.snapshot.verdict import Strength, Verdict
+from airflow_provider_sela.snapshot.windows import Window
 from airflow_provider_sela.storage.spool import Encoder, Spool, raw_line
 
 if TYPE_CHECKING:

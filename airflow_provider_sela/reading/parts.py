@@ -22,7 +22,7 @@ from airflow_provider_sela.exceptions import SelaError, SelaRequestError
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.settings import Settings
-from airflow_provider_sela.snapshot import Window
+from airflow_provider_sela.snapshot.windows import Window
 from airflow_provider_sela.storage.shared_folder import LostError, SharedFolder
 
 PLAN = "plan"

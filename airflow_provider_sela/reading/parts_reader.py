@@ -20,7 +20,9 @@ from airflow_provider_sela.reading.fetching import Fetchers
 from airflow_provider_sela.reading.parts import PLAN, Part, Plan, asked_of, part_name, plan_in, refuse_others
 from airflow_provider_sela.reading.progress import Progress
 from airflow_provider_sela.reading.replies import Reply
-from airflow_provider_sela.snapshot import Reading, Window, split_into_parts
+from airflow_provider_sela.snapshot.parts import split_into_parts
+from airflow_provider_sela.snapshot.reading import Reading
+from airflow_provider_sela.snapshot.windows import Window
 from airflow_provider_sela.storage.publishing import Publication
 from airflow_provider_sela.storage.shared_folder import CompressedLines, LostError, SharedFolder
 

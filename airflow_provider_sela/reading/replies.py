@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.api.raw import RawLead, RawLeads
 from airflow_provider_sela.privacy import Redact
-from airflow_provider_sela.snapshot import Entries, Response, Window
+from airflow_provider_sela.snapshot.windows import Entries, Response, Window
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Reply:
         )
 
     def response(self, started: int, ended: int) -> Response:
-        """What the dialogue takes; ticks as in :class:`~airflow_provider_sela.snapshot.Response`."""
+        """What the dialogue takes; ticks as in :class:`~airflow_provider_sela.snapshot.windows.Response`."""
         entries = Entries(self.leads.ids, self.leads.created, self.leads.modified)
         return Response(
             self.window, entries, self.count, self.has_next, self.date, started, ended,

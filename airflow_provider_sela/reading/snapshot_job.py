@@ -8,7 +8,9 @@ from datetime import datetime
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.reading.continuation import microseconds_of
 from airflow_provider_sela.reading.replies import Reply
-from airflow_provider_sela.snapshot import PartialReading, Reading, Window
+from airflow_provider_sela.snapshot.partial import PartialReading
+from airflow_provider_sela.snapshot.reading import Reading
+from airflow_provider_sela.snapshot.windows import Window
 from airflow_provider_sela.storage.spool import Spool
 
 

@@ -26,31 +26,3 @@ Modules, each importing only from those above it::
 
 No I/O, no clock, no Airflow.
 """
-
-from airflow_provider_sela.snapshot.anchor import Anchor
-from airflow_provider_sela.snapshot.orders import observed_orders
-from airflow_provider_sela.snapshot.partial import PartialReading
-from airflow_provider_sela.snapshot.parts import OtherReadingError, resume, split_into_parts
-from airflow_provider_sela.snapshot.reach import Reach, Scope
-from airflow_provider_sela.snapshot.reading import Reading
-from airflow_provider_sela.snapshot.verdict import Stats, Strength, Verdict
-from airflow_provider_sela.snapshot.windows import Entries, Entry, Response, Window
-
-__all__ = [
-    "Anchor",
-    "Entries",
-    "Entry",
-    "OtherReadingError",
-    "PartialReading",
-    "Reach",
-    "Reading",
-    "Response",
-    "Scope",
-    "Stats",
-    "Strength",
-    "Verdict",
-    "Window",
-    "observed_orders",
-    "resume",
-    "split_into_parts",
-]  # fmt: skip

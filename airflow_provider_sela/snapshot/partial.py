@@ -68,7 +68,7 @@ class PartialReading:
     :param reach: down to where.
     :param anchor: what the last load left; None where there was none, so that only this read tells how the
         list is sorted.
-    :param lateness: as of :class:`~airflow_provider_sela.snapshot.Reading`.
+    :param lateness: as of :class:`~airflow_provider_sela.snapshot.reading.Reading`.
 
     :ivar verdict: PROVEN, or None while windows are wanted or out, or everything is to be read.
     :ivar refusal: why everything is to be read; empty while that is not so.

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers import base
 from airflow.triggers.base import TriggerEvent
 
-# Here, because threads that import a package and its modules at once can find it half made.
-import airflow_provider_sela.snapshot  # noqa: F401
 from airflow_provider_sela.api.parameters import boolean, seconds, text
 from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.triggers.jitter import jittered

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-# Here, because threads that import a package and its modules at once can find it half made.
-import airflow_provider_sela.snapshot  # noqa: F401
 from airflow_provider_sela.api.parameters import some_texts
 from airflow_provider_sela.exceptions import SelaError
 from airflow_provider_sela.triggers.failure_limit import FailureLimit

@@ -8,7 +8,7 @@ from collections.abc import Set
 from dataclasses import asdict
 from itertools import islice
 
-from airflow_provider_sela.snapshot import Anchor
+from airflow_provider_sela.snapshot.anchor import Anchor
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.identifiers import beside
 from airflow_provider_sela.warehouse.tables import LOADS_TABLE, Load, Mode, Source

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Field, Kind
 from airflow_provider_sela.metrics import LOAD_COUNTS, TOLERANCE_SECONDS, ReadStats
-from airflow_provider_sela.snapshot import Anchor
+from airflow_provider_sela.snapshot.anchor import Anchor
 
 HASH = "_sela_hash"
 SYNCED_AT = "_sela_synced_at"

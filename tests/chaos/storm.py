@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from airflow_provider_sela.snapshot import Entry
+from airflow_provider_sela.snapshot.windows import Entry
 from airflow_provider_sela.testing import Request, Response, drf
 from airflow_provider_sela.testing.wire import Send
 from tests.snapshot.drifting import DriftingList, Habits

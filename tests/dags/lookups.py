@@ -96,10 +96,10 @@ def main() -> None:
 
     initdb()
     with SelaApi(leads=[{**sample_lead(7), "external_id": "wanted"}]) as api, create_session() as session:
-        database = str(Path(os.environ["AIRFLOW_HOME"], "target.db"))
+        database = str(Path(os.environ["AIRFLOW_HOME"], "target.duckdb"))
         session.add(Connection("sela_default", "sela", host=api.url, password=api.token))
         session.add(Connection("salt", "generic", password="sixteen characters, and more"))
-        session.add(Connection("target", "sqlite", host=database))
+        session.add(Connection("target", "duckdb", host=database))
         session.commit()
         run = dag.test()
         found = {

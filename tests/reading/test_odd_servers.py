@@ -9,7 +9,8 @@ import pytest
 
 from airflow_provider_sela.exceptions import SelaIncompleteError, SelaPermissionError
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.snapshot import Strength, Verdict, doubts
+from airflow_provider_sela.snapshot import doubts
+from airflow_provider_sela.snapshot.verdict import Strength, Verdict
 from airflow_provider_sela.testing import Request, Response, drf
 from tests.snapshot.drifting import DriftingList, Habits
 from tests.snapshot.rows import SECOND

@@ -8,7 +8,7 @@ from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.reading.replies import Reply
-from airflow_provider_sela.snapshot import Entry, Window
+from airflow_provider_sela.snapshot.windows import Entry, Window
 
 SALT = "a salt of sixteen or more"
 LEAD: Any = {

@@ -6,17 +6,12 @@ import random
 from dataclasses import dataclass, field
 from itertools import count
 
-from airflow_provider_sela.snapshot import (
-    Anchor,
-    Entry,
-    PartialReading,
-    Reach,
-    Reading,
-    Response,
-    Scope,
-    Window,
-)
+from airflow_provider_sela.snapshot.anchor import Anchor
 from airflow_provider_sela.snapshot.attempts import LATENESS
+from airflow_provider_sela.snapshot.partial import PartialReading
+from airflow_provider_sela.snapshot.reach import Reach, Scope
+from airflow_provider_sela.snapshot.reading import Reading
+from airflow_provider_sela.snapshot.windows import Entry, Response, Window
 from tests.snapshot.drifting import Answer, DriftingList
 from tests.snapshot.rows import SECOND, Row
 

@@ -10,7 +10,7 @@ import random
 from bisect import insort
 from dataclasses import dataclass, replace
 
-from airflow_provider_sela.snapshot import Entry, Window
+from airflow_provider_sela.snapshot.windows import Entry, Window
 from tests.snapshot.rows import QUEUES, SECOND, START, STATUSES, Row, sort_key
 
 

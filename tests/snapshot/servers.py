@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from airflow_provider_sela.snapshot import Window
+from airflow_provider_sela.snapshot.windows import Window
 from tests.snapshot.drifting import Answer, DriftingList, Habits
 from tests.snapshot.rows import HONEST, QUEUES, SECOND, START, STATUSES, Row
 

@@ -10,8 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
-from airflow_provider_sela.snapshot import Reading, Response, Stats, Verdict, Window, resume, split_into_parts
 from airflow_provider_sela.snapshot.attempts import LATENESS
+from airflow_provider_sela.snapshot.parts import resume, split_into_parts
+from airflow_provider_sela.snapshot.reading import Reading
+from airflow_provider_sela.snapshot.verdict import Stats, Verdict
+from airflow_provider_sela.snapshot.windows import Response, Window
 from tests.snapshot.drifting import DriftingList
 from tests.snapshot.rows import SECOND
 from tests.snapshot.servers import SERVERS

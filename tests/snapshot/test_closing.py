@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_sela.snapshot import Entry, Reading, Response, Strength, Window
 from airflow_provider_sela.snapshot.closing import Closing
+from airflow_provider_sela.snapshot.reading import Reading
 from airflow_provider_sela.snapshot.record import Record
+from airflow_provider_sela.snapshot.verdict import Strength
+from airflow_provider_sela.snapshot.windows import Entry, Response, Window
 from tests.snapshot.drifting import DriftingList, Habits
 from tests.snapshot.rows import HONEST
 

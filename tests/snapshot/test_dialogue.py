@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_sela.snapshot import Entry, Reading, Response, Verdict, Window, observed_orders
 from airflow_provider_sela.snapshot.closing import Closing
-from airflow_provider_sela.snapshot.orders import Evidence
+from airflow_provider_sela.snapshot.orders import Evidence, observed_orders
 from airflow_provider_sela.snapshot.plan import OVERLAP
+from airflow_provider_sela.snapshot.reading import Reading
 from airflow_provider_sela.snapshot.record import Record
-from airflow_provider_sela.snapshot.verdict import Strength
+from airflow_provider_sela.snapshot.verdict import Strength, Verdict
+from airflow_provider_sela.snapshot.windows import Entry, Response, Window
 from tests.snapshot.drifting import Answer, DriftingList, Habits
 from tests.snapshot.rows import HONEST, LIARS
 from tests.snapshot.simulation import read

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sela.snapshot import Entry, Reading, Response, Strength, Window, doubts
+from airflow_provider_sela.snapshot import doubts
 from airflow_provider_sela.snapshot.doubts import leaves_out, outdated
 from airflow_provider_sela.snapshot.extent import Extent
+from airflow_provider_sela.snapshot.reading import Reading
 from airflow_provider_sela.snapshot.record import Record
-from airflow_provider_sela.snapshot.windows import Observation
+from airflow_provider_sela.snapshot.verdict import Strength
+from airflow_provider_sela.snapshot.windows import Entry, Observation, Response, Window
 from tests.snapshot.rows import SECOND
 
 NOON = 1_750_000_000 * SECOND

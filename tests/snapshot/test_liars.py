@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_sela.snapshot import Strength
+from airflow_provider_sela.snapshot.verdict import Strength
 from tests.snapshot.drifting import DriftingList, Habits
 from tests.snapshot.rows import HONEST, SECOND
 from tests.snapshot.simulation import read

@@ -14,19 +14,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sela.snapshot import (
-    Anchor,
-    Entry,
-    PartialReading,
-    Reach,
-    Response,
-    Scope,
-    Window,
-    partial,
-)
-from airflow_provider_sela.snapshot.anchor import anchor_of, named_orders
+from airflow_provider_sela.snapshot import partial
+from airflow_provider_sela.snapshot.anchor import Anchor, anchor_of, named_orders
 from airflow_provider_sela.snapshot.doubts import CACHED
+from airflow_provider_sela.snapshot.partial import PartialReading
+from airflow_provider_sela.snapshot.reach import Reach, Scope
 from airflow_provider_sela.snapshot.record import Record
+from airflow_provider_sela.snapshot.windows import Entry, Response, Window
 from tests.snapshot.continuing import MINUTE, Loads, response_of
 from tests.snapshot.drifting import DriftingList, Habits
 from tests.snapshot.rows import HONEST, LIARS, SECOND, START

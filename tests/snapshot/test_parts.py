@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_sela.snapshot import (
-    Entry,
-    OtherReadingError,
-    Reading,
-    Response,
-    Window,
-    resume,
-    split_into_parts,
-)
+from airflow_provider_sela.snapshot.parts import OtherReadingError, resume, split_into_parts
+from airflow_provider_sela.snapshot.reading import Reading
+from airflow_provider_sela.snapshot.windows import Entry, Response, Window
 
 WINDOWS = [Window(number, 100) for number in range(1, 11)]
 

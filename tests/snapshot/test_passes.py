@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from airflow_provider_sela.snapshot import Entry, Reading, Response, Verdict, Window
 from airflow_provider_sela.snapshot.passes import Pass
-from airflow_provider_sela.snapshot.windows import Observation
+from airflow_provider_sela.snapshot.reading import Reading
+from airflow_provider_sela.snapshot.verdict import Verdict
+from airflow_provider_sela.snapshot.windows import Entry, Observation, Response, Window
 
 SECOND = 1_000_000
 NOON = 1_750_000_000 * SECOND

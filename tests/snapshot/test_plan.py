@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_sela.snapshot import Window
 from airflow_provider_sela.snapshot.plan import around, cover, tail
+from airflow_provider_sela.snapshot.windows import Window
 
 
 @given(

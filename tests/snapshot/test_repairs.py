@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from airflow_provider_sela.snapshot import Entry, Response, Window
 from airflow_provider_sela.snapshot.closing import Closing
 from airflow_provider_sela.snapshot.floors import Floors
 from airflow_provider_sela.snapshot.orders import Order
 from airflow_provider_sela.snapshot.proof import prove
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.repair import repairs
+from airflow_provider_sela.snapshot.windows import Entry, Response, Window
 
 
 def _read(record: Record, windows: Iterable[Window], show: Callable[[int], range], count: int) -> None:

@@ -10,7 +10,8 @@ from statistics import median
 
 import pytest
 
-from airflow_provider_sela.snapshot import Strength, doubts
+from airflow_provider_sela.snapshot import doubts
+from airflow_provider_sela.snapshot.verdict import Strength
 from tests.snapshot.drifting import DriftingList, Habits
 from tests.snapshot.rows import SECOND
 from tests.snapshot.servers import SERVERS

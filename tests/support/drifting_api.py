@@ -7,7 +7,7 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_sela.snapshot import Entry, Window
+from airflow_provider_sela.snapshot.windows import Entry, Window
 from airflow_provider_sela.testing import Request, Response, SelaApi, drf, sample_lead
 from tests.snapshot.drifting import DriftingList
 from tests.snapshot.rows import SECOND

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_sela.api.leads import lead_row
 from airflow_provider_sela.metrics import ReadStats
-from airflow_provider_sela.snapshot import Anchor
+from airflow_provider_sela.snapshot.anchor import Anchor
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.testing import sample_lead
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator

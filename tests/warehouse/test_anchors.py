@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_sela.snapshot import Anchor
+from airflow_provider_sela.snapshot.anchor import Anchor
 from airflow_provider_sela.testing import sample_leads
 from airflow_provider_sela.warehouse.anchors import (
     NO_LOAD,
