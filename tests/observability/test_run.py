@@ -66,9 +66,11 @@ def test_counts_and_verdict_are_facets(reports: Reports) -> None:
     assert written["outputFacets"]["outputStatistics"]["rowCount"] == 250
     facet = event["run"]["facets"]["sela_read"]
     told = {name: value for name, value in facet.items() if not name.startswith("_")}
+    # Answers come in any order, and the last ones of a read depend on it.
+    assert told.pop("requests") in (6, 7)
     assert told == {
         "verdict": "PROVEN(id)", "scope": "full", "read": 250,
-        "rejected": 0, "nulled": 5, "requests": 6, "retries": 1, "repaired": 0, "passes": 1,
+        "rejected": 0, "nulled": 5, "retries": 1, "repaired": 0, "passes": 1,
     }  # fmt: skip
 
 
