@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import random
-import tracemalloc
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.api.walk import SeenIds, Walk
 from airflow_provider_sela.exceptions import SelaPageGoneError, SelaResponseError
+from tests.support.memory import traced
 
 
 def page(count: int, following: int | None, *ids: int, rejects: int = 0) -> Page[Lead]:
@@ -152,13 +152,14 @@ def test_a_hundred_thousand_neighbouring_ids_take_less_than_half_a_byte_each(shu
     keys = list(range(28_000, 128_000))
     if shuffled:
         random.Random(0).shuffle(keys)  # noqa: S311 (not for secrets)
-    tracemalloc.start()
-    seen = SeenIds()
-    for key in keys:
-        seen.add(key)
-    size, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert size < 50_000 + 20_000
+
+    def seen() -> SeenIds:
+        ids_seen = SeenIds()
+        for key in keys:
+            ids_seen.add(key)
+        return ids_seen
+
+    assert traced(seen).held < 50_000 + 20_000
 
 
 def test_the_walk_keeps_no_lead() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +20,7 @@ from airflow_provider_sela.exceptions import (
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.testing import SelaApi, drf
 from tests.support.faults import FaultServer, Received, Wire, http, page_body, pages, reply
+from tests.support.memory import traced
 
 HookTo = Callable[..., SelaHook]
 
@@ -186,12 +186,11 @@ def memory_of_a_walk(hook_to: HookTo, leads: int) -> int:
         stream = hook_to(server).iter_leads()
         for _ in range(page_size + 1):
             next(stream)
-        tracemalloc.start()
-        count = sum(1 for _ in stream)
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-    assert count == leads - page_size - 1
-    return peak
+
+        def rest() -> None:
+            assert sum(1 for _ in stream) == leads - page_size - 1
+
+        return traced(rest).peak
 
 
 def test_memory_does_not_grow_with_the_length_of_the_list(hook_to: HookTo) -> None:

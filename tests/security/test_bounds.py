@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 import zlib
 from functools import cache
 
@@ -12,6 +11,7 @@ from airflow_provider_sela.exceptions import SelaResponseError
 from airflow_provider_sela.http.exchange import MAX_BODY_BYTES
 from tests.http.transports import Read
 from tests.support.faults import FaultServer, reply
+from tests.support.memory import traced
 
 #: A block as it arrives, unpacked, and the body so far, once as it grows and once as it is copied.
 _MOST = 2 * MAX_BODY_BYTES + (80 << 20)
@@ -31,13 +31,12 @@ def test_a_bomb_is_refused_within_bounded_memory(layers: int, read: Read) -> Non
         body, encoding = zlib.compress(body, wbits=31), "gzip, gzip"
     words = "larger than 64 MB" if layers == 1 else "packed otherwise"
     with FaultServer(reply(200, body, Content_Encoding=encoding)) as server:
-        tracemalloc.start()
-        try:
+
+        def refused() -> None:
             with pytest.raises(SelaResponseError, match=words):
                 read(server, max_attempts=1, timeout=60)
-            peak = tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
+
+        peak = traced(refused).peak
     assert peak < (_MOST if layers == 1 else 8 << 20)
 
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,18 +15,18 @@ import pytest
 from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.storage.spool import Spool
 from tests.support import disks
+from tests.support.memory import traced
 from tests.support.spooling import T1, T2, add, lead
 
 
 def test_the_index_takes_about_300_bytes_for_a_lead() -> None:
     with Spool() as spool:
-        tracemalloc.start()
-        before, _ = tracemalloc.get_traced_memory()
-        for key in range(5_000):
-            add(spool, lead(10**6 + key, T1, metadata="x" * 1000))
-        after, _ = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-    assert (after - before) / 5_000 < 400
+
+        def keep() -> None:
+            for key in range(5_000):
+                add(spool, lead(10**6 + key, T1, metadata="x" * 1000))
+
+        assert traced(keep).held / 5_000 < 400
 
 
 def test_a_spool_leaves_no_file_even_while_it_is_open(tmp_path: Path) -> None:
