@@ -44,7 +44,7 @@ class ReadStats:
     :param passes: whole passes over the list, 1 where one was enough.
     :param seconds: duration, in the task that ended it.
     :param started: when the first request was about to be sent, in whichever task, by the server's clock: it
-        is the one that all workers share.
+        is the one that all workers share. A read gives a ``pendulum.DateTime``.
     :param missing_fields: documented fields that no lead has any more, but for those that are excluded.
     :param unknown_fields: fields that came and are not documented.
     :param scope: which leads were read: ``full`` for all, ``changed`` or ``new``.

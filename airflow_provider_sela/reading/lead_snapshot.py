@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pendulum
+
 from airflow_provider_sela import metrics
 from airflow_provider_sela.api.leads import Lead, microseconds
 from airflow_provider_sela.api.parameters import unverified_choice
@@ -131,7 +133,7 @@ class LeadSnapshot:
             repaired=self._reading.repaired,
             passes=self._reading.passes,
             seconds=clock.elapsed(),
-            started=self._parts.plan.started if self._parts else clock.started,
+            started=pendulum.instance(self._parts.plan.started if self._parts else clock.started),
             missing_fields=self._missing_fields(),
             **self._extent(),
             clock_offset=clock.offset,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -98,8 +98,9 @@ class SQLAlchemyDialect(Dialect):
 
     def timestamp(self, value: datetime) -> datetime:
         """A ``datetime`` in UTC, naive where the database's type has no zone."""
-        value = value.astimezone(UTC)
-        return value if self.zoned else value.replace(tzinfo=None)
+        # Drivers look for Python's own type, not for one made of it.
+        plain = datetime.fromisoformat(super().timestamp(value))
+        return plain if self.zoned else plain.replace(tzinfo=None)
 
     def add_column(self, table: TableName, field: Field) -> str:
         """The same statement without COLUMN, which not every database allows."""

@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+import pendulum
 import pytest
 
 from airflow_provider_sela.exceptions import (
@@ -117,6 +119,15 @@ def test_a_list_that_fits_in_one_page_is_atomic(api: SelaApi, hook: SelaHook) ->
     with hook.snapshot(external_id="id_in_your_crm_28000") as snapshot:
         assert str(snapshot.verdict) == "ATOMIC"
         assert [lead["id"] for lead in snapshot] == [28000]
+
+
+def test_the_beginning_of_a_read_is_a_moment_of_pendulums_in_utc(hook: SelaHook) -> None:
+    before = pendulum.now("UTC")
+    with hook.snapshot() as snapshot:
+        started = snapshot.stats.started
+    assert isinstance(started, pendulum.DateTime)
+    assert started.utcoffset() == timedelta()
+    assert abs(started - before) < timedelta(seconds=60)
 
 
 class Shallow(SelaApi):

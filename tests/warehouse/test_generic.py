@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pendulum
 import pytest
 
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetUnavailableError
@@ -34,6 +36,12 @@ def test_a_database_that_keeps_times_as_text_still_knows_which_lead_is_newer(sql
     overlapping = [lead(1, modified_time=at_noon, status="OLD"), lead(2, modified_time=later, status="NEW")]
     assert load(overlapping, started=moment(1))["changed"] == 1
     assert [row["status"] for row in sqlite.table()] == [lead(1)["status"], "NEW"]
+
+
+def test_a_driver_gets_pythons_own_times_whatever_a_read_gives(sqlite: SQLite) -> None:
+    dialect = GenericEngine(engine_for("warehouse", "leads").hook, "leads").dialect
+    time = dialect.timestamp(pendulum.datetime(2026, 2, 28, 15, 9, 3, 139_554, tz="America/Los_Angeles"))
+    assert (type(time), time.isoformat()) == (datetime, "2026-02-28T23:09:03.139554")
 
 
 def test_without_autocommit_in_the_hook_a_failed_load_writes_nothing(sqlite: SQLite) -> None:
