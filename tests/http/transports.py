@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import pytest
@@ -45,11 +47,10 @@ def read_with_httpx(settings: Settings) -> Page[Lead]:
 @pytest.fixture(params=[read_with_requests, read_with_httpx], ids=["requests", "httpx"])
 def read(request: pytest.FixtureRequest) -> Read:
     """Each transport in turn."""
+    return partial(_page_one, request.param)
 
-    def page(server: FaultServer | str, **extra: Any) -> Page[Lead]:
-        url = server if isinstance(server, str) else server.url
-        fields = Fields(host=url, password="fault-token", extra=json.dumps({"timeout": 5} | extra))
-        answer: Page[Lead] = request.param(Settings.from_connection(fields))
-        return answer
 
-    return page
+def _page_one(ask: Callable[[Settings], Page[Lead]], server: FaultServer | str, **extra: Any) -> Page[Lead]:
+    url = server if isinstance(server, str) else server.url
+    fields = Fields(host=url, password="fault-token", extra=json.dumps({"timeout": 5} | extra))
+    return ask(Settings.from_connection(fields))
