@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_sela.api.leads import LEAD_FIELDS
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError
 from airflow_provider_sela.testing import sample_leads
 from airflow_provider_sela.warehouse.landing import check
@@ -28,7 +29,9 @@ def connect_to(monkeypatch: pytest.MonkeyPatch, database: Jdbc, **changes: Any) 
 
 @on_h2
 @pytest.mark.parametrize("mode", list(Mode))
-@pytest.mark.parametrize(("speaks", "dialect"), [("Oracle", "oracle"), ("DB2", ""), ("MSSQLServer", "")])
+@pytest.mark.parametrize(
+    ("speaks", "dialect"), [("Oracle", "oracle"), ("DB2", ""), ("MSSQLServer", ""), ("MySQL", "mysql")]
+)
 def test_every_mode_lands_in_what_other_databases_speak(
     database: H2, speaks: str, dialect: str, mode: Mode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +169,33 @@ def test_a_database_is_spoken_to_in_its_own_words_by_the_url_alone(
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "jdbc", "host": url}))
     engine: Any = engine_for("warehouse", "leads")
     assert engine.dialect.sqlalchemy.name == name
+
+
+@on_h2
+def test_a_database_whose_catalogue_does_not_say_what_is_generated_is_loaded(
+    database: H2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.url += ";OLD_INFORMATION_SCHEMA=TRUE"
+    connect_to(monkeypatch, database)
+    for status in ("OPEN", "LOST"):
+        load_leads([lead(1, status=status)])
+    assert [row["status"] for row in database.table()] == ["LOST"]
+
+
+@on_h2
+def test_a_column_of_a_type_that_the_standard_does_not_know_is_left_to_the_database(database: H2) -> None:
+    load_leads([lead(1)])
+    database.run("ALTER TABLE leads ADD COLUMN place GEOMETRY")
+    with engine_for("warehouse", "leads") as engine:
+        place = (engine.columns(engine.target) or {})["place"]
+        assert all(engine.dialect.accepts(field, place) for field in LEAD_FIELDS)
+    assert load_leads([lead(1)])["unchanged"] == 1
+
+
+@on_both
+def test_a_statement_without_rows_describes_none(database: Jdbc) -> None:
+    with engine_for("warehouse", "leads") as engine:
+        assert engine.cursor.description is None
 
 
 def test_both_servers_are_what_they_are_called(h2_port: int, hsqldb_port: int) -> None:
