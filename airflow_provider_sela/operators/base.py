@@ -24,7 +24,6 @@ from airflow_provider_sela.api.parameters import (
     unverified_choice,
     whole_number,
 )
-from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.api.request import FILTERS, lead_filters
 from airflow_provider_sela.assets import describe_outlets
 from airflow_provider_sela.exceptions import SelaRequestError
@@ -40,6 +39,7 @@ from airflow_provider_sela.warehouse.tables import TaskRun
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
+    from airflow_provider_sela.api.raw import RawLead
     from airflow_provider_sela.reading.continuation import Continuation
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.reading.parts import Parts

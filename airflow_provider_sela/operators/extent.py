@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_sela.exceptions import SelaRequestError
-from airflow_provider_sela.warehouse.anchors import find_anchor, held_ids
-from airflow_provider_sela.warehouse.failures import quoted, scrubbed
 
 if TYPE_CHECKING:
     from airflow_provider_sela.reading.continuation import Continuation
@@ -59,6 +57,8 @@ def continuation_of(
     :param asked: stands for the filters and privacy options.
     """
     from airflow_provider_sela.reading.continuation import going_on
+    from airflow_provider_sela.warehouse.anchors import find_anchor, held_ids
+    from airflow_provider_sela.warehouse.failures import quoted, scrubbed
 
     def held(ids: Set[int]) -> tuple[Set[int], int]:
         with engine:

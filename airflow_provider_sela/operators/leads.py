@@ -22,7 +22,6 @@ from airflow_provider_sela.api.parameters import (
     text,
     whole_number,
 )
-from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaLimitError, SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook, continuation_since
 from airflow_provider_sela.lineage import file_target
@@ -33,6 +32,8 @@ from airflow_provider_sela.storage.spool import lead_line
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    from airflow_provider_sela.api.raw import RawLead
 
 #: An XCom passes through the API server's memory into one row of Airflow's metadata database, escaped on its
 #: way. MariaDB and MySQL clients refuse more than 16 MiB in one packet unless they are told otherwise.

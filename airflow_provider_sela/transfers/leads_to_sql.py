@@ -35,11 +35,7 @@ from airflow_provider_sela.operators.extent import (
     check_read,
     continuation_of,
 )
-from airflow_provider_sela.warehouse.deletes import find_missing
-from airflow_provider_sela.warehouse.failures import scrubbed
 from airflow_provider_sela.warehouse.identifiers import table_name
-from airflow_provider_sela.warehouse.landing import check, land, recognise
-from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import Load, Mode, Source, TaskRun
 
 if TYPE_CHECKING:
@@ -183,6 +179,9 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
 
     def load(self, context: Context) -> dict[str, Any]:
         """Read, land, and return the counts."""
+        from airflow_provider_sela.warehouse.landing import check, land
+        from airflow_provider_sela.warehouse.registry import engine_for
+
         clock = time.monotonic()
         mode = Mode(self.mode)
         engine = engine_for(self.conn_id, self.table)
@@ -264,6 +263,10 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
 
     def _deleted_ids(self, engine: Engine, mode: Mode, snapshot: LeadSnapshot, source: Source) -> list[int]:
         """Ids to mark, once the verdict has stood against the leads of the table that were not read."""
+        from airflow_provider_sela.warehouse.deletes import find_missing
+        from airflow_provider_sela.warehouse.failures import scrubbed
+        from airflow_provider_sela.warehouse.landing import recognise
+
         marks = self.deletes == "mark"
         if not (marks or self.confirm_missing) or snapshot.stats.doubt:
             return []

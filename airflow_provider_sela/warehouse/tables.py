@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Field, Kind
 from airflow_provider_sela.metrics import LOAD_COUNTS, TOLERANCE_SECONDS, ReadStats
-from airflow_provider_sela.snapshot.anchor import Anchor
+
+if TYPE_CHECKING:
+    from airflow_provider_sela.snapshot.anchor import Anchor
 
 HASH = "_sela_hash"
 SYNCED_AT = "_sela_synced_at"
