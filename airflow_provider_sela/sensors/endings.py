@@ -22,10 +22,11 @@ class WaitOverError(AirflowSkipException):
 
 
 @contextmanager
-def own_endings(time_out: Callable[[], Exception]) -> Iterator[None]:
+def own_endings(time_out: Callable[[], Exception], *, soft_fail: bool) -> Iterator[None]:
     """Give the error that ended the wait, now that it is past Airflow's sensor loop.
 
     :param time_out: makes what a time-out raises, which for Airflow is one of two kinds.
+    :param soft_fail: whether a time-out is skipped.
     """
     end: Exception
     try:
@@ -33,6 +34,11 @@ def own_endings(time_out: Callable[[], Exception]) -> Iterator[None]:
         return
     except WaitOverError as over:
         end = over.error
-    except (AirflowSensorTimeout, AirflowSkipException):
+    except AirflowSensorTimeout:
+        end = time_out()
+    except AirflowSkipException as skip:
+        # Airflow and sensors made of this one skip for other reasons, too; Airflow names the cause.
+        if not soft_fail or skip.__cause__ is not None:
+            raise
         end = time_out()
     raise end from None

@@ -116,7 +116,7 @@ class SelaLeadSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Look, and wait in the chosen mode."""
-        with failing_fast(), own_endings(self._time_out):
+        with failing_fast(), own_endings(self._time_out, soft_fail=self.soft_fail):
             if not self.deferrable:
                 return super().execute(context)
             deadline = time.time() + self.timeout
@@ -178,7 +178,7 @@ class SelaLeadSensor(BaseSensorOperator):
         With ``soft_fail``, Airflow's sensors skip whatever goes wrong after a deferral, unlike in the other
         modes; here only a time-out is skipped, as there.
         """
-        with failing_fast(), own_endings(self._time_out):
+        with failing_fast(), own_endings(self._time_out, soft_fail=self.soft_fail):
             # How Airflow, every version alike, tells a task that the time it deferred for is over.
             if next_method == "__fail__" and (next_kwargs or {}).get("error") == "Trigger timeout":
                 raise AirflowSensorTimeout

@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     TaskDeferred,
 )
 
@@ -40,6 +41,32 @@ def sensor(**kwargs: Any) -> SelaLeadSensor:
 
 
 MODES = [{"mode": "poke"}, {"deferrable": True}]
+
+
+class Ending(SelaLeadSensor):
+    """A user's own sensor, whose look ends otherwise."""
+
+    error: Exception
+
+    def poke(self, context: Any) -> Any:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "hiding", "words"),
+    [
+        (AirflowSkipException("enough"), {}, "enough"),
+        (ValueError("a mistake"), {"never_fail": True}, "never_fail"),
+        (AirflowTaskTimeout("execution_timeout"), {"soft_fail": True}, "soft_fail"),
+    ],
+)
+def test_a_skip_that_is_no_time_out_is_not_told_as_one(
+    error: Exception, hiding: dict[str, Any], words: str
+) -> None:
+    task = Ending(task_id="wait", external_id="wanted", timeout=5, **hiding)
+    task.error = error
+    with pytest.raises(AirflowSkipException, match=words):
+        task.execute({})
 
 
 @pytest.mark.parametrize("mode", MODES)
