@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.metadata import version
@@ -24,6 +21,7 @@ from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.sensors.leads import SelaLeadSensor
 from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
+from tests.support.outcomes import outcomes_of
 
 try:
     from airflow.sdk import exceptions as airflow_exceptions
@@ -38,14 +36,7 @@ CERTAIN_IN_A_TASK = int(version("apache-airflow").partition(".")[0]) < 3
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, dict[str, Any]]:
     """What became of each task of the script."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-    ended = subprocess.run(
-        [sys.executable, SCRIPT], env=environment, capture_output=True, text=True, timeout=900, check=False
-    )
-    lines = [line for line in ended.stdout.splitlines() if line.startswith("OUTCOMES ")]
-    assert lines, (ended.stdout + ended.stderr)[-3000:]
-    found: dict[str, dict[str, Any]] = json.loads(lines[-1].removeprefix("OUTCOMES "))
-    return found
+    return outcomes_of(SCRIPT)
 
 
 @pytest.mark.airflow

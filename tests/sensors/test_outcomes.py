@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.outcomes import outcomes_of
 
 pytestmark = pytest.mark.airflow
 
@@ -37,14 +35,7 @@ EXPECTED = {
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, dict[str, Any]]:
     """What became of each task."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-    ended = subprocess.run(
-        [sys.executable, SCRIPT], env=environment, capture_output=True, text=True, timeout=900, check=False
-    )
-    lines = [line for line in ended.stdout.splitlines() if line.startswith("OUTCOMES ")]
-    assert lines, (ended.stdout + ended.stderr)[-3000:]
-    found: dict[str, dict[str, Any]] = json.loads(lines[-1].removeprefix("OUTCOMES "))
-    return found
+    return outcomes_of(SCRIPT)
 
 
 @pytest.mark.parametrize("condition", EXPECTED)
