@@ -196,14 +196,11 @@ class PostgresEngine(StagedEngine):
         try:
             self.cursor.copy_expert(sql, reader, _BLOCK_BYTES)
         except Exception:
-            # psycopg 2 raises an error of its own for one that was raised while it read.
-            failure = reader.failure
-            if failure is None:
+            if reader.failure is None:
                 raise
-        else:
-            failure = None
-        if failure is not None:
-            raise failure
+        # psycopg 2 raises an error of its own for one that was raised while it read.
+        if reader.failure is not None:
+            raise reader.failure
 
 
 class _Reader:
