@@ -15,10 +15,16 @@ from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import Mode
 from tests.support.jdbc import H2, HSQLDB, Jdbc
 from tests.support.loads import expected, landed, lead, load_leads, moment
+from tests.support.servers import driver
 
 pytestmark = pytest.mark.server
 on_h2 = pytest.mark.parametrize("database", ["h2"], indirect=True)
 on_both = pytest.mark.parametrize("database", ["h2", "hsqldb"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _driver() -> None:
+    driver("jaydebeapi", "airflow.providers.jdbc")
 
 
 def connect_to(monkeypatch: pytest.MonkeyPatch, database: Jdbc, **changes: Any) -> None:
