@@ -153,11 +153,11 @@ def _read(
 ) -> Iterator[_Read]:
     """The verified read; the salt of the privacy options is asked for when it begins."""
     from airflow_provider_sela.reading.continuation import going_on
-    from airflow_provider_sela.reading.parts import asked_of
+    from airflow_provider_sela.reading.parts import asked_key
 
     with closing(SelaHook(conn_id)) as hook:
         given["privacy"] = privacy = privacy_of(**options)
-        asked = "".join(asked_of(hook.settings, filters, privacy).values())
+        asked = asked_key(hook.settings, filters, privacy)
         given["continuation"] = going_on(**extent, **_left(asked))
         with open_snapshot(hook, filters, encoder=row_line, **given) as snapshot:
             yield _Read(snapshot, asked)

@@ -243,6 +243,11 @@ def asked_of(settings: Settings, filters: Mapping[str, str], privacy: Privacy) -
     }
 
 
+def asked_key(settings: Settings, filters: Mapping[str, str], privacy: Privacy) -> str:
+    """One text that stands for all of it, to be kept beside a load."""
+    return "".join(asked_of(settings, filters, privacy).values())
+
+
 def refuse_others(theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
     """Compare what was asked when a read was planned with what another task asks.
 

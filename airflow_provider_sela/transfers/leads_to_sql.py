@@ -248,9 +248,9 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
     @property
     def _asked(self) -> str:
         """Stands for filters and privacy options."""
-        from airflow_provider_sela.reading.parts import asked_of
+        from airflow_provider_sela.reading.parts import asked_key
 
-        return "".join(asked_of(self.hook.settings, lead_filters(**self.filters), self.privacy).values())
+        return asked_key(self.hook.settings, lead_filters(**self.filters), self.privacy)
 
     def _warn_of_doubt(self, mode: Mode, snapshot: LeadSnapshot) -> None:
         doubt = snapshot.stats.doubt
