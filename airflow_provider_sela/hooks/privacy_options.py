@@ -33,6 +33,8 @@ def privacy_of(*, salt_conn_id: str | None, **options: Any) -> Privacy:
 
 def check_privacy(*, salt_conn_id: object, **options: Any) -> None:
     """Refuse as :func:`privacy_of`, without a look at the salt, what is known of the options now."""
+    if settled(salt_conn_id):
+        PRIVACY_OPTIONS["salt_conn_id"]("salt_conn_id", salt_conn_id)
     known = {name: value for name, value in options.items() if settled(value)}
     Privacy(salt="" if salt_conn_id is None else _UNKNOWN_SALT, **_read(known))
 

@@ -48,6 +48,16 @@ if TYPE_CHECKING:
 OnSchemaChange = Literal["warn", "fail", "ignore"]
 
 
+def _parts(name: str, value: object) -> Any:
+    """Read ``parts``: the output of mapped tasks, which Airflow fetches item by item."""
+    read = plain_data(name, value)
+    if isinstance(read, str | bytes) or not isinstance(read, Sequence):
+        raise SelaRequestError(
+            f"{name} is no output of SelaReadPartOperator: give it that, as parts=read.output"
+        )
+    return read
+
+
 class TaskKilledError(BaseException):
     """The task was told to end. No ``Exception``, so that nothing on the way out takes it for its own."""
 
@@ -188,7 +198,7 @@ class SelaReadOperator(SelaBaseOperator):
         **SelaBaseOperator.readers,
         "on_unverified": unverified_choice,
         "on_schema_change": choice(*get_args(OnSchemaChange)),
-        "parts": plain_data,
+        "parts": optional(_parts),
     }
     template_fields: Sequence[str] = tuple(readers)
     # What this run has done so far, for lineage and asset events.
