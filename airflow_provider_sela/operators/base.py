@@ -76,7 +76,7 @@ class SelaBaseOperator(BaseOperator):
         the next two.
     :param salt_conn_id: connection whose Password is the salt; needed with ``hash_fields``.
     :param keep_metadata: the only keys of ``metadata`` that are written; default: all.
-    :param drop_metadata: keys of ``metadata`` that are not written.
+    :param drop_metadata: keys of ``metadata``, at every depth and in every case, that are not written.
     :param sela_conn_id: Airflow connection of type ``sela``.
     """
 
