@@ -260,8 +260,12 @@ def test_a_folder_with_files_of_somebody_else_is_refused_and_left_alone(tmp_path
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["airflow", "airflow.db"]
 
 
-def test_a_folder_whose_name_airflow_would_expand_is_refused(tmp_path: Path) -> None:
-    assert refusal("$HOME", cwd=tmp_path) == "Airflow cannot live in $HOME; name a folder without ? and $"
+@pytest.mark.parametrize(("name", "told"), [("$HOME", "$HOME"), ("two\nlines", r"'two\nlines'")])
+def test_a_folder_whose_name_airflow_would_expand_or_cannot_read_is_refused(
+    tmp_path: Path, name: str, told: str
+) -> None:
+    said = f"Airflow cannot live in {told}; name a folder without ?, $ and line breaks"
+    assert refusal(name, cwd=tmp_path) == said
     assert list(tmp_path.iterdir()) == []
 
 
