@@ -15,7 +15,7 @@ from typing import Any
 from unicodedata import normalize
 
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Kind, canonical_json
-from airflow_provider_sela.api.parameters import texts
+from airflow_provider_sela.api.parameters import Reader, optional, texts
 from airflow_provider_sela.exceptions import SelaRequestError
 
 Redact = Callable[[Any], Any]
@@ -42,6 +42,15 @@ def field_names(name: str, value: object) -> list[str]:
                 f" field that the API does not document is written {_UNDOCUMENTED}{wanted}"
             )
     return found
+
+
+#: How each rule is read.
+RULES: dict[str, Reader] = {
+    "exclude_fields": field_names,
+    "hash_fields": field_names,
+    "keep_metadata": optional(texts),
+    "drop_metadata": texts,
+}
 
 
 def _nearest(name: str) -> str:
@@ -78,11 +87,11 @@ class Privacy:
     drop_metadata: Collection[str] = ()
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if isinstance(value, str) and name != "salt":
+        for name, read in RULES.items():
+            value = getattr(self, name)
+            if isinstance(value, str):
                 raise SelaRequestError(f"{name} is one text: give a list of names")
-        field_names("exclude_fields", self.exclude_fields)
-        field_names("hash_fields", self.hash_fields)
+            read(name, value)
         if "id" in self.exclude_fields or "id" in self.hash_fields:
             raise SelaRequestError("id is the key of a lead: it can be neither excluded nor hashed")
         for name in self.hash_fields:
@@ -94,7 +103,7 @@ class Privacy:
                 )
             if self._excluded(name.removeprefix(_UNDOCUMENTED)):
                 raise SelaRequestError(f"{name} is both excluded and hashed: choose one")
-        if self.hash_fields and len(self.salt.strip()) < 16:
+        if self.hash_fields and (not isinstance(self.salt, str) or len(self.salt.strip()) < 16):
             raise SelaRequestError(
                 "hash_fields needs a salt of at least 16 characters: put it into the Password of a"
                 " connection, and name that in salt_conn_id"

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_sela.api.parameters import Reader, optional, settled, text, texts
+from airflow_provider_sela.api.parameters import Reader, optional, settled, text
 from airflow_provider_sela.connections import airflow_connection
-from airflow_provider_sela.privacy import Privacy, field_names
+from airflow_provider_sela.privacy import RULES, Privacy
 
 #: How each option is read; the salt's connection is no part of the rules.
 PRIVACY_OPTIONS: dict[str, Reader] = {
-    "exclude_fields": field_names,
-    "hash_fields": field_names,
+    **RULES,
     "salt_conn_id": optional(text),
-    "keep_metadata": optional(texts),
-    "drop_metadata": texts,
 }
 _UNKNOWN_SALT = "to be known in a run"
 

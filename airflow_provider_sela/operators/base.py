@@ -18,7 +18,6 @@ from airflow_provider_sela.api.parameters import (
     choice,
     mapped,
     optional,
-    plain_data,
     read_parameters,
     text,
     unverified_choice,
@@ -30,6 +29,7 @@ from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.hooks.privacy_options import PRIVACY_OPTIONS, check_privacy, privacy_of
 from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.lineage import Target, operator_lineage
+from airflow_provider_sela.operators.handed_over import parts_output
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.reading.garbage import frozen
 from airflow_provider_sela.retry import failing_fast
@@ -46,16 +46,6 @@ if TYPE_CHECKING:
 
 
 OnSchemaChange = Literal["warn", "fail", "ignore"]
-
-
-def _parts(name: str, value: object) -> Any:
-    """Read ``parts``: the output of mapped tasks, which Airflow fetches item by item."""
-    read = plain_data(name, value)
-    if isinstance(read, str | bytes) or not isinstance(read, Sequence):
-        raise SelaRequestError(
-            f"{name} is no output of SelaReadPartOperator: give it that, as parts=read.output"
-        )
-    return read
 
 
 class TaskKilledError(BaseException):
@@ -198,7 +188,7 @@ class SelaReadOperator(SelaBaseOperator):
         **SelaBaseOperator.readers,
         "on_unverified": unverified_choice,
         "on_schema_change": choice(*get_args(OnSchemaChange)),
-        "parts": optional(_parts),
+        "parts": optional(parts_output),
     }
     template_fields: Sequence[str] = tuple(readers)
     # What this run has done so far, for lineage and asset events.

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.configuration import conf
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_sela.api.parameters import Reader, check_settled, plain_data, whole_number
+from airflow_provider_sela.api.parameters import Reader, check_settled, whole_number
 from airflow_provider_sela.api.request import lead_filters
-from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.operators.base import SelaBaseOperator, attempt_of
+from airflow_provider_sela.operators.handed_over import planned_part
 from airflow_provider_sela.storage.paths import full_path
 
 if TYPE_CHECKING:
@@ -33,17 +33,6 @@ if TYPE_CHECKING:
 def _number_of_parts(name: str, value: object) -> int:
     """Read ``max_parts``: Airflow maps a task over no more items than its ``[core] max_map_length``."""
     return whole_number(name, value, most=conf.getint("core", "max_map_length"))
-
-
-def _part(name: str, value: object) -> Any:
-    """Read ``part``: one item of the output of the task that plans."""
-    read = plain_data(name, value)
-    if not isinstance(read, Mapping):
-        raise SelaRequestError(
-            f"{name} is no part: map the task over the output of SelaPlanPartsOperator, by"
-            " expand(part=plan.output)"
-        )
-    return read
 
 
 class _PartsOperator(SelaBaseOperator):
@@ -131,7 +120,7 @@ class SelaReadPartOperator(_PartsOperator):
     is the plan's.
     """
 
-    readers: Mapping[str, Reader] = {**SelaBaseOperator.readers, "part": _part}
+    readers: Mapping[str, Reader] = {**SelaBaseOperator.readers, "part": planned_part}
     template_fields: Sequence[str] = tuple(readers)
 
     def __init__(

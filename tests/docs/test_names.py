@@ -22,9 +22,8 @@ from airflow_provider_sela.settings import Settings
 from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 from tests.conftest import REPOSITORY
-from tests.docs.pages import PAGES, Block, blocks, prose, table
+from tests.docs.pages import PAGES, Block, blocks, prose, table, word
 from tests.docs.public import CLASSES
-from tests.docs.test_tables import word
 from tests.support.databases import DuckDB
 
 DOCS, PACKAGE = REPOSITORY / "docs", REPOSITORY / "airflow_provider_sela"

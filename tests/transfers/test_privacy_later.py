@@ -12,7 +12,7 @@ from airflow_provider_sela.testing import SelaApi
 from tests.support.databases import DuckDB
 from tests.support.loads import SALT, load
 
-HASHED = {"hash_fields": ["phone_number"], "salt_conn_id": "salt"}
+HASHED: dict[str, Any] = {"hash_fields": ["phone_number"], "salt_conn_id": "salt"}
 GONE = 28_000
 
 

@@ -153,6 +153,13 @@ def test_the_salt_is_in_no_repr() -> None:
         ({"hash_fields": ["email"]}, "salt of at least 16 characters"),
         ({"hash_fields": ["email"], "salt": "short"}, "salt of at least 16 characters"),
         ({"hash_fields": ["email"], "salt": " " * 16}, "salt of at least 16 characters"),
+        ({"hash_fields": ["email"], "salt": None}, "salt of at least 16 characters"),
+        ({"hash_fields": ["email"], "salt": b"x" * 16}, "salt of at least 16 characters"),
+        ({"exclude_fields": None}, "exclude_fields is no list of texts"),
+        ({"keep_metadata": 5}, "keep_metadata is no list of texts"),
+        ({"keep_metadata": [None]}, "keep_metadata is empty"),
+        ({"drop_metadata": None}, "drop_metadata is no list of texts"),
+        ({"drop_metadata": {"ssn": 1}}, "drop_metadata is no list of texts"),
         ({"hash_fields": ["email"], "exclude_fields": ["email"], "salt": SALT}, "both excluded and hashed"),
         ({"exclude_fields": ["emial"]}, "exclude_fields: no documented field is called 'emial', .* is email"),
         (
