@@ -90,6 +90,14 @@ def test_the_demo_ticks_each_step(first: Terminal) -> None:
     assert not [row for row in first.rows if row.endswith("...")]
 
 
+def test_a_terminal_that_is_too_narrow_is_not_written_over(tmp_path: Path) -> None:
+    with Terminal([PROGRAM], tmp_path, environment(), columns=40) as narrow:
+        narrow.read_until("serves the leads (")
+        narrow.press("\x03")
+        assert narrow.wait(60) == 130
+    assert "\r" not in narrow.output.replace("\r\n", "")
+
+
 def test_the_demo_explains_its_words(first: Terminal) -> None:
     [counts] = [row for row in first.rows if "nulled" in row]
     assert counts == "1,000 read, 1,000 new, 0 changed, 20 nulled (malformed; raw in column extra)."
