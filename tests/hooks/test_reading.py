@@ -332,3 +332,14 @@ def test_what_is_no_privacy_is_refused_before_anything_is_sent(
     with pytest.raises(SelaRequestError, match="privacy is no Privacy "):
         hook.snapshot(privacy=privacy)
     assert api.requests == []
+
+
+def test_a_database_s_password_is_not_sent_where_its_connection_stands_in_the_place_of_sela_s(
+    api: SelaApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = {"conn_type": "postgres", "host": api.url, "password": "planted-password"}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database))
+    with pytest.raises(SelaSetupError, match="is of type 'postgres'") as refused:
+        SelaHook("warehouse").count_leads()
+    assert "planted" not in str(refused.value)
+    assert api.connections == 0
