@@ -27,7 +27,7 @@ from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.hooks.privacy_options import check_privacy, privacy_of
 from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.metrics import READ_COUNTS
-from airflow_provider_sela.operators.extent import FULL_EVERY, LOOKBACK, ReadName
+from airflow_provider_sela.operators.read_options import FULL_EVERY, LOOKBACK, ReadName
 from airflow_provider_sela.storage.dlt_rows import lead_rows, reject_rows
 from airflow_provider_sela.storage.files import COLUMNS, row_line
 from airflow_provider_sela.warehouse.anchors import NO_LOAD, OTHER, anchor_text, read_anchor
@@ -119,22 +119,22 @@ def sela_leads(
     unverified_choice("on_unverified", on_unverified)
     optional(whole_number)("page_size", page_size)
     text("sela_conn_id", sela_conn_id)
-    options: dict[str, Any] = {
+    privacy_options: dict[str, Any] = {
         "exclude_fields": exclude_fields,
         "hash_fields": hash_fields,
         "salt_conn_id": salt_conn_id,
         "keep_metadata": keep_metadata,
         "drop_metadata": drop_metadata,
     }
-    check_privacy(**options)
+    check_privacy(**privacy_options)
 
-    extent = {
+    read_options = {
         "read": choice(*get_args(ReadName))("read", read),
         "lookback": duration("lookback", lookback),
         "full_every": optional(duration)("full_every", full_every),
     }
     given = {"page_size": page_size, "on_unverified": on_unverified}
-    shared = _SharedRead(lambda: _read(sela_conn_id, filters, options, extent, **given))
+    shared = _SharedRead(lambda: _read(sela_conn_id, filters, privacy_options, read_options, **given))
 
     @dlt.source(name="sela")  # type: ignore[untyped-decorator]
     def sela() -> list[DltResource]:
@@ -147,8 +147,8 @@ def sela_leads(
 def _read(
     conn_id: str,
     filters: Mapping[str, str],
-    options: Mapping[str, Any],
-    extent: Mapping[str, Any],
+    privacy_options: Mapping[str, Any],
+    read_options: Mapping[str, Any],
     **given: Any,
 ) -> Iterator[_Read]:
     """The verified read; the salt of the privacy options is asked for when it begins."""
@@ -156,9 +156,9 @@ def _read(
     from airflow_provider_sela.reading.parts import asked_key
 
     with closing(SelaHook(conn_id)) as hook:
-        given["privacy"] = privacy = privacy_of(**options)
+        given["privacy"] = privacy = privacy_of(**privacy_options)
         asked = asked_key(hook.settings, filters, privacy)
-        given["continuation"] = going_on(**extent, **_left(asked))
+        given["continuation"] = going_on(**read_options, **_left(asked))
         with open_snapshot(hook, filters, encoder=row_line, **given) as snapshot:
             yield _Read(snapshot, asked)
 

@@ -88,7 +88,7 @@ class ReadStats:
         """What is told of the names of fields, by the names that results and tables of loads give it."""
         return {"missing_fields": list(self.missing_fields), "unknown_fields": list(self.unknown_fields)}
 
-    def extent(self) -> dict[str, str | None]:
+    def portion(self) -> dict[str, str | None]:
         """How much of the list was read, by the names that results and tables of loads give it."""
         since = None if self.since is None else self.since.isoformat()
         return {"scope": self.scope, "since": since, "why_full": self.why_full or None}

@@ -172,7 +172,7 @@ class SelaLeadsOperator(SelaReadOperator):
 
             def manifest() -> dict[str, Any]:
                 self.judge_rows(snapshot)
-                return {**_told(file, snapshot), **snapshot.stats.extent(), "run_id": context.get("run_id")}
+                return {**_told(file, snapshot), **snapshot.stats.portion(), "run_id": context.get("run_id")}
 
             file.publish(snapshot.spool, manifest)
             self._target = self._target._replace(rows=len(snapshot))
@@ -186,7 +186,7 @@ def _result(file: LeadFile, snapshot: LeadSnapshot) -> dict[str, Any]:
     """What the task returns, once lines were made of all leads."""
     stats = snapshot.stats
     counts, fields = load_counts(stats, RowCounts()), stats.fields() if file.columns else {}
-    return {"path": file.url, "verdict": stats.verdict, **counts, **stats.extent(), **fields}
+    return {"path": file.url, "verdict": stats.verdict, **counts, **stats.portion(), **fields}
 
 
 def _told(file: LeadFile, snapshot: LeadSnapshot) -> dict[str, Any]:

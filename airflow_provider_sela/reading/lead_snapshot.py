@@ -135,7 +135,7 @@ class LeadSnapshot:
             seconds=clock.elapsed(),
             started=pendulum.instance(self._parts.plan.started if self._parts else clock.started),
             missing_fields=self._missing_fields(),
-            **self._extent(),
+            **self._portion(),
             clock_offset=clock.offset,
         )
         self._count()
@@ -183,7 +183,7 @@ class LeadSnapshot:
         lookback = self._continuation.lookback if self._continuation else timedelta()
         return anchor(started=microseconds_of(started), lookback=lookback // _MICROSECOND)
 
-    def _extent(self) -> dict[str, Any]:
+    def _portion(self) -> dict[str, Any]:
         """How much of the list was read, and why no less."""
         asked = self._continuation
         if asked is None or asked.scope is Scope.FULL or (self._why_full and asked.since is None):

@@ -28,7 +28,7 @@ from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.lineage import table_target
 from airflow_provider_sela.operators.base import OnSchemaChange, SelaReadOperator, task_run_of
-from airflow_provider_sela.operators.extent import (
+from airflow_provider_sela.operators.read_options import (
     FULL_EVERY,
     LOOKBACK,
     ReadName,
@@ -190,8 +190,8 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         # A target that does not fit is refused before the first request, not after the last.
         with engine:
             check(engine, mode, **allowed, source=source)
-            extent = {"read": self.read, "lookback": self.lookback, "full_every": self.full_every}
-            continuation = continuation_of(engine, mode, source, self._asked, **extent)
+            options = {"read": self.read, "lookback": self.lookback, "full_every": self.full_every}
+            continuation = continuation_of(engine, mode, source, self._asked, **options)
         with self.snapshot(engine.dialect.encoder(), continuation=continuation) as snapshot:
             self._warn_of_doubt(mode, snapshot)
             deleted_ids = self._deleted_ids(engine, mode, snapshot, source)
@@ -205,7 +205,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
             self._target = self._target._replace(rows=counts["new"] + counts["changed"])
         seconds = round(time.monotonic() - clock, 3)
         stats = snapshot.stats
-        result = {"table": self.table, **counts, "seconds": seconds, **stats.extent(), **stats.fields()}
+        result = {"table": self.table, **counts, "seconds": seconds, **stats.portion(), **stats.fields()}
         told = (f"{name}={value}" for name, value in result.items() if value is not None)
         self.log.info("Sela: landed %s", " ".join(told))
         if counts["ahead"]:
