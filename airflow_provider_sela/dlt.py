@@ -152,25 +152,25 @@ def _read(
     **given: Any,
 ) -> Iterator[_Read]:
     """The verified read; the salt of the privacy options is asked for when it begins."""
-    from airflow_provider_sela.reading.continuation import going_on
+    from airflow_provider_sela.reading.continuation import continuation_from
     from airflow_provider_sela.reading.parts import asked_key
 
     with closing(SelaHook(conn_id)) as hook:
         given["privacy"] = privacy = privacy_of(**privacy_options)
         asked = asked_key(hook.settings, filters, privacy)
-        given["continuation"] = going_on(**read_options, **_left(asked))
+        given["continuation"] = continuation_from(**read_options, **_last_anchor(asked))
         with open_snapshot(hook, filters, encoder=row_line, **given) as snapshot:
             yield _Read(snapshot, asked)
 
 
 class _Read(NamedTuple):
-    """A verified read, and what stands for the account, filters and privacy options that it was of."""
+    """A verified read, with what stands for its account, filters and privacy options."""
 
     snapshot: LeadSnapshot
     asked: str
 
 
-def _left(asked: str) -> dict[str, Any]:
+def _last_anchor(asked: str) -> dict[str, Any]:
     """What the last load has left in dlt's state, or why that is nothing."""
     import dlt
 
@@ -182,7 +182,7 @@ def _left(asked: str) -> dict[str, Any]:
     return {"anchor": anchor, "refusal": ""}
 
 
-def _leave(read: _Read) -> None:
+def _keep_anchor(read: _Read) -> None:
     import dlt
 
     anchor = read.snapshot.anchor
@@ -237,7 +237,7 @@ def _resources(shared: _SharedRead) -> list[DltResource]:
             if not len(read.snapshot):
                 # Creates the table, from dlt 1.31 on.
                 yield dlt.mark.materialize_table_schema()
-            _leave(read)
+            _keep_anchor(read)
 
     def rejects() -> Iterator[Any]:
         with shared.snapshot(REJECTS_TABLE) as read:
