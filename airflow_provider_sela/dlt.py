@@ -279,7 +279,7 @@ def _load(snapshot: LeadSnapshot) -> dict[str, Any]:
         "scope": stats.scope,
         "since": stats.since,
         "why_full": stats.why_full or None,
-        **{name: ", ".join(told) or None for name, told in stats.fields().items()},
+        **{name: ", ".join(found) or None for name, found in stats.fields().items()},
         "started": stats.started,
         "finished": stats.now(),
         "watermark": snapshot.spool.newest,

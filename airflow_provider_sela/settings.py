@@ -17,7 +17,7 @@ from airflow_provider_sela.api.parameters import whole_number
 from airflow_provider_sela.api.request import authorization, base_url, origin
 from airflow_provider_sela.exceptions import SelaSetupError, of_connection
 
-# Each library has a moment of its own at which another name fails, and words of its own for it.
+# With another name, each HTTP library fails at another moment and in other words.
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 
 

@@ -235,7 +235,7 @@ def test_no_module_is_longer_than_300_lines(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", SOURCES)
-def test_no_module_is_a_drawer_for_anything(module: str) -> None:
+def test_no_module_has_a_name_that_fits_anything(module: str) -> None:
     assert not set(module.split(".")) & FORBIDDEN_NAMES
 
 

@@ -239,7 +239,7 @@ class SelaReadOperator(SelaBaseOperator):
         """
         snapshot.log_nulled()
         stats = snapshot.stats
-        told = [
+        changes = [
             f"{what}: {', '.join(names)}"
             for what, names in (
                 ("no lead has", stats.missing_fields),
@@ -247,9 +247,9 @@ class SelaReadOperator(SelaBaseOperator):
             )
             if names
         ]
-        if not told or self.on_schema_change == "ignore":
+        if not changes or self.on_schema_change == "ignore":
             return
-        change = f"the fields of leads are not those that are documented; {'; '.join(told)}"
+        change = f"the fields of leads are not those that are documented; {'; '.join(changes)}"
         if self.on_schema_change == "fail":
             raise SelaRequestError(
                 f"{change}. Nothing was written. If the new fields will do, set on_schema_change='warn':"

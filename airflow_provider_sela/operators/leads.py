@@ -172,13 +172,13 @@ class SelaLeadsOperator(SelaReadOperator):
 
             def manifest() -> dict[str, Any]:
                 self.judge_rows(snapshot)
-                return {**_told(file, snapshot), **snapshot.stats.portion(), "run_id": context.get("run_id")}
+                return {**_known(file, snapshot), **snapshot.stats.portion(), "run_id": context.get("run_id")}
 
             file.publish(snapshot.spool, manifest)
             self._target = self._target._replace(rows=len(snapshot))
-            result, told = _result(file, snapshot), _told(file, snapshot)
+            result, known = _result(file, snapshot), _known(file, snapshot)
         seconds = {"seconds": round(time.monotonic() - started, 3)}
-        self.log.info("Sela: %s", " ".join(f"{name}={value}" for name, value in (told | seconds).items()))
+        self.log.info("Sela: %s", " ".join(f"{name}={value}" for name, value in (known | seconds).items()))
         return result | seconds
 
 
@@ -189,7 +189,7 @@ def _result(file: LeadFile, snapshot: LeadSnapshot) -> dict[str, Any]:
     return {"path": file.url, "verdict": stats.verdict, **counts, **stats.portion(), **fields}
 
 
-def _told(file: LeadFile, snapshot: LeadSnapshot) -> dict[str, Any]:
+def _known(file: LeadFile, snapshot: LeadSnapshot) -> dict[str, Any]:
     """What the manifest and the log say: what is known of the result, and whether it is proven."""
     known = {name: value for name, value in _result(file, snapshot).items() if value is not None}
     return {**known, "proven": snapshot.verdict.proven, "started": snapshot.stats.started.isoformat()}

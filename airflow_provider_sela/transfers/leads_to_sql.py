@@ -206,8 +206,8 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         seconds = round(time.monotonic() - clock, 3)
         stats = snapshot.stats
         result = {"table": self.table, **counts, "seconds": seconds, **stats.portion(), **stats.fields()}
-        told = (f"{name}={value}" for name, value in result.items() if value is not None)
-        self.log.info("Sela: landed %s", " ".join(told))
+        known = (f"{name}={value}" for name, value in result.items() if value is not None)
+        self.log.info("Sela: landed %s", " ".join(known))
         if counts["ahead"]:
             self.log.warning(
                 "Sela: %d leads have rows that are stamped later than now, by a clock that was wrong: changes"
