@@ -26,7 +26,9 @@ from airflow_provider_sela.exceptions import SelaLimitError, SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook, continuation_since
 from airflow_provider_sela.lineage import file_target
 from airflow_provider_sela.metrics import RowCounts, load_counts
-from airflow_provider_sela.operators.base import OnSchemaChange, SelaReadOperator, attempt_of
+from airflow_provider_sela.operators.base import SelaReadOperator
+from airflow_provider_sela.operators.field_changes import OnSchemaChange
+from airflow_provider_sela.operators.task_runs import attempt_of
 from airflow_provider_sela.storage.paths import file_path
 from airflow_provider_sela.storage.spool import lead_line
 

@@ -16,7 +16,8 @@ from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.operators.parts import SelaPlanPartsOperator, SelaReadPartOperator
 from airflow_provider_sela.sensors.leads import SelaLeadSensor
 from airflow_provider_sela.testing import SelaApi
-from airflow_provider_sela.transfers.leads_to_sql import Deletes, ModeName, SelaLeadsToSqlOperator
+from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
+from airflow_provider_sela.transfers.table_options import Deletes, ModeName
 from airflow_provider_sela.warehouse.tables import Mode
 from tests.support.tasks import rendered
 
