@@ -219,8 +219,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
     def _check_table_options(self) -> None:
         absence = absence_option(self.deletes, self.confirm_missing)
         check_deletes(absence, mode=self.mode, filters=self.filters.values())
-        if not mapped(self):
-            check_accounts(absence, mode=self.mode, several_accounts=self.several_accounts)
+        check_accounts(absence, mode=self.mode, several_accounts=self.several_accounts)
         check_read(self.read, mode=self.mode, absence=absence, full_every=self.full_every, parts=self.parts)
 
     @property
