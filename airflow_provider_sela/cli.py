@@ -144,7 +144,7 @@ def _commands() -> list[ActionCommand]:
             func=check,
             args=(
                 conn_id,
-                Arg(("--output",), help="Default: text", choices=["text", "json"], default="text"),
+                output("text"),
                 shown_version,
             ),
         ),
