@@ -154,7 +154,7 @@ class Parts:
         :raises SelaRequestError: the parts are no parts, or not of what was asked.
         :raises SelaTargetError: the storage cannot be read.
         """
-        every = [Part.from_xcom(value) for value in _listed(outputs)]
+        every = [Part.from_xcom(value) for value in _items(outputs)]
         # Tasks that were cleared one by one may have read for different plans; each is as good as another.
         (url, digest), _ = Counter((part.folder, part.plan) for part in every).most_common(1)[0]
         parts = [part for part in every if (part.folder, part.plan) == (url, digest) and part.of]
@@ -261,7 +261,7 @@ def refuse_others(theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
         )
 
 
-def _listed(outputs: object) -> list[object]:
+def _items(outputs: object) -> list[object]:
     """XCom of mapped tasks is a sequence that Airflow fetches item by item. It is asked for its length first:
     a look behind its end, which is how Python iterates over one, is logged as an error."""
     if isinstance(outputs, Sequence) and not isinstance(outputs, str) and len(outputs):
