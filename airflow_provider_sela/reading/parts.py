@@ -80,7 +80,7 @@ class Plan:
 
     :param started: when its first request was about to be sent, by the server's clock.
     :param page_size: leads per request that were asked for.
-    :param asked: digests of what was asked of whom, by what they stand for.
+    :param asked: from :func:`asked_of`.
     :param parts: windows of each part.
     :param requests: requests that planning took, retries included.
     :param retries: requests that were sent again.
@@ -225,7 +225,7 @@ def _remove(folder: SharedFolder, log: logging.Logger) -> None:
 
 
 def asked_of(settings: Settings, filters: Mapping[str, str], privacy: Privacy) -> dict[str, str]:
-    """Digests of what is asked of whom, by what they stand for.
+    """A digest each of connection, filters and privacy rules, by the name that an error gives it.
 
     Keyed by the token, so that another account gives others, and nobody can try out filters or a salt.
     """
