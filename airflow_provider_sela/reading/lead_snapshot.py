@@ -103,7 +103,7 @@ class LeadSnapshot:
     def __exit__(self, *exc_info: object) -> None:
         self.spool.close()
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Lead]:
         return iter(self.spool)
 
     def __len__(self) -> int:
