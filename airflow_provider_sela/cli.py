@@ -181,11 +181,7 @@ def _commands() -> list[ActionCommand]:
             description="Sends six requests, and again those that a rate limit refuses. Exit status: 0 all is"
             " well, 1 see the lines with !, 2 it does not work.",
             func=check,
-            args=(
-                conn_id,
-                Arg(("--output",), help="Default: text", choices=["text", "json"], default="text"),
-                shown_version,
-            ),
+            args=(conn_id, output("text"), shown_version),
         ),
         ActionCommand(
             name="leads",

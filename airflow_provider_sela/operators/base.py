@@ -228,8 +228,9 @@ class SelaReadOperator(SelaBaseOperator):
             yield snapshot
 
     def judge_rows(self, snapshot: LeadSnapshot) -> None:
-        """Say which values are malformed, and which fields are not those that are documented, as
-        ``on_schema_change`` says; to be called when it is known, before anything is kept.
+        """Say which values are malformed and, as ``on_schema_change`` says, which fields have changed.
+
+        To be called when all leads have become lines, before anything is kept.
 
         :raises SelaRequestError: there are some, and it is ``fail``.
         """
