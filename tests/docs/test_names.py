@@ -15,7 +15,8 @@ from airflow.models.connection import Connection
 from airflow.providers.common.compat.sdk import DAG, BaseOperator, BaseSensorOperator
 
 from airflow_provider_sela import cli
-from airflow_provider_sela.dlt import LOADS, REJECTS, sela_leads
+from airflow_provider_sela.dlt import sela_leads
+from airflow_provider_sela.dlt.resources import LOADS, REJECTS
 from airflow_provider_sela.metrics import READ_COUNTS, RowCounts
 from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.settings import Settings
