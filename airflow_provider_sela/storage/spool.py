@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from itertools import accumulate
+from itertools import accumulate, compress
 from struct import Struct
 from typing import IO, Any, NamedTuple
 
@@ -187,9 +187,21 @@ class Spool:
             with disk_errors():
                 self._rejects.write(data + b"\n")
 
-    def lines(self) -> Iterator[bytes]:
-        """The line of each distinct lead, without its line feed, in the order of arrival."""
-        return self._made(zip(self._index, lines_in(self.path()), strict=True))
+    def lines(self, wanted: Sequence[int] | None = None) -> Iterator[bytes]:
+        """The line of each distinct lead, without its line feed, in the order of arrival.
+
+        :param wanted: for each lead whether its line is made; default: all.
+        """
+        return self._made(self.leads() if wanted is None else compress(self.leads(), wanted))
+
+    def leads(self) -> Iterator[tuple[int, bytes]]:
+        """The id of each distinct lead, and the lead in the bytes that came, in the order of arrival."""
+        return zip(self._index, lines_in(self.path()), strict=True)
+
+    def tell(self, nulled: Counter[str], unknown: Iterable[str]) -> None:
+        """Take what is known of leads of which no line was made."""
+        self._nulled += nulled
+        self.fields.add_unknown(unknown)
 
     def lines_by_id(self) -> Iterator[bytes]:
         """The same lines by ascending id: leads read again come in the same order."""

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -11,12 +11,12 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_ex
 
 from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.storage.line_file import LineFile, in_pieces
-from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
+from airflow_provider_sela.warehouse.digests import digest_lines
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.refused import in_memory
 from airflow_provider_sela.warehouse.staged import StagedEngine
-from airflow_provider_sela.warehouse.tables import STAGED, Column
+from airflow_provider_sela.warehouse.tables import DIGESTS, STAGED, Column
 
 if TYPE_CHECKING:
     from airflow.providers.duckdb.hooks.duckdb import DuckDBHook
@@ -89,6 +89,7 @@ class DuckDBEngine(StagedEngine):
 
     dialect = DuckDBDialect()
     staging = "temp._sela_staging"
+    digests = "temp._sela_digests"
     # An index would double the memory of the staging table, and DuckDB's hash join needs none.
     staging_key = False
 
@@ -180,13 +181,25 @@ class DuckDBEngine(StagedEngine):
         )
         return {name: Column(*column) for name, *column in rows} or None
 
-    def fill(self, spool: Spool) -> None:
+    def fill_digests(self, rows: Iterable[tuple[int, int, str]]) -> None:
+        """Let DuckDB read them as CSV."""
+        types = {field.name: self.dialect.types[field.kind] for field in DIGESTS.fields}
+        for lines in in_pieces(digest_lines(rows), _PIECE_BYTES):
+            with LineFile() as file:
+                file.write(lines)
+                self.execute(
+                    f"INSERT INTO {self.digests} SELECT * FROM read_csv(?, header = false, columns = {types},"
+                    " auto_detect = false)",
+                    [file.path],
+                )
+
+    def fill(self, lines: Iterable[bytes]) -> None:
         """Let DuckDB parse some leads while the next become rows."""
         with ThreadPoolExecutor(1, "sela-duckdb") as thread:
             loading: Future[None] | None = None
-            for lines in in_pieces(spool.lines(), _PIECE_BYTES):
+            for piece in in_pieces(lines, _PIECE_BYTES):
                 file = LineFile()
-                file.write(lines)
+                file.write(piece)
                 if loading:
                     loading.result()
                 loading = thread.submit(self._load, file)

@@ -93,8 +93,8 @@ class Engine(ABC):
         """Columns of a table by name, None where there is no such table."""
 
     @abstractmethod
-    def stage(self, spool: Spool) -> None:
-        """Bring the spooled leads near the target."""
+    def stage(self, spool: Spool, mode: Mode, load: Load) -> None:
+        """Bring the spooled leads near the target, but for those that it has in the same bytes."""
 
     @abstractmethod
     def write(self, mode: Mode, load: Load) -> Counts:

@@ -74,7 +74,7 @@ def _land(
     schema.check(load.source)
     if engine.transactional_ddl:
         engine.begin()
-    engine.stage(spool)
+    engine.stage(spool, mode, load)
     judge()
     stats = replace(load.stats, nulled=spool.nulled, unknown_fields=spool.fields.unknown)
     load = replace(load, stats=stats)

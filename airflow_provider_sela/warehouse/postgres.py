@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from airflow_provider_sela.api.leads import Kind
+from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError
 from airflow_provider_sela.storage.csv_lines import escaped, needs_no_escape
 from airflow_provider_sela.storage.line_file import in_pieces
-from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
+from airflow_provider_sela.warehouse.digests import digest_lines
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
-from airflow_provider_sela.warehouse.tables import HASH, STAGED, Column
+from airflow_provider_sela.warehouse.tables import DIGEST, DIGESTS, HASH, STAGED, Column
 
 #: Form of the lines, for COPY.
 COPY_OPTIONS = r"FORMAT csv, NULL 'null', ESCAPE E'\\', ENCODING 'UTF8'"
@@ -56,11 +56,11 @@ class PostgresDialect(Dialect):
 
     def spool_line(self, values: Mapping[str, Any], content: bytes) -> bytes:
         """A row in COPY's CSV format; half as long to make as COPY's text format, and an eighth larger."""
-        return (
-            b'%b,"%b"' % (content[1:-1], values[HASH].encode())
-            if needs_no_escape(values)
-            else escaped(values)
-        )
+        if not needs_no_escape(values):
+            return escaped(values)
+        digest = values[DIGEST]
+        ours = f'"{values[HASH]}",null' if digest is None else f'"{values[HASH]}","{digest}"'
+        return content[1:-1] + b"," + ours.encode()
 
 
 class PostgresEngine(StagedEngine):
@@ -68,6 +68,7 @@ class PostgresEngine(StagedEngine):
 
     dialect = PostgresDialect()
     staging = "pg_temp._sela_staging"
+    digests = "pg_temp._sela_digests"
     # Where a pooler hands the session to somebody else, the table must not outlive the transaction.
     staging_options = " ON COMMIT DROP"
 
@@ -179,18 +180,25 @@ class PostgresEngine(StagedEngine):
         )
         return {name: Column(*column) for name, *column in rows} or None
 
-    def fill(self, spool: Spool) -> None:
+    def fill(self, lines: Iterable[bytes]) -> None:
         """Send rows as they are made, then let the planner know how many leads it was."""
-        sql = f"COPY {self.staging} ({self.dialect.column_list(STAGED)}) FROM STDIN WITH ({COPY_OPTIONS})"
-        blocks = (b"\n".join([*lines, b""]) for lines in in_pieces(spool.lines(), _BLOCK_BYTES))
+        self._send(self.staging, STAGED, lines)
+        # Of all columns it would take nearly half as long as the COPY.
+        self.execute(f"ANALYZE {self.staging} ({self.dialect.column('id')})")
+
+    def fill_digests(self, rows: Iterable[tuple[int, int, str]]) -> None:
+        """Send them as CSV."""
+        self._send(self.digests, DIGESTS.fields, digest_lines(rows))
+
+    def _send(self, table: str, fields: Sequence[Field], lines: Iterable[bytes]) -> None:
+        sql = f"COPY {table} ({self.dialect.column_list(fields)}) FROM STDIN WITH ({COPY_OPTIONS})"
+        blocks = (b"\n".join([*piece, b""]) for piece in in_pieces(lines, _BLOCK_BYTES))
         if hasattr(self.cursor, "copy_expert"):
             self._copy(sql, _Reader(blocks))
         else:
             with self.cursor.copy(sql) as copy:
                 for block in blocks:
                     copy.write(block)
-        # Of all columns it would take nearly half as long as the COPY.
-        self.execute(f"ANALYZE {self.staging} ({self.dialect.column('id')})")
 
     def _copy(self, sql: str, reader: _Reader) -> None:
         try:

@@ -15,6 +15,7 @@ from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
     LOADS,
     LOADS_TABLE,
+    OPTIONAL,
     REJECTS,
     REJECTS_TABLE,
     Column,
@@ -111,7 +112,8 @@ class Schema:
             raise SelaTargetError(f"table {spelled} cannot be created: {'; '.join(objections)}")
 
     def _missing(self, name: TableName, layout: Layout, existing: dict[str, Column]) -> list[Field]:
-        missing = [field for field in layout.fields if field.name not in existing]
+        lacking = [field for field in layout.fields if field.name not in existing]
+        missing = [field for field in lacking if field.name not in OPTIONAL]
         complaints = [
             *self._engine.objections(name, create=False, alter=bool(missing)),
             *self._conflicts(layout, existing),
@@ -122,6 +124,8 @@ class Schema:
             complaints.append(f"has no column {names}: add what is missing, or set add_columns")
         if complaints:
             raise SelaTargetError(f"table {self._engine.spelled(name)}: {'; '.join(complaints)}")
+        if lacking and self._add and not self._engine.objections(name, create=False, alter=True):
+            return lacking
         return missing
 
     def _conflicts(self, layout: Layout, existing: dict[str, Column]) -> list[str]:
@@ -144,7 +148,7 @@ def _unfillable(layout: Layout, existing: dict[str, Column]) -> list[str]:
 
 
 def _always(layout: Layout) -> set[str]:
-    optional = {DELETED_AT, "_sela_valid_to"}
+    optional = {DELETED_AT, "_sela_valid_to", *OPTIONAL}
     return {
         field.name
         for field in layout.fields

@@ -14,6 +14,8 @@ from airflow_provider_sela.warehouse.deletes import refuse_many
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
+    DIGEST,
+    DIGESTS,
     HASH,
     LOAD_ID,
     RUN_ID,
@@ -23,9 +25,11 @@ from airflow_provider_sela.warehouse.tables import (
     VALID_FROM,
     VALID_TO,
     Counts,
+    Layout,
     Load,
     Mode,
 )
+from airflow_provider_sela.warehouse.unchanged import Unchanged
 
 
 class StagedEngine(Engine):
@@ -36,26 +40,45 @@ class StagedEngine(Engine):
     gone. For ``append`` the rows of this load are in scope, for ``history`` the versions that still hold;
     there the update closes a version, which makes its lead one that is missing.
 
-    A new database gives :attr:`staging`, :meth:`fill` and :meth:`~.engine.Engine.columns`.
+    A new database gives :attr:`staging`, :attr:`digests`, :meth:`fill` and :meth:`~.engine.Engine.columns`.
     """
 
     #: The staging table as it stands in a statement.
     staging: str
-    #: Whether it has a primary key, which makes the joins of some databases fast.
+    #: The table of digests likewise, see :class:`~.unchanged.Unchanged`.
+    digests: str
+    #: Whether they have a primary key, which makes the joins of some databases fast.
     staging_key: ClassVar[bool] = True
     #: What stands behind the dialect's options of a table.
     staging_options: ClassVar[str] = ""
 
     @abstractmethod
-    def fill(self, spool: Spool) -> None:
-        """Load the spooled leads into the empty staging table by the bulk path of the database."""
+    def fill(self, lines: Iterable[bytes]) -> None:
+        """Load lines into the empty staging table by the bulk path of the database."""
 
-    def stage(self, spool: Spool) -> None:
-        """Create the staging table, which ends with the connection, and fill it."""
-        columns = self.dialect.definitions(STAGING, primary_key=self.staging_key)
+    def fill_digests(self, rows: Iterable[tuple[int, int, str]]) -> None:
+        """Load the rows of :data:`~.tables.DIGESTS` into their table."""
+        self.insert(self.digests, DIGESTS.fields, rows)
+
+    def stage(self, spool: Spool, mode: Mode, load: Load) -> None:
+        """Create the staging table, and fill it with the leads that the target may lack."""
+        self.create_temporary(self.staging, STAGING)
+        self._unchanged = Unchanged(self, mode, load)
+        self._spool = spool
+        self._stage()
+
+    def _stage(self) -> None:
+        self.fill(self._spool.lines(self._unchanged.find(self._spool)))
+        self._spool.tell(*self._unchanged.remarks())
+
+    def create_temporary(self, table: str, layout: Layout) -> None:
+        """Create a table that ends with the connection.
+
+        :param table: as it stands in a statement.
+        """
+        columns = self.dialect.definitions(layout, primary_key=self.staging_key)
         options = self.dialect.table_options + self.staging_options
-        self.execute(f"CREATE TEMPORARY TABLE {self.staging} ({columns}){options}")
-        self.fill(spool)
+        self.execute(f"CREATE TEMPORARY TABLE {table} ({columns}){options}")
 
     def rows(self, lines: Iterable[bytes]) -> Iterator[Sequence[Any]]:
         """Lines as rows of the staging table, for databases that are sent rows."""
@@ -63,6 +86,11 @@ class StagedEngine(Engine):
 
     def write(self, mode: Mode, load: Load) -> Counts:
         """Compare, then change, insert and delete what the comparison found, and compare again."""
+        self._fields = self._kept_fields()
+        if self._unchanged.overlooked():
+            # Another load, or somebody else, was faster.
+            self.execute(f"DELETE FROM {self.staging}")
+            self._stage()
         found = self._compare(mode, load)
         if found.deleted and load.max_deletes is not None:
             refuse_many(found.deleted, self._count(mode, load), load.max_deletes)
@@ -74,12 +102,18 @@ class StagedEngine(Engine):
             where, values = self._gone(mode, load)
             self.execute(f"DELETE FROM {self.dialect.table(self.target)} WHERE {where}", values)
         if found.written:
-            self.refuse_loss(self._compare(mode, load).written, found.written)
+            lost = self._compare(mode, load).written + self._unchanged.overlooked()
+            self.refuse_loss(lost, found.written)
         return found
+
+    def _kept_fields(self) -> list[Field]:
+        """What of a staged row the target has a column for."""
+        columns = self.columns(self.target) or {}
+        return [field for field in STAGED if field.name != DIGEST or field.name in columns]
 
     def _compare(self, mode: Mode, load: Load) -> Counts:
         dialect = self.dialect
-        scope, scope_values = self._scope(mode, load)
+        scope, scope_values = self.scope(mode, load)
         changed, changed_values = self._changed(mode, load)
         target, key = dialect.table(self.target), dialect.column("id")
         ahead = f"t.{dialect.column(mode.since)} > {dialect.parameter(Kind.TIMESTAMP)}"
@@ -99,12 +133,12 @@ class StagedEngine(Engine):
 
     def _count(self, mode: Mode, load: Load) -> int:
         """How many rows are in scope."""
-        scope, values = self._scope(mode, load)
+        scope, values = self.scope(mode, load)
         target = self.dialect.table(self.target)
         rows: int = self.fetch_one(f"SELECT COUNT(*) FROM {target} t WHERE {scope}", values)[0]
         return rows
 
-    def _scope(self, mode: Mode, load: Load, table: str = "t") -> tuple[str, list[Any]]:
+    def scope(self, mode: Mode, load: Load, table: str = "t") -> tuple[str, list[Any]]:
         """The condition that a row is in scope.
 
         :param table: the target as the statement calls it.
@@ -122,8 +156,9 @@ class StagedEngine(Engine):
         """The condition that a row in scope is of a lead that was not read, where no table has an alias."""
         dialect = self.dialect
         target, key = dialect.table(self.target), dialect.column("id")
-        scope, values = self._scope(mode, load, target)
-        read = f"SELECT 1 FROM {self.staging} s WHERE s.{key} = {target}.{key}"
+        scope, values = self.scope(mode, load, target)
+        every = self.digests if self._unchanged.used else self.staging
+        read = f"SELECT 1 FROM {every} s WHERE s.{key} = {target}.{key}"
         return f"{scope} AND NOT EXISTS ({read})", values
 
     def _changed(self, mode: Mode, load: Load) -> tuple[str, list[Any]]:
@@ -149,11 +184,11 @@ class StagedEngine(Engine):
         if mode is Mode.HISTORY:
             sets, values = [(VALID_TO, stamp)], [dialect.timestamp(load.started)]
         else:
-            copied = [(name, f"s.{dialect.column(name)}") for name, _ in STAGED if name != "id"]
+            copied = [(name, f"s.{dialect.column(name)}") for name, _ in self._fields if name != "id"]
             whose = [(name, dialect.placeholder) for name in (RUN_ID, LOAD_ID)]
             sets = [*copied, (DELETED_AT, "NULL"), (SYNCED_AT, stamp), *whose]
             values = [dialect.timestamp(load.started), load.run_id, load.load_id]
-        scope, scope_values = self._scope(mode, load)
+        scope, scope_values = self.scope(mode, load)
         changed, changed_values = self._changed(mode, load)
         target, where = dialect.table(self.target), f"{scope} AND {changed}"
         update = dialect.update(target, self.staging, sets, f"t.{key} = s.{key}", where)
@@ -161,7 +196,7 @@ class StagedEngine(Engine):
 
     def _insert_missing(self, mode: Mode, load: Load) -> None:
         dialect = self.dialect
-        scope, scope_values = self._scope(mode, load)
+        scope, scope_values = self.scope(mode, load)
         added: list[tuple[Field, Any]] = [
             (Field(SYNCED_AT, Kind.TIMESTAMP), dialect.timestamp(load.started)),
             (Field(RUN_ID, Kind.TEXT), load.run_id),
@@ -170,11 +205,11 @@ class StagedEngine(Engine):
         if mode is Mode.HISTORY:
             added.append((Field(VALID_FROM, Kind.TIMESTAMP), dialect.timestamp(load.started)))
         target, key = dialect.table(self.target), dialect.column("id")
-        names = dialect.column_list([*STAGED, *(field for field, _ in added)])
+        names = dialect.column_list([*self._fields, *(field for field, _ in added)])
         constants = ", ".join(dialect.parameter(field.kind) for field, _ in added)
         self.execute(
             f"INSERT INTO {target} ({names})"
-            f" SELECT {dialect.column_list(STAGED, 's.')}, {constants} FROM {self.staging} s WHERE NOT EXISTS"
-            f" (SELECT 1 FROM {target} t WHERE t.{key} = s.{key} AND {scope})",
+            f" SELECT {dialect.column_list(self._fields, 's.')}, {constants} FROM {self.staging} s"
+            f" WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE t.{key} = s.{key} AND {scope})",
             [*(value for _, value in added), *scope_values],
         )
