@@ -188,14 +188,11 @@ class Spool:
                 self._rejects.write(data + b"\n")
 
     def lines(self, wanted: Sequence[int] | None = None) -> Iterator[bytes]:
-        """The line of each distinct lead, without its line feed, in the order of arrival.
-
-        :param wanted: for each lead whether its line is made; default: all.
-        """
+        """The line of each lead that is wanted (default: all), in the order of arrival."""
         return self._made(self.leads() if wanted is None else compress(self.leads(), wanted))
 
     def leads(self) -> Iterator[tuple[int, bytes]]:
-        """The id of each distinct lead, and the lead in the bytes that came, in the order of arrival."""
+        """Ids and leads in the bytes that came, in the order of arrival."""
         return zip(self._index, lines_in(self.path()), strict=True)
 
     def tell(self, nulled: Counter[str], unknown: Iterable[str]) -> None:

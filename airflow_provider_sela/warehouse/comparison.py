@@ -18,12 +18,14 @@ class Known(NamedTuple):
     :param later: whether a load that began later than this one wrote it.
     :param modified: its ``modified_time`` in that case.
     :param ahead: whether it is stamped later than now.
+    :param current: whether it holds a digest by the rules of now.
     """
 
     digest: str | None
     later: bool
     modified: datetime | None
     ahead: bool
+    current: bool
 
     def differs(self, digest: str, modified: datetime | None) -> bool:
         """Whether what was read is to replace it."""

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -12,7 +12,7 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_ex
 from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.storage.line_file import LineFile, in_pieces
 from airflow_provider_sela.warehouse.dialect import Dialect
-from airflow_provider_sela.warehouse.digests import digest_lines
+from airflow_provider_sela.warehouse.digests import digest_blocks
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.refused import in_memory
 from airflow_provider_sela.warehouse.staged import StagedEngine
@@ -181,10 +181,10 @@ class DuckDBEngine(StagedEngine):
         )
         return {name: Column(*column) for name, *column in rows} or None
 
-    def fill_digests(self, rows: Iterable[tuple[int, int, str]]) -> None:
+    def fill_digests(self, rows: Iterator[tuple[int, int, str]]) -> None:
         """Let DuckDB read them as CSV."""
         types = {field.name: self.dialect.types[field.kind] for field in DIGESTS.fields}
-        for lines in in_pieces(digest_lines(rows), _PIECE_BYTES):
+        for lines in in_pieces(digest_blocks(rows), _PIECE_BYTES):
             with LineFile() as file:
                 file.write(lines)
                 self.execute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from airflow_provider_sela.storage.line_file import LineFile, in_pieces
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.comparison import Comparison, Known, Unmade, aware, unmade
 from airflow_provider_sela.warehouse.deletes import refuse_many
-from airflow_provider_sela.warehouse.digests import digester
+from airflow_provider_sela.warehouse.digests import RULES, digester
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.identifiers import TableName, beside
 from airflow_provider_sela.warehouse.rehearsal import prove_rollback
@@ -46,7 +46,9 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 1 << 20
 _PLACEHOLDERS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
 _TIMES = tuple(place for place, field in enumerate(STAGED) if field.kind is Kind.TIMESTAMP)
-_MODIFIED, _HASH = ([field.name for field in STAGED].index(name) for name in ("modified_time", HASH))
+_MODIFIED, _HASH, _DIGEST = (
+    [field.name for field in STAGED].index(name) for name in ("modified_time", HASH, DIGEST)
+)
 _KEYS = (Field("id", Kind.INTEGER), Field(HASH, Kind.TEXT))
 
 
@@ -159,6 +161,7 @@ class GenericEngine(Engine):
             self._unmade = unmade((), (), str)
             self._stage()
             found = self._compare(mode, load)
+        self._remember(mode, load, found.known)
         counts = found.counts
         if found.gone and load.max_deletes is not None:
             refuse_many(len(found.gone), len(found.known), load.max_deletes)
@@ -178,7 +181,8 @@ class GenericEngine(Engine):
 
     def _compare(self, mode: Mode, load: Load) -> Comparison:
         known, ahead = dict[int, Known](), 0
-        for key, row, _ in self._known(mode, load):
+        beside = DIGEST if len(self._fields) == len(STAGED) else HASH
+        for key, row, _ in self._known(mode, load, beside):
             known[key] = row
             ahead += row.ahead and key in self._spool
         changed = {
@@ -191,6 +195,21 @@ class GenericEngine(Engine):
         gone = [key for key in known if key not in self._spool] if removing else []
         overlooked = self._unmade.overlooked(known)
         return Comparison(known, missing, changed, gone, 0 if mode.removes else ahead, overlooked)
+
+    def _remember(self, mode: Mode, load: Load, known: Mapping[int, Known]) -> None:
+        """Give rows their digests that hold none, or one by other rules."""
+        dialect, placeholder = self.dialect, self.dialect.placeholder
+        scope, values = self._scope(mode, load)
+        key, sets = dialect.column("id"), dialect.assignments([(DIGEST, placeholder)])
+        rows = (
+            [row[_DIGEST], row[0], *values]
+            for row in self._rows()
+            if row[_DIGEST] and (found := known.get(row[0])) and found.digest == row[_HASH]
+            if not found.current
+        )
+        if len(self._fields) == len(STAGED):
+            update = f"UPDATE {dialect.table(self.target)} SET {sets} WHERE {key} = {placeholder} AND {scope}"
+            self.execute_many(update, rows)
 
     def _delete(self, mode: Mode, load: Load, ids: list[int]) -> None:
         scope, values = self._scope(mode, load)
@@ -212,7 +231,7 @@ class GenericEngine(Engine):
             return f"{dialect.column(LOAD_ID)} = {dialect.placeholder}", [load.load_id]
         return (f"{dialect.column(VALID_TO)} IS NULL" if mode is Mode.HISTORY else "1 = 1"), []
 
-    def _known(self, mode: Mode, load: Load, beside: str = HASH) -> Iterator[tuple[int, Known, str | None]]:
+    def _known(self, mode: Mode, load: Load, beside: str) -> Iterator[tuple[int, Known, str | None]]:
         """Rows in scope, each with a column that is asked for beside.
 
         In history, a version that a later load closed stands in the way of an older one.
@@ -237,7 +256,8 @@ class GenericEngine(Engine):
         for key, digest, kept, deleted, is_later, modified, is_ahead in rows:
             newest = None if mode is Mode.HISTORY else aware(modified)
             later_one = (False, None) if mode.removes else (bool(is_later), newest)
-            yield key, Known(None if deleted else digest, *later_one, bool(is_ahead)), kept
+            current = bool(kept and kept.startswith(RULES))
+            yield key, Known(None if deleted else digest, *later_one, bool(is_ahead), current), kept
 
     def _change(self, mode: Mode, load: Load, ids: set[int]) -> None:
         dialect = self.dialect

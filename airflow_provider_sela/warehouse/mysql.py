@@ -109,6 +109,7 @@ class MySQLEngine(StagedEngine):
 
     dialect = MySQLDialect()
     transactional_ddl = False
+    digests_key = True
 
     def __init__(self, hook: DbApiHook, table: str) -> None:
         super().__init__(hook, table)

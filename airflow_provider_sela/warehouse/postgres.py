@@ -11,7 +11,7 @@ from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError
 from airflow_provider_sela.storage.csv_lines import escaped, needs_no_escape
 from airflow_provider_sela.storage.line_file import in_pieces
 from airflow_provider_sela.warehouse.dialect import Dialect
-from airflow_provider_sela.warehouse.digests import digest_lines
+from airflow_provider_sela.warehouse.digests import digest_blocks
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
 from airflow_provider_sela.warehouse.tables import DIGEST, DIGESTS, HASH, STAGED, Column
@@ -186,9 +186,9 @@ class PostgresEngine(StagedEngine):
         # Of all columns it would take nearly half as long as the COPY.
         self.execute(f"ANALYZE {self.staging} ({self.dialect.column('id')})")
 
-    def fill_digests(self, rows: Iterable[tuple[int, int, str]]) -> None:
+    def fill_digests(self, rows: Iterator[tuple[int, int, str]]) -> None:
         """Send them as CSV."""
-        self._send(self.digests, DIGESTS.fields, digest_lines(rows))
+        self._send(self.digests, DIGESTS.fields, digest_blocks(rows))
 
     def _send(self, table: str, fields: Sequence[Field], lines: Iterable[bytes]) -> None:
         sql = f"COPY {table} ({self.dialect.column_list(fields)}) FROM STDIN WITH ({COPY_OPTIONS})"

@@ -46,6 +46,7 @@ class SQLiteEngine(StagedEngine):
     dialect = SQLiteDialect()
     staging = "temp._sela_staging"
     digests = "temp._sela_digests"
+    digests_key = True
     # Run, they would wait for the lock of another load.
     rehearsed = "EXPLAIN {}"
 

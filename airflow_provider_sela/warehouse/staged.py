@@ -47,8 +47,10 @@ class StagedEngine(Engine):
     staging: str
     #: The table of digests likewise, see :class:`~.unchanged.Unchanged`.
     digests: str
-    #: Whether they have a primary key, which makes the joins of some databases fast.
+    #: Whether the staging table has a primary key, which makes the joins of some databases fast.
     staging_key: ClassVar[bool] = True
+    #: Whether the table of digests has one.
+    digests_key: ClassVar[bool] = False
     #: What stands behind the dialect's options of a table.
     staging_options: ClassVar[str] = ""
 
@@ -56,13 +58,13 @@ class StagedEngine(Engine):
     def fill(self, lines: Iterable[bytes]) -> None:
         """Load lines into the empty staging table by the bulk path of the database."""
 
-    def fill_digests(self, rows: Iterable[tuple[int, int, str]]) -> None:
+    def fill_digests(self, rows: Iterator[tuple[int, int, str]]) -> None:
         """Load the rows of :data:`~.tables.DIGESTS` into their table."""
         self.insert(self.digests, DIGESTS.fields, rows)
 
     def stage(self, spool: Spool, mode: Mode, load: Load) -> None:
         """Create the staging table, and fill it with the leads that the target may lack."""
-        self.create_temporary(self.staging, STAGING)
+        self.create_temporary(self.staging, STAGING, primary_key=self.staging_key)
         self._unchanged = Unchanged(self, mode, load)
         self._spool = spool
         self._stage()
@@ -71,12 +73,13 @@ class StagedEngine(Engine):
         self.fill(self._spool.lines(self._unchanged.find(self._spool)))
         self._spool.tell(*self._unchanged.remarks())
 
-    def create_temporary(self, table: str, layout: Layout) -> None:
+    def create_temporary(self, table: str, layout: Layout, *, primary_key: bool) -> None:
         """Create a table that ends with the connection.
 
         :param table: as it stands in a statement.
+        :param primary_key: whether the layout's key becomes one.
         """
-        columns = self.dialect.definitions(layout, primary_key=self.staging_key)
+        columns = self.dialect.definitions(layout, primary_key=primary_key)
         options = self.dialect.table_options + self.staging_options
         self.execute(f"CREATE TEMPORARY TABLE {table} ({columns}){options}")
 
@@ -91,6 +94,7 @@ class StagedEngine(Engine):
             # Another load, or somebody else, was faster.
             self.execute(f"DELETE FROM {self.staging}")
             self._stage()
+        self._unchanged.remember()
         found = self._compare(mode, load)
         if found.deleted and load.max_deletes is not None:
             refuse_many(found.deleted, self._count(mode, load), load.max_deletes)

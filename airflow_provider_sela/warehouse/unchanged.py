@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.storage.spool import Spool
-from airflow_provider_sela.warehouse.digests import HASH_LENGTH, LENGTH, Remarks, digester, remarks
+from airflow_provider_sela.warehouse.digests import HASH_LENGTH, LENGTH, RULES, Remarks, digester, remarks
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
     DIGEST,
@@ -37,7 +37,7 @@ class Unchanged:
         self._engine = engine
         self._mode = mode
         self._load = load
-        self.used = False
+        self.used = self._tells = False
 
     def find(self, spool: Spool) -> bytearray | None:
         """Look which leads have to become rows: for each lead whether it has to; None for all."""
@@ -45,30 +45,38 @@ class Unchanged:
         if not self.used:
             if not self._are_kept():
                 return None
-            engine.create_temporary(engine.digests, DIGESTS)
+            engine.create_temporary(engine.digests, DIGESTS, primary_key=engine.digests_key)
             digest = digester(engine.dialect)
             leads = enumerate(spool.leads())
             engine.fill_digests((place, key, digest(lead)) for place, (key, lead) in leads)
             self.used = True
-        wanted = bytearray(len(spool))
-        place = engine.dialect.column("place")
-        joined, values = self._joined()
-        for (found,) in engine.select(f"SELECT d.{place} FROM {joined} = 1", values):
-            wanted[found] = 1
+        place, digest_column = (engine.dialect.column(name) for name in ("place", DIGEST))
+        (join, scoped), (same, values) = self._joined(), self._same()
+        silent = f"{same} AND LENGTH(t.{digest_column}) = {LENGTH + HASH_LENGTH}"
+        found = engine.select(
+            f"SELECT DISTINCT CASE WHEN {same} THEN -1 ELSE d.{place} END FROM {join}"
+            f" WHERE CASE WHEN {silent} THEN 0 ELSE 1 END = 1",
+            [*values, *scoped, *values],
+        )
+        wanted, self._tells = bytearray(len(spool)), False
+        for (number,) in found:
+            if number < 0:
+                self._tells = True
+            else:
+                wanted[number] = 1
         return wanted
 
     def remarks(self) -> Remarks:
         """What is told of the unchanged leads, once rows were made of all others."""
-        if not self.used:
+        if not self._tells:
             return remarks(())
         dialect = self._engine.dialect
-        digest = f"t.{dialect.column(DIGEST)}"
-        names = f"SUBSTR({digest}, {LENGTH + HASH_LENGTH + 1})"
-        joined, values = self._joined()
+        names = f"SUBSTR(t.{dialect.column(DIGEST)}, {LENGTH + HASH_LENGTH + 1})"
+        (join, scoped), (same, values) = self._joined(), self._same()
         told = self._engine.select(
-            f"SELECT {names}, COUNT(DISTINCT d.{dialect.column('id')}) FROM {joined} = 0"
-            f" AND LENGTH({digest}) > {LENGTH + HASH_LENGTH} AND {self._not_staged()} GROUP BY {names}",
-            values,
+            f"SELECT {names}, COUNT(DISTINCT d.{dialect.column('id')}) FROM {join}"
+            f" WHERE {same} AND {self._not_staged()} GROUP BY {names}",
+            [*scoped, *values],
         )
         return remarks(told)
 
@@ -76,10 +84,31 @@ class Unchanged:
         """How many leads of which no row was made are not unchanged any more."""
         if not self.used:
             return 0
-        joined, values = self._joined()
-        sql = f"SELECT COUNT(*) FROM {joined} = 1 AND {self._not_staged()}"
-        rows: int = self._engine.fetch_one(sql, values)[0]
+        (join, scoped), (same, values) = self._joined(), self._same()
+        differs = f"CASE WHEN {same} THEN 0 ELSE 1 END = 1"
+        sql = f"SELECT COUNT(*) FROM {join} WHERE {differs} AND {self._not_staged()}"
+        rows: int = self._engine.fetch_one(sql, [*scoped, *values])[0]
         return rows
+
+    def remember(self) -> None:
+        """Give rows their digests that hold none, or one by other rules, such as those of an earlier version.
+
+        The same content in other bytes touches no row: a trigger or a log of changes would take it for one.
+        """
+        engine, dialect = self._engine, self._engine.dialect
+        if DIGEST not in (engine.columns(engine.target) or ()):
+            return
+        key, digest, content = (dialect.column(name) for name in ("id", DIGEST, HASH))
+        scope, values = engine.scope(self._mode, self._load)
+        target, join = dialect.table(engine.target), f"t.{key} = s.{key}"
+        where = (
+            f"{scope} AND t.{content} = s.{content} AND s.{digest} IS NOT NULL"
+            f" AND (t.{digest} IS NULL OR SUBSTR(t.{digest}, 1, {len(RULES)}) <> '{RULES}')"
+        )
+        counted = f"SELECT COUNT(*) FROM {engine.staging} s JOIN {target} t ON {join} WHERE {where}"
+        if engine.fetch_one(counted, values)[0]:
+            sets = [(DIGEST, f"s.{digest}")]
+            engine.execute(dialect.update(target, engine.staging, sets, join, where), values)
 
     def _are_kept(self) -> bool:
         """Whether the target has a digest in scope."""
@@ -93,10 +122,16 @@ class Unchanged:
         return bool(list(engine.select(kept, values)))
 
     def _joined(self) -> tuple[str, list[Any]]:
-        """All leads beside their rows, and what is 0 for a row that is as it was read."""
-        engine, mode, dialect = self._engine, self._mode, self._engine.dialect
-        key, digest = dialect.column("id"), dialect.column(DIGEST)
-        scope, values = engine.scope(mode, self._load)
+        """All leads beside their rows in scope; the row may be missing."""
+        engine, key = self._engine, self._engine.dialect.column("id")
+        scope, values = engine.scope(self._mode, self._load)
+        target = engine.dialect.table(engine.target)
+        return f"{engine.digests} d LEFT JOIN {target} t ON t.{key} = d.{key} AND {scope}", values
+
+    def _same(self) -> tuple[str, list[Any]]:
+        """The condition that a row is as it was read."""
+        mode, dialect = self._mode, self._engine.dialect
+        digest, values = dialect.column(DIGEST), list[Any]()
         same = [
             f"SUBSTR(t.{digest}, 1, {LENGTH}) = d.{digest}",
             f"SUBSTR(t.{digest}, {LENGTH + 1}, {HASH_LENGTH}) ="
@@ -108,12 +143,8 @@ class Unchanged:
         if not mode.removes:
             since = f"t.{dialect.column(mode.since)}"
             same.append(f"({since} IS NULL OR {since} <= {dialect.parameter(Kind.TIMESTAMP)})")
-            values = [*values, dialect.timestamp(self._load.latest)]
-        target = dialect.table(engine.target)
-        # Where there is no row, no comparison holds.
-        differs = f"CASE WHEN {' AND '.join(same)} THEN 0 ELSE 1 END"
-        join = f"LEFT JOIN {target} t ON t.{key} = d.{key} AND {scope}"
-        return f"{engine.digests} d {join} WHERE {differs}", values
+            values = [dialect.timestamp(self._load.latest)]
+        return " AND ".join(same), values
 
     def _not_staged(self) -> str:
         key = self._engine.dialect.column("id")
