@@ -12,6 +12,8 @@ from hashlib import blake2b
 from itertools import islice
 from typing import NamedTuple
 
+from airflow_provider_sela.api.leads import LEAD_FIELDS
+
 # To be changed with every rule by which a row is made of a lead: digests of before then stand for nothing.
 RULES = "1"
 #: Characters that stand for the rules and the bytes.
@@ -40,7 +42,8 @@ def digester(dialect: object) -> Callable[[bytes], str]:
 
     :param dialect: what adapts rows to its own limits.
     """
-    seed = f"{type(dialect).__name__}\n".encode()
+    # With another documented field, every row is another one.
+    seed = f"{type(dialect).__name__} {LEAD_FIELDS}\n".encode()
 
     def digest(lead: bytes) -> str:
         return RULES + blake2b(seed + lead, digest_size=16).hexdigest()
