@@ -27,7 +27,7 @@ from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.hooks.privacy_options import check_privacy, privacy_of
 from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.metrics import READ_COUNTS
-from airflow_provider_sela.operators.extent import FULL_EVERY, LOOKBACK, ReadName
+from airflow_provider_sela.operators.read_options import FULL_EVERY, LOOKBACK, ReadName
 from airflow_provider_sela.storage.dlt_rows import lead_rows, reject_rows
 from airflow_provider_sela.storage.files import COLUMNS, row_line
 from airflow_provider_sela.warehouse.anchors import NO_LOAD, OTHER, anchor_text, read_anchor
@@ -119,22 +119,22 @@ def sela_leads(
     unverified_choice("on_unverified", on_unverified)
     optional(whole_number)("page_size", page_size)
     text("sela_conn_id", sela_conn_id)
-    options: dict[str, Any] = {
+    privacy_options: dict[str, Any] = {
         "exclude_fields": exclude_fields,
         "hash_fields": hash_fields,
         "salt_conn_id": salt_conn_id,
         "keep_metadata": keep_metadata,
         "drop_metadata": drop_metadata,
     }
-    check_privacy(**options)
+    check_privacy(**privacy_options)
 
-    extent = {
+    read_options = {
         "read": choice(*get_args(ReadName))("read", read),
         "lookback": duration("lookback", lookback),
         "full_every": optional(duration)("full_every", full_every),
     }
     given = {"page_size": page_size, "on_unverified": on_unverified}
-    shared = _SharedRead(lambda: _read(sela_conn_id, filters, options, extent, **given))
+    shared = _SharedRead(lambda: _read(sela_conn_id, filters, privacy_options, read_options, **given))
 
     @dlt.source(name="sela")  # type: ignore[untyped-decorator]
     def sela() -> list[DltResource]:
@@ -147,30 +147,30 @@ def sela_leads(
 def _read(
     conn_id: str,
     filters: Mapping[str, str],
-    options: Mapping[str, Any],
-    extent: Mapping[str, Any],
+    privacy_options: Mapping[str, Any],
+    read_options: Mapping[str, Any],
     **given: Any,
 ) -> Iterator[_Read]:
     """The verified read; the salt of the privacy options is asked for when it begins."""
-    from airflow_provider_sela.reading.continuation import going_on
+    from airflow_provider_sela.reading.continuation import continuation_from
     from airflow_provider_sela.reading.parts import asked_key
 
     with closing(SelaHook(conn_id)) as hook:
-        given["privacy"] = privacy = privacy_of(**options)
+        given["privacy"] = privacy = privacy_of(**privacy_options)
         asked = asked_key(hook.settings, filters, privacy)
-        given["continuation"] = going_on(**extent, **_left(asked))
+        given["continuation"] = continuation_from(**read_options, **_last_anchor(asked))
         with open_snapshot(hook, filters, encoder=row_line, **given) as snapshot:
             yield _Read(snapshot, asked)
 
 
 class _Read(NamedTuple):
-    """A verified read, and what stands for the account, filters and privacy options that it was of."""
+    """A verified read, with what stands for its account, filters and privacy options."""
 
     snapshot: LeadSnapshot
     asked: str
 
 
-def _left(asked: str) -> dict[str, Any]:
+def _last_anchor(asked: str) -> dict[str, Any]:
     """What the last load has left in dlt's state, or why that is nothing."""
     import dlt
 
@@ -182,7 +182,7 @@ def _left(asked: str) -> dict[str, Any]:
     return {"anchor": anchor, "refusal": ""}
 
 
-def _leave(read: _Read) -> None:
+def _keep_anchor(read: _Read) -> None:
     import dlt
 
     anchor = read.snapshot.anchor
@@ -237,7 +237,7 @@ def _resources(shared: _SharedRead) -> list[DltResource]:
             if not len(read.snapshot):
                 # Creates the table, from dlt 1.31 on.
                 yield dlt.mark.materialize_table_schema()
-            _leave(read)
+            _keep_anchor(read)
 
     def rejects() -> Iterator[Any]:
         with shared.snapshot(REJECTS_TABLE) as read:
@@ -279,7 +279,7 @@ def _load(snapshot: LeadSnapshot) -> dict[str, Any]:
         "scope": stats.scope,
         "since": stats.since,
         "why_full": stats.why_full or None,
-        **{name: ", ".join(told) or None for name, told in stats.fields().items()},
+        **{name: ", ".join(found) or None for name, found in stats.fields().items()},
         "started": stats.started,
         "finished": stats.now(),
         "watermark": snapshot.spool.newest,

@@ -54,6 +54,15 @@ def text(name: str, value: object) -> str:
     return value
 
 
+def is_encodable(value: str) -> bool:
+    """Whether a text is all characters: half of one (an unpaired surrogate) fits no URL and no file name."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def boolean(name: str, value: object) -> bool:
     """True or False, or a text or number that says so."""
     found = _BOOLEANS.get(str(value).strip().lower())

@@ -85,10 +85,10 @@ class DemoFolder:
         except duckdb.Error as error:
             holder = _HOLDER.search(str(error))
             if holder:
-                told = f"{shown(self.database)} is open in {holder[1]}; close it there, then run this again"
+                reason = f"{shown(self.database)} is open in {holder[1]}; close it there, then run this again"
             else:
-                told = str(error).partition("\n")[0]
-            raise DemoError(told) from None
+                reason = str(error).partition("\n")[0]
+            raise DemoError(reason) from None
 
     def welcome(self, server: str) -> None:
         """Let the table take leads of the sample API again, which has another port in each demo.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_sela.api.leads import Lead, has_external_id
 from airflow_provider_sela.api.request import external_id_filter, lead_filters
 from airflow_provider_sela.api.walk import PageDialogue, Walk
-from airflow_provider_sela.connections import not_defined
+from airflow_provider_sela.connections import error_for_undefined
 from airflow_provider_sela.exceptions import SelaPageGoneError
 from airflow_provider_sela.settings import Settings
 
@@ -67,7 +67,7 @@ class AsyncHookMixin:
             connection = await get_async_connection(self.sela_conn_id)
         except Exception as error:  # noqa: BLE001 (Airflow's API and secrets backends raise what they like)
             # Airflow calls a connection not defined, too, while its own API or database is out of order.
-            failure = not_defined(self.sela_conn_id, "sela_conn_id", type(error).__name__)
+            failure = error_for_undefined(self.sela_conn_id, "sela_conn_id", type(error).__name__)
         else:
             return Settings.from_connection(connection)
         raise failure

@@ -20,7 +20,8 @@ from airflow.providers.common.compat.sdk import Context
 from airflow_provider_sela.api.parameters import Reader, check_settled, plain_data, whole_number
 from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.operators.base import SelaBaseOperator, attempt_of
+from airflow_provider_sela.operators.base import SelaBaseOperator
+from airflow_provider_sela.operators.task_runs import attempt_of
 from airflow_provider_sela.storage.paths import full_path
 
 if TYPE_CHECKING:

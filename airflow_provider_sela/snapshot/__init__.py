@@ -24,5 +24,5 @@ Modules, each importing only from those above it::
     partial         the dialogue of a read of what is new
     parts           the same dialogue as the first over processes that share no clock
 
-No I/O, no clock, no Airflow.
+No I/O, no clock, no Airflow. May import: ``api`` and what lies below it.
 """

@@ -14,7 +14,7 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from airflow_provider_sela.connections import missing
+from airflow_provider_sela.connections import error_for_not_found
 from airflow_provider_sela.exceptions import (
     SelaError,
     SelaRequestError,
@@ -240,7 +240,7 @@ def storage(path: ObjectStoragePath | str, conn_id: str | None = None) -> tuple[
     except AirflowNotFoundException:
         in_path = _CONNECTION.match(str(path))
         named = conn_id or (in_path[1] if in_path else "the default of its provider")
-        failure = missing(named, "conn_id" if conn_id else "path")
+        failure = error_for_not_found(named, "conn_id" if conn_id else "path")
     except Exception as error:  # noqa: BLE001 (every storage library raises its own)
         # Airflow and universal_pathlib say so of a scheme, and nothing else tells it from a wrong connection.
         if isinstance(error, ValueError) and "filesystem" in str(error):

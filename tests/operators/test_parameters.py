@@ -16,7 +16,8 @@ from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.operators.parts import SelaPlanPartsOperator, SelaReadPartOperator
 from airflow_provider_sela.sensors.leads import SelaLeadSensor
 from airflow_provider_sela.testing import SelaApi
-from airflow_provider_sela.transfers.leads_to_sql import Deletes, ModeName, SelaLeadsToSqlOperator
+from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
+from airflow_provider_sela.transfers.table_options import Deletes, ModeName
 from airflow_provider_sela.warehouse.tables import Mode
 from tests.support.tasks import rendered
 
@@ -144,6 +145,12 @@ def test_a_mapped_task_is_checked_in_its_run_for_what_contradicts_each_other(api
         ).expand_kwargs([{"table": "leads", "mode": "append"}])
     with pytest.raises(AirflowFailException, match="goes with merge and history, not with mode append"):
         mapped.unmap({"table": "leads", "mode": "append"}).execute({})
+    with DAG("mapped", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+        mapped = SelaLeadsToSqlOperator.partial(
+            task_id="several", conn_id="warehouse", table="leads", mode="replace", several_accounts=True
+        ).expand(sela_conn_id=["sela_default", "sela_other"])
+    with pytest.raises(AirflowFailException, match="several_accounts goes with neither mode replace"):
+        mapped.unmap({"sela_conn_id": "sela_default"}).execute({})
     with DAG("mapped", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
         mapped = SelaLeadsOperator.partial(task_id="read").expand(hash_fields=[["email"]])
     with pytest.raises(AirflowFailException, match="hash_fields needs a salt"):
