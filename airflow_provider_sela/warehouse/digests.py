@@ -56,6 +56,8 @@ def row_digest(digest: str, content_hash: str, nulled: Iterable[str], unknown: I
 
     :return: None where that does not fit, so that the lead becomes a row each time.
     """
+    if not (nulled or unknown):
+        return digest + content_hash[:HASH_LENGTH]
     if not all(name.isascii() and name.isidentifier() for name in unknown):
         return None
     names = " ".join([*nulled, *("+" + name for name in unknown)])
