@@ -75,6 +75,7 @@ class Spool:
     :param watch: is told of each lead that comes.
     :ivar fields: names of the fields that the leads have; those that are not documented as far as lines were
         made.
+    :ivar told: whether lines were made of all leads, or what they tell is known.
     :raises SelaSetupError: the disk is full or cannot be written.
     """
 
@@ -92,7 +93,7 @@ class Spool:
         self._index: dict[int, bytes] = {}
         self._rejected: set[bytes] = set()
         self._superseded = False
-        self._told = False
+        self.told = False
         self._end = 0
         with disk_errors():
             self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 (open until close)
@@ -136,7 +137,7 @@ class Spool:
     def add_all(self, leads: Sequence[RawLead]) -> None:
         """Take leads, with one write for those that are new."""
         columns = leads if isinstance(leads, RawLeads) else RawLeads.from_leads(leads)
-        self._told = False
+        self.told = False
         self._look(columns)
         # In JSON a line feed stands between tokens only.
         lines = [line.replace(b"\n", b" ") if b"\n" in line else line for line in columns.json]
@@ -206,7 +207,7 @@ class Spool:
 
     def make_all(self) -> None:
         """Make every line for what it tells, if nobody has."""
-        if not self._told:
+        if not self.told:
             deque(self.lines(), maxlen=0)
 
     def _made(self, leads: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
@@ -217,7 +218,7 @@ class Spool:
                 nulled.update(line.nulled)
                 self.fields.add_unknown(line.unknown)
             yield line.data
-        self._nulled, self._told = nulled, True
+        self._nulled, self.told = nulled, True
 
     def reject_lines(self) -> Iterator[bytes]:
         """The line of each reject: JSON as the API sent it."""

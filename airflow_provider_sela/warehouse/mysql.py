@@ -154,7 +154,7 @@ class MySQLEngine(StagedEngine):
         """Begin, whatever autocommit is, and see what other loads have committed while this one waited."""
         self.execute("START TRANSACTION")
 
-    def lock(self) -> None:
+    def lock(self, *, alone: bool) -> None:
         """Let loads write one after another; the lock ends with the connection."""
         if self.fetch_one("SELECT GET_LOCK('airflow_provider_sela', %s)", [_LOCK_WAIT_SECONDS])[0] != 1:
             raise SelaTargetUnavailableError(

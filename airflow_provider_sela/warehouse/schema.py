@@ -30,6 +30,7 @@ class Schema:
 
     :param create: whether a missing table may be created.
     :param add: whether a missing column may be added.
+    :ivar makes_shared: whether something is missing of the tables beside it, once that was checked.
     """
 
     def __init__(self, engine: Engine, mode: Mode, *, create: bool, add: bool) -> None:
@@ -48,6 +49,12 @@ class Schema:
             remedy.
         """
         existing = self._run(apply=False)
+        self.makes_shared = any(
+            field.name not in (existing[name] or ())
+            for name, layout in self._tables()
+            for field in layout.fields
+            if name != self._engine.target
+        )
         for name, layout in self._tables():
             if columns := existing[name]:
                 verbs = self._mode.verbs if name == self._engine.target else "INSERT"

@@ -29,7 +29,7 @@ from airflow_provider_sela.warehouse.tables import (
     Load,
     Mode,
 )
-from airflow_provider_sela.warehouse.unchanged import Unchanged
+from airflow_provider_sela.warehouse.unchanged import Tables, Unchanged
 
 
 class StagedEngine(Engine):
@@ -64,8 +64,9 @@ class StagedEngine(Engine):
 
     def stage(self, spool: Spool, mode: Mode, load: Load) -> None:
         """Create the staging table, and fill it with the leads that the target may lack."""
-        self.create_temporary(self.staging, STAGING, primary_key=self.staging_key)
-        self._unchanged = Unchanged(self, mode, load)
+        self._create_temporary(self.staging, STAGING, primary_key=self.staging_key)
+        tables = Tables(self.staging, self.digests, self._make_digests, self.scope(mode, load))
+        self._unchanged = Unchanged(self, mode, load, tables)
         self._spool = spool
         self._stage()
 
@@ -73,12 +74,12 @@ class StagedEngine(Engine):
         self.fill(self._spool.lines(self._unchanged.find(self._spool)))
         self._spool.tell(*self._unchanged.remarks())
 
-    def create_temporary(self, table: str, layout: Layout, *, primary_key: bool) -> None:
-        """Create a table that ends with the connection.
+    def _make_digests(self, rows: Iterator[tuple[int, int, str]]) -> None:
+        self._create_temporary(self.digests, DIGESTS, primary_key=self.digests_key)
+        self.fill_digests(rows)
 
-        :param table: as it stands in a statement.
-        :param primary_key: whether the layout's key becomes one.
-        """
+    def _create_temporary(self, table: str, layout: Layout, *, primary_key: bool) -> None:
+        """Create a table that ends with the connection."""
         columns = self.dialect.definitions(layout, primary_key=primary_key)
         options = self.dialect.table_options + self.staging_options
         self.execute(f"CREATE TEMPORARY TABLE {table} ({columns}){options}")
@@ -97,7 +98,7 @@ class StagedEngine(Engine):
         self._unchanged.remember()
         found = self._compare(mode, load)
         if found.deleted and load.max_deletes is not None:
-            refuse_many(found.deleted, self._count(mode, load), load.max_deletes)
+            refuse_many(found.deleted, self.count(mode, load), load.max_deletes)
         if found.changed:
             self._update(mode, load)
         if found.new or (found.changed and mode is Mode.HISTORY):
@@ -135,7 +136,7 @@ class StagedEngine(Engine):
         where, values = self._gone(mode, load)
         return Counts(new, changes, self.fetch_one(f"SELECT COUNT(*) FROM {target} WHERE {where}", values)[0])
 
-    def _count(self, mode: Mode, load: Load) -> int:
+    def count(self, mode: Mode, load: Load) -> int:
         """How many rows are in scope."""
         scope, values = self.scope(mode, load)
         target = self.dialect.table(self.target)
@@ -198,16 +199,22 @@ class StagedEngine(Engine):
         update = dialect.update(target, self.staging, sets, f"t.{key} = s.{key}", where)
         self.execute(update, [*values, *scope_values, *changed_values])
 
-    def _insert_missing(self, mode: Mode, load: Load) -> None:
-        dialect = self.dialect
-        scope, scope_values = self.scope(mode, load)
+    def added(self, mode: Mode, load: Load) -> list[tuple[Field, Any]]:
+        """Columns of a new row that are the same for a whole load, with their values."""
+        started = self.dialect.timestamp(load.started)
         added: list[tuple[Field, Any]] = [
-            (Field(SYNCED_AT, Kind.TIMESTAMP), dialect.timestamp(load.started)),
+            (Field(SYNCED_AT, Kind.TIMESTAMP), started),
             (Field(RUN_ID, Kind.TEXT), load.run_id),
             (Field(LOAD_ID, Kind.TEXT), load.load_id),
         ]
         if mode is Mode.HISTORY:
-            added.append((Field(VALID_FROM, Kind.TIMESTAMP), dialect.timestamp(load.started)))
+            added.append((Field(VALID_FROM, Kind.TIMESTAMP), started))
+        return added
+
+    def _insert_missing(self, mode: Mode, load: Load) -> None:
+        dialect = self.dialect
+        scope, scope_values = self.scope(mode, load)
+        added = self.added(mode, load)
         target, key = dialect.table(self.target), dialect.column("id")
         names = dialect.column_list([*self._fields, *(field for field, _ in added)])
         constants = ", ".join(dialect.parameter(field.kind) for field, _ in added)

@@ -3,23 +3,36 @@
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.digests import HASH_LENGTH, LENGTH, RULES, Remarks, digester, remarks
+from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
     DIGEST,
-    DIGESTS,
     HASH,
     VALID_TO,
     Load,
     Mode,
 )
 
-if TYPE_CHECKING:
-    from airflow_provider_sela.warehouse.staged import StagedEngine
+
+class Tables(NamedTuple):
+    """What lies between the leads and the target.
+
+    :param staging: the staging table as it stands in a statement.
+    :param digests: the table of digests, likewise.
+    :param fill: makes and fills the latter with rows of :data:`~.tables.DIGESTS`.
+    :param scope: the condition that a row of the target is in scope, and the values of its parameters.
+    """
+
+    staging: str
+    digests: str
+    fill: Callable[[Iterator[tuple[int, int, str]]], None]
+    scope: tuple[str, list[Any]]
 
 
 class Unchanged:
@@ -33,10 +46,11 @@ class Unchanged:
     :ivar used: whether there are digests to compare with.
     """
 
-    def __init__(self, engine: StagedEngine, mode: Mode, load: Load) -> None:
+    def __init__(self, engine: Engine, mode: Mode, load: Load, tables: Tables) -> None:
         self._engine = engine
         self._mode = mode
         self._load = load
+        self._tables = tables
         self.used = self._tells = False
 
     def find(self, spool: Spool) -> bytearray | None:
@@ -45,10 +59,9 @@ class Unchanged:
         if not self.used:
             if not self._are_kept():
                 return None
-            engine.create_temporary(engine.digests, DIGESTS, primary_key=engine.digests_key)
             digest = digester(engine.dialect)
             leads = enumerate(spool.leads())
-            engine.fill_digests((place, key, digest(lead)) for place, (key, lead) in leads)
+            self._tables.fill((place, key, digest(lead)) for place, (key, lead) in leads)
             self.used = True
         place, digest_column = (engine.dialect.column(name) for name in ("place", DIGEST))
         (join, scoped), (same, values) = self._joined(), self._same()
@@ -100,16 +113,16 @@ class Unchanged:
         if DIGEST not in (engine.columns(engine.target) or ()):
             return
         key, digest, content = (dialect.column(name) for name in ("id", DIGEST, HASH))
-        scope, values = engine.scope(self._mode, self._load)
+        scope, values = self._tables.scope
         target, join = dialect.table(engine.target), f"t.{key} = s.{key}"
         where = (
             f"{scope} AND t.{content} = s.{content} AND s.{digest} IS NOT NULL"
             f" AND (t.{digest} IS NULL OR SUBSTR(t.{digest}, 1, {len(RULES)}) <> '{RULES}')"
         )
-        counted = f"SELECT COUNT(*) FROM {engine.staging} s JOIN {target} t ON {join} WHERE {where}"
+        counted = f"SELECT COUNT(*) FROM {self._tables.staging} s JOIN {target} t ON {join} WHERE {where}"
         if engine.fetch_one(counted, values)[0]:
             sets = [(DIGEST, f"s.{digest}")]
-            engine.execute(dialect.update(target, engine.staging, sets, join, where), values)
+            engine.execute(dialect.update(target, self._tables.staging, sets, join, where), values)
 
     def _are_kept(self) -> bool:
         """Whether the target has a digest in scope."""
@@ -117,7 +130,7 @@ class Unchanged:
         columns = engine.columns(engine.target) or ()
         if any(field.name not in columns for field in self._mode.layout.fields):
             return False
-        scope, values = engine.scope(self._mode, self._load)
+        scope, values = self._tables.scope
         kept = f"SELECT 1 FROM {dialect.table(engine.target)} t WHERE {scope}"
         kept = f"{kept} AND t.{dialect.column(DIGEST)} IS NOT NULL LIMIT 1"
         return bool(list(engine.select(kept, values)))
@@ -125,9 +138,9 @@ class Unchanged:
     def _joined(self) -> tuple[str, list[Any]]:
         """All leads beside their rows in scope; the row may be missing."""
         engine, key = self._engine, self._engine.dialect.column("id")
-        scope, values = engine.scope(self._mode, self._load)
+        scope, values = self._tables.scope
         target = engine.dialect.table(engine.target)
-        return f"{engine.digests} d LEFT JOIN {target} t ON t.{key} = d.{key} AND {scope}", values
+        return f"{self._tables.digests} d LEFT JOIN {target} t ON t.{key} = d.{key} AND {scope}", values
 
     def _same(self) -> tuple[str, list[Any]]:
         """The condition that a row is as it was read."""
@@ -149,4 +162,4 @@ class Unchanged:
 
     def _not_staged(self) -> str:
         key = self._engine.dialect.column("id")
-        return f"NOT EXISTS (SELECT 1 FROM {self._engine.staging} s WHERE s.{key} = d.{key})"
+        return f"NOT EXISTS (SELECT 1 FROM {self._tables.staging} s WHERE s.{key} = d.{key})"
