@@ -89,7 +89,7 @@ def unmade(
             here = None if row.later or row.ahead else (kept, row.digest)
         held[key] = here if held.get(key, here) == here else None
     hashes, told = dict[int, str](), Counter[str]()
-    for key, lead in leads:
+    for key, lead in leads if any(held.values()) else ():
         found = held.get(key)
         if found and found[0][:LENGTH] == digest(lead):
             hashes[key] = found[1]

@@ -37,6 +37,7 @@ from airflow_provider_sela.warehouse.tables import (
     Layout,
     Load,
     Mode,
+    staged_in,
 )
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ _KEYS = (Field("id", Kind.INTEGER), Field(HASH, Kind.TEXT))
 
 
 class GenericEngine(Engine):
-    """Compares hashes in the worker, about 300 bytes for each lead of the target, and sends what differs.
+    """Compares hashes in the worker, about 400 bytes for each lead of the target, and sends what differs.
 
     No staging table is needed, nor any statement beyond INSERT, UPDATE and DELETE by key. Types of existing
     columns cannot be asked for alike everywhere, so that a conflict shows when the first row is refused,
@@ -133,7 +134,8 @@ class GenericEngine(Engine):
     def _stage(self) -> None:
         self._drop_staged()
         self._staged = LineFile()
-        wanted = bytearray(key not in self._unmade.hashes for key, _ in self._spool.leads())
+        hashes = self._unmade.hashes
+        wanted = bytearray(key not in hashes for key, _ in self._spool.leads()) if hashes else None
         for lines in in_pieces(self._spool.lines(wanted), _PIECE_BYTES):
             self._staged.write(lines)
         self._spool.tell(*self._unmade.remarks)
@@ -154,7 +156,7 @@ class GenericEngine(Engine):
 
     def write(self, mode: Mode, load: Load) -> Counts:
         """Compare, then update, insert and delete by key, and compare again."""
-        self._fields = [field for field in STAGED if field.name in (self.columns(self.target) or ())]
+        self._fields = staged_in(self.columns(self.target) or ())
         found = self._compare(mode, load)
         if found.overlooked:
             # Somebody else was faster.

@@ -14,7 +14,6 @@ from airflow_provider_sela.warehouse.deletes import refuse_many
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
-    DIGEST,
     DIGESTS,
     HASH,
     LOAD_ID,
@@ -28,6 +27,7 @@ from airflow_provider_sela.warehouse.tables import (
     Layout,
     Load,
     Mode,
+    staged_in,
 )
 from airflow_provider_sela.warehouse.unchanged import Tables, Unchanged
 
@@ -90,12 +90,13 @@ class StagedEngine(Engine):
 
     def write(self, mode: Mode, load: Load) -> Counts:
         """Compare, then change, insert and delete what the comparison found, and compare again."""
-        self._fields = self._kept_fields()
+        self._fields = staged_in(self.columns(self.target) or ())
         if self._unchanged.overlooked():
             # Another load, or somebody else, was faster.
             self.execute(f"DELETE FROM {self.staging}")
             self._stage()
-        self._unchanged.remember()
+        if len(self._fields) == len(STAGED):
+            self._unchanged.remember()
         found = self._compare(mode, load)
         if found.deleted and load.max_deletes is not None:
             refuse_many(found.deleted, self.count(mode, load), load.max_deletes)
@@ -110,11 +111,6 @@ class StagedEngine(Engine):
             lost = self._compare(mode, load).written + self._unchanged.overlooked()
             self.refuse_loss(lost, found.written)
         return found
-
-    def _kept_fields(self) -> list[Field]:
-        """What of a staged row the target has a column for."""
-        columns = self.columns(self.target) or {}
-        return [field for field in STAGED if field.name != DIGEST or field.name in columns]
 
     def _compare(self, mode: Mode, load: Load) -> Counts:
         dialect = self.dialect

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -69,6 +69,11 @@ STAGING = Layout(STAGED, ("id",))
 DIGESTS = Layout((Field("place", Kind.INTEGER), Field("id", Kind.INTEGER), Field(DIGEST, Kind.TEXT)), ("id",))
 #: What a load does without where the target lacks it.
 OPTIONAL = frozenset((DIGEST,))
+
+
+def staged_in(columns: Collection[str]) -> list[Field]:
+    """What of a staged row a table has a column for."""
+    return [field for field in STAGED if field.name not in OPTIONAL or field.name in columns]
 
 
 class Column(NamedTuple):
