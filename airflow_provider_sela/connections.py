@@ -6,15 +6,18 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
+from airflow_provider_sela.api.parameters import text
 from airflow_provider_sela.exceptions import SelaError, SelaSetupError, SelaUnavailableError
 
 
 def airflow_connection(conn_id: str, parameter: str) -> Any:
     """The connection of Airflow that a parameter of a task names.
 
+    :raises SelaRequestError: it is no text, or an empty one.
     :raises SelaSetupError: it is not defined.
     :raises SelaUnavailableError: it is not defined, or Airflow cannot look it up for now.
     """
+    conn_id = text(parameter, conn_id)
     try:
         return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:

@@ -20,11 +20,16 @@ from airflow_provider_sela.exceptions import SelaSetupError, of_connection
 # With another name, each HTTP library fails at another moment and in other words.
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 
+#: Types of connections whose password may be a token of Sela's: its own, and those that say nothing of what
+#: they are for, as of connections that are older than this package or were written as a URL.
+_TYPES = frozenset(("sela", "generic", "http", "https"))
+
 
 class Connection(Protocol):
     """The parts of an Airflow connection that are read here."""
 
     conn_id: str
+    conn_type: str | None
     password: str | None
     host: str | None
     port: int | None
@@ -168,6 +173,7 @@ class Settings:
         :raises SelaSetupError: a value is missing or wrong; the message names connection and field.
         """
         try:
+            _check_type(connection.conn_type)
             extras = _extras(connection.extra)
             values = _checked(extras)
             return cls(
@@ -200,6 +206,14 @@ class Settings:
     def concurrency_for(self, asked: int | str | None) -> int:
         """Requests in flight at once; as :meth:`page_size_for`."""
         return self.concurrency if asked is None else whole_number("concurrency", asked)
+
+
+def _check_type(conn_type: str | None) -> None:
+    if conn_type and conn_type.lower() not in _TYPES:
+        raise SelaSetupError(
+            f"it is of type {conn_type!r}, whose password is not sent to anybody as a token: name one of type"
+            " sela, or give it that type"
+        )
 
 
 def _extras(text: str | None) -> Mapping[str, Any]:

@@ -106,7 +106,7 @@ def lead_filters(
     """Query parameters for the filters that are set.
 
     :raises SelaRequestError: a filter is empty or cannot be read. The server would ignore an empty one and
-        return *every* lead, which is never what a template that rendered to nothing meant.
+        return *every* lead. A template that rendered to nothing never meant that.
     """
     given = {"email": email, "external_id": external_id, "phone_number": phone_number, "user": user}
     return {name: str(FILTERS[name](name, value)) for name, value in given.items() if value is not None}

@@ -46,8 +46,9 @@ class DemoFolder:
 
     def _marker(self) -> TextIO:
         """The open file that says whose the folder is."""
-        if re.search(r"[?$]", str(self.path)):
-            raise DemoError(f"Airflow cannot live in {self}; name a folder without ? and $")
+        if re.search(r"[?$\x00-\x1f]", str(self.path)):
+            name = str(self) if str(self).isprintable() else repr(str(self))
+            raise DemoError(f"Airflow cannot live in {name}; name a folder without ?, $ and line breaks")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             marker = self.path / _MARKER

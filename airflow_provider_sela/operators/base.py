@@ -18,7 +18,6 @@ from airflow_provider_sela.api.parameters import (
     choice,
     mapped,
     optional,
-    plain_data,
     read_parameters,
     text,
     unverified_choice,
@@ -30,6 +29,7 @@ from airflow_provider_sela.hooks.privacy_options import PRIVACY_OPTIONS, check_p
 from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.lineage import Target, operator_lineage
 from airflow_provider_sela.operators.field_changes import OnSchemaChange, judge_fields
+from airflow_provider_sela.operators.handed_over import parts_output
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.reading.garbage import frozen
 from airflow_provider_sela.retry import failing_fast
@@ -62,7 +62,7 @@ class SelaBaseOperator(BaseOperator):
         the next two.
     :param salt_conn_id: connection whose Password is the salt; needed with ``hash_fields``.
     :param keep_metadata: the only keys of ``metadata`` that are written; default: all.
-    :param drop_metadata: keys of ``metadata`` that are not written.
+    :param drop_metadata: keys of ``metadata``, at every depth and in every case, that are not written.
     :param sela_conn_id: Airflow connection of type ``sela``.
     """
 
@@ -184,7 +184,7 @@ class SelaReadOperator(SelaBaseOperator):
         **SelaBaseOperator.readers,
         "on_unverified": unverified_choice,
         "on_schema_change": choice(*get_args(OnSchemaChange)),
-        "parts": plain_data,
+        "parts": optional(parts_output),
     }
     template_fields: Sequence[str] = tuple(readers)
     # What this run has done so far, for lineage and asset events.
@@ -228,8 +228,9 @@ class SelaReadOperator(SelaBaseOperator):
             yield snapshot
 
     def judge_rows(self, snapshot: LeadSnapshot) -> None:
-        """Say which values are malformed, and which fields are not those that are documented, as
-        ``on_schema_change`` says; to be called when it is known, before anything is kept.
+        """Say which values are malformed and, as ``on_schema_change`` says, which fields have changed.
+
+        To be called when all leads have become lines, before anything is kept.
 
         :raises SelaRequestError: there are some, and it is ``fail``.
         """

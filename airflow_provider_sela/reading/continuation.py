@@ -1,4 +1,4 @@
-"""From where a read goes on that is to bring only what is new."""
+"""How a read of what is new goes on from the last load."""
 
 from __future__ import annotations
 

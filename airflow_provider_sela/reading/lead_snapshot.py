@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from airflow_provider_sela import metrics
-from airflow_provider_sela.api.leads import Lead, microseconds
+from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.api.parameters import unverified_choice
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaIncompleteError
@@ -32,7 +32,7 @@ from airflow_provider_sela.snapshot.parts import OtherReadingError, resume
 from airflow_provider_sela.snapshot.reach import Scope
 from airflow_provider_sela.snapshot.reading import Reading
 from airflow_provider_sela.snapshot.verdict import Strength, Verdict
-from airflow_provider_sela.snapshot.windows import Window
+from airflow_provider_sela.snapshot.windows import Entry, Window
 from airflow_provider_sela.storage.spool import Encoder, Spool, raw_line
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class LeadSnapshot:
     def __exit__(self, *exc_info: object) -> None:
         self.spool.close()
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Lead]:
         return iter(self.spool)
 
     def __len__(self) -> int:
@@ -289,5 +289,5 @@ class LeadSnapshot:
 def _existed(lead: Lead, before: datetime) -> bool:
     """Whether a lead says that nothing was done to it since."""
     moment = before.timestamp() * 1e6
-    times = microseconds(lead.get("created_time")), microseconds(lead.get("modified_time"))
+    _, *times = Entry.from_lead(lead)
     return all(time is not None and time < moment for time in times)

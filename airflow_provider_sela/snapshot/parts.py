@@ -41,8 +41,8 @@ A = TypeVar("A", bound=Answered)
 def split_into_parts(windows: Sequence[Window], most: int) -> list[list[Window]]:
     """Cut windows into runs of neighbours, as even as can be.
 
-    Neighbours stay together because they are then read one soon after the other: windows that are read far
-    apart in time come apart in a list that moves, and each seam that does costs the last process a request.
+    Neighbours stay together, so that they are read one soon after the other. Where the list moves, windows
+    come apart that are read far apart in time, and each gap costs the last process a request.
 
     :param windows: in the order in which they are best read.
     :param most: runs at most.

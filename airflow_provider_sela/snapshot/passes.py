@@ -9,6 +9,7 @@ from airflow_provider_sela.snapshot.verdict import Strength, Verdict
 from airflow_provider_sela.snapshot.windows import Observation, Window
 
 _SECOND = 1_000_000
+"""In microseconds: ``Date`` leaves out the part of a second."""
 _ESTIMATE = 10
 """A count may be an estimate, and that one part in so many too high. By more it is none."""
 

@@ -76,8 +76,8 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         ``history`` (one row for each version, valid from ``_sela_valid_from`` until ``_sela_valid_to``).
     :param read: ``full`` (default: all leads), ``changed`` (those that were created or changed since the last
         load) or ``new`` (those that were created since; changes to older ones come with the next full read).
-        Less than all is read where the last load has proven an order of the list that shows it, and what was
-        read is proven too; else the same task reads everything, and says why.
+        Less than all is read where the last load has proven a fitting order of the list, and counts only if
+        it is proven too; else the same task reads everything, and says why.
     :param lookback: how long a change may take to show: it is read again by the next load. Default: ten
         minutes.
     :param full_every: how long a read of everything is good for; None: until one is needed. Default: one day.

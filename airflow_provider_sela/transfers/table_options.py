@@ -29,7 +29,7 @@ def absence_option(deletes: object, confirm_missing: object) -> str:
 
 
 def check_deletes(absence: str, *, mode: str, filters: Iterable[Any]) -> None:
-    """Refuse to ask for what was not read where that says nothing.
+    """Refuse to look for leads that were not read where their absence says nothing.
 
     :param absence: from :func:`absence_option`.
     :param filters: their values.
