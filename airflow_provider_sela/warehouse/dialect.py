@@ -11,8 +11,18 @@ import msgspec
 
 from airflow_provider_sela.api.leads import Field, Kind, Row, content_json, digest
 from airflow_provider_sela.storage.spool import Line
+from airflow_provider_sela.warehouse.digests import digester, row_digest
 from airflow_provider_sela.warehouse.identifiers import TableName
-from airflow_provider_sela.warehouse.tables import DELETED_AT, HASH, SHORT, VALID_TO, Column, Layout, Mode
+from airflow_provider_sela.warehouse.tables import (
+    DELETED_AT,
+    DIGEST,
+    HASH,
+    SHORT,
+    VALID_TO,
+    Column,
+    Layout,
+    Mode,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_sela.api.raw import RawLead
@@ -72,7 +82,7 @@ class Dialect:
         """A row as a line, in the form that is staged fastest.
 
         :param values: of all columns that are staged.
-        :param content: all of them but the last, the hash, as it was made of them.
+        :param content: all of them but the last two, hash and digest, as it was made of them.
         """
         return msgspec.json.encode(values)
 
@@ -93,10 +103,13 @@ class Dialect:
     def encoder(self) -> Callable[[RawLead], Line]:
         """Make what makes the lines that are staged in this database."""
 
+        read_digest = digester(self)
+
         def encode(lead: RawLead) -> Line:
             values, nulled, unknown = self.adapt(lead.row())
             content = content_json(values)
-            values[HASH] = digest(content)
+            values[HASH] = content_hash = digest(content)
+            values[DIGEST] = row_digest(read_digest(lead.json), content_hash, nulled, unknown)
             return Line(self.spool_line(values, content), nulled, unknown)
 
         return encode
