@@ -39,12 +39,11 @@ class Descent:
     :param descending: whether rank 0 is the newest end.
 
     :ivar answers: from the newest end so far.
-    :ivar descending: as it was given.
     """
 
     def __init__(self, record: Record, reach: Reach, *, descending: bool) -> None:
         self.answers = record.observations[:1] if descending else []
-        self.descending = descending
+        self._descending = descending
         self._record = record
         self._reach = reach
         self._out: set[Window] = set()
@@ -97,18 +96,18 @@ class Descent:
         :param shared: ranks of it that the next window reads too, beside the usual overlap.
         """
         self._out.add(window)
-        self._edge = window.stop if self.descending else window.offset + shared
+        self._edge = window.stop if self._descending else window.offset + shared
         return [window] if window not in out else []
 
     def _next(self, out: Set[Window]) -> Window:
         """The next window down, of a size that no other at its place had."""
-        record, step = self._record, after if self.descending else before
+        record, step = self._record, after if self._descending else before
         windows = (step(self._edge, size, OVERLAP) for size in range(record.cap, 0, -1))
         return next(window for window in windows if window not in record.asked and window not in out)
 
     def _depth(self, rank: int) -> int:
         """How far a rank is from the newest end."""
-        return rank if self.descending else self._record.length - rank
+        return rank if self._descending else self._record.length - rank
 
     def _needed(self, order: Order) -> float:
         """How many leads are likely to be new, by how far those that were read have come."""
@@ -116,7 +115,7 @@ class Descent:
         newest = max(base.keys(order.key), default=0)
         if order.key != "id" and base.date is not None:
             newest = min(newest, base.date)
-        edges = (seen.window.offset + (seen.rows if self.descending else 0) for seen in self.answers)
+        edges = (seen.window.offset + (seen.rows if self._descending else 0) for seen in self.answers)
         depth = max(map(self._depth, edges))
         deepest = min(min(seen.keys(order.key), default=newest) for seen in self.answers)
         return depth + depth * (deepest - self._reach.oldest(order)) / max(newest - deepest, 1)
