@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from airflow_provider_sela.api.leads import Field, Kind, Row, content_json, digest
+from airflow_provider_sela.api.content import Content, content_hash, content_of
+from airflow_provider_sela.api.leads import Field, Kind, Row
+from airflow_provider_sela.storage.csv_lines import csv_line
 from airflow_provider_sela.storage.spool import Line
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.tables import DELETED_AT, HASH, SHORT, VALID_TO, Column, Layout, Mode
@@ -68,11 +70,11 @@ class Dialect:
         """Adapt a row to limits that only this database has."""
         return row
 
-    def spool_line(self, values: Mapping[str, Any], content: bytes) -> bytes:
+    def spool_line(self, values: Mapping[str, Any], content: Content) -> bytes:
         """A row as a line, in the form that is staged fastest.
 
         :param values: of all columns that are staged.
-        :param content: all of them but the last, the hash, as it was made of them.
+        :param content: that of all of them but the last, the hash.
         """
         return msgspec.json.encode(values)
 
@@ -95,8 +97,8 @@ class Dialect:
 
         def encode(lead: RawLead) -> Line:
             values, nulled, unknown = self.adapt(lead.row())
-            content = content_json(values)
-            values[HASH] = digest(content)
+            content = content_of(values.values())
+            values[HASH] = content_hash(content)
             return Line(self.spool_line(values, content), nulled, unknown)
 
         return encode
@@ -151,3 +153,21 @@ class Dialect:
 
     def _definition(self, field: Field, required: bool = False) -> str:
         return f"{self.column(field.name)} {self.column_type(field)}{' NOT NULL' if required else ''}"
+
+
+class CsvDialect(Dialect):
+    """A database that reads CSV as :mod:`~airflow_provider_sela.storage.csv_lines` writes it."""
+
+    def spool_line(self, values: Mapping[str, Any], content: Content) -> bytes:
+        *row, digest = values.values()
+        return csv_line(row, content, digest)
+
+    def encoder(self) -> Callable[[RawLead], Line]:
+        """The same lines, twice as fast where rows need not be adapted."""
+
+        def encode(lead: RawLead) -> Line:
+            values, nulled, unknown = lead.row_values()
+            content = content_of(values)
+            return Line(csv_line(values, content, content_hash(content)), nulled, unknown)
+
+        return encode

@@ -12,7 +12,7 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_ex
 from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.storage.line_file import LineFile, in_pieces
 from airflow_provider_sela.storage.spool import Spool
-from airflow_provider_sela.warehouse.dialect import Dialect
+from airflow_provider_sela.warehouse.dialect import CsvDialect
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.refused import in_memory
 from airflow_provider_sela.warehouse.staged import StagedEngine
@@ -43,7 +43,7 @@ def _is_locked(error: BaseException) -> bool:
     return any(sign in str(error) for sign in _IN_USE)
 
 
-class DuckDBDialect(Dialect):
+class DuckDBDialect(CsvDialect):
     """DuckDB reads lines of rows by a query of its own."""
 
     types: ClassVar[Mapping[Kind, str]] = {
@@ -74,8 +74,9 @@ class DuckDBDialect(Dialect):
         )
         typed = ", ".join(f"CAST({self.column(field.name)} AS {self.types[field.kind]})" for field in STAGED)
         return (
-            f"SELECT {typed} FROM read_json(?, format = 'newline_delimited', columns = {{{read}}},"
-            f" maximum_object_size = {longest})"
+            f"SELECT {typed} FROM read_csv(?, auto_detect = false, header = false, columns = {{{read}}},"
+            f" delim = ',', quote = '\x01', escape = '\x01', new_line = '\\n', nullstr = 'null',"
+            f" allow_quoted_nulls = false, max_line_size = {longest}, buffer_size = {2 * longest})"
         )
 
 

@@ -8,16 +8,15 @@ from typing import Any, ClassVar
 
 from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError
-from airflow_provider_sela.storage.csv_lines import escaped, needs_no_escape
 from airflow_provider_sela.storage.line_file import in_pieces
 from airflow_provider_sela.storage.spool import Spool
-from airflow_provider_sela.warehouse.dialect import Dialect
+from airflow_provider_sela.warehouse.dialect import CsvDialect
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
-from airflow_provider_sela.warehouse.tables import HASH, STAGED, Column
+from airflow_provider_sela.warehouse.tables import STAGED, Column
 
 #: Form of the lines, for COPY.
-COPY_OPTIONS = r"FORMAT csv, NULL 'null', ESCAPE E'\\', ENCODING 'UTF8'"
+COPY_OPTIONS = r"FORMAT csv, NULL 'null', QUOTE E'\x01', ENCODING 'UTF8'"
 # Of rows in memory at once.
 _BLOCK_BYTES = 2**18
 # "Sela" in ASCII. One lock for all loads into a database: it is held for the writing, not for the reading.
@@ -31,7 +30,7 @@ _ENCODINGS = ("UTF8", "SQL_ASCII")
 _RELATIONS = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "S": "a sequence"}
 
 
-class PostgresDialect(Dialect):
+class PostgresDialect(CsvDialect):
     """Lines are COPY's own CSV format. A text with a line feed is more than one line there."""
 
     types: ClassVar[Mapping[Kind, str]] = {
@@ -53,14 +52,6 @@ class PostgresDialect(Dialect):
     def fold(self, name: str) -> str:
         """PostgreSQL reads ``Leads`` as ``leads``."""
         return name.lower()
-
-    def spool_line(self, values: Mapping[str, Any], content: bytes) -> bytes:
-        """A row in COPY's CSV format; half as long to make as COPY's text format, and an eighth larger."""
-        return (
-            b'%b,"%b"' % (content[1:-1], values[HASH].encode())
-            if needs_no_escape(values)
-            else escaped(values)
-        )
 
 
 class PostgresEngine(StagedEngine):
