@@ -24,7 +24,7 @@ def csv_line(values: Iterable[Any], content: Content, *added: str | None) -> byt
 
     :param values: those of the row.
     :param content: the same, see :func:`~airflow_provider_sela.api.content.content_of`.
-    :param added: further values.
+    :param added: further values, without U+0001.
     """
     line, documents = content
     if b"\\" in line:
@@ -32,7 +32,9 @@ def csv_line(values: Iterable[Any], content: Content, *added: str | None) -> byt
     line = line[1:-1].replace(b'"', QUOTE)
     for document in documents:
         line = line.replace(DOCUMENT, b"\x01%b\x01" % document, 1)
-    return b",".join((line, *map(_cell, added)))
+    for text in added:
+        line += b",null" if text is None else b",\x01%b\x01" % text.encode()
+    return line
 
 
 def _cell(value: Any) -> bytes:
