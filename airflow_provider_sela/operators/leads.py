@@ -26,7 +26,9 @@ from airflow_provider_sela.exceptions import SelaLimitError, SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook, continuation_since
 from airflow_provider_sela.lineage import file_target
 from airflow_provider_sela.metrics import RowCounts, load_counts
-from airflow_provider_sela.operators.base import OnSchemaChange, SelaReadOperator, attempt_of
+from airflow_provider_sela.operators.base import SelaReadOperator
+from airflow_provider_sela.operators.field_changes import OnSchemaChange
+from airflow_provider_sela.operators.task_runs import attempt_of
 from airflow_provider_sela.storage.paths import file_path
 from airflow_provider_sela.storage.spool import lead_line
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     from airflow_provider_sela.api.raw import RawLead
+    from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
+    from airflow_provider_sela.storage.files import LeadFile
 
 #: An XCom passes through the API server's memory into one row of Airflow's metadata database, escaped on its
 #: way. MariaDB and MySQL clients refuse more than 16 MiB in one packet unless they are told otherwise.
@@ -167,24 +171,30 @@ class SelaLeadsOperator(SelaReadOperator):
             self.snapshot(file.encoder, continuation=continuation_since(self.since)) as snapshot,
         ):
             self._target = file_target(file.url, file.columns)
-            result: dict[str, Any] = {}
-            told: dict[str, Any] = {}
 
-            def facts() -> dict[str, Any]:
-                stats = snapshot.stats
+            def manifest() -> dict[str, Any]:
                 self.judge_rows(snapshot)
-                result.update(path=file.url, verdict=stats.verdict, **load_counts(stats, RowCounts()))
-                result.update(stats.extent() | (stats.fields() if file.columns else {}))
-                told.update((name, value) for name, value in result.items() if value is not None)
-                told.update(proven=snapshot.verdict.proven, started=stats.started.isoformat())
-                return {**told, **stats.extent(), "run_id": context.get("run_id")}
+                return {**_known(file, snapshot), **snapshot.stats.portion(), "run_id": context.get("run_id")}
 
-            file.publish(snapshot.spool, facts)
+            file.publish(snapshot.spool, manifest)
             self._target = self._target._replace(rows=len(snapshot))
-        result["seconds"] = round(time.monotonic() - started, 3)
-        logged = {**told, "seconds": result["seconds"]}
-        self.log.info("Sela: %s", " ".join(f"{name}={value}" for name, value in logged.items()))
-        return result
+            result, known = _result(file, snapshot), _known(file, snapshot)
+        seconds = {"seconds": round(time.monotonic() - started, 3)}
+        self.log.info("Sela: %s", " ".join(f"{name}={value}" for name, value in (known | seconds).items()))
+        return result | seconds
+
+
+def _result(file: LeadFile, snapshot: LeadSnapshot) -> dict[str, Any]:
+    """What the task returns, once lines were made of all leads."""
+    stats = snapshot.stats
+    counts, fields = load_counts(stats, RowCounts()), stats.fields() if file.columns else {}
+    return {"path": file.url, "verdict": stats.verdict, **counts, **stats.portion(), **fields}
+
+
+def _known(file: LeadFile, snapshot: LeadSnapshot) -> dict[str, Any]:
+    """What the manifest and the log say: what is known of the result, and whether it is proven."""
+    known = {name: value for name, value in _result(file, snapshot).items() if value is not None}
+    return {**known, "proven": snapshot.verdict.proven, "started": snapshot.stats.started.isoformat()}
 
 
 class _XComBound:

@@ -42,6 +42,8 @@ class S3Store:
             aws_secret_access_key=password,
         )
         self.client.create_bucket(Bucket=self.bucket)
+        # The servers of one process share what they hold.
+        self.empty()
 
     def keys(self) -> list[str]:
         """Names of all objects."""
