@@ -93,8 +93,8 @@ class Engine(ABC):
         """Columns of a table by name, None where there is no such table."""
 
     @abstractmethod
-    def stage(self, spool: Spool) -> None:
-        """Bring the spooled leads near the target."""
+    def stage(self, spool: Spool, mode: Mode, load: Load) -> None:
+        """Bring the spooled leads near the target, but for those that it has in the same bytes."""
 
     @abstractmethod
     def write(self, mode: Mode, load: Load) -> Counts:
@@ -128,8 +128,11 @@ class Engine(ABC):
         """End the transaction and keep what it did."""
         self.connection.commit()
 
-    def lock(self) -> None:  # noqa: B027 (some databases have one writer at a time)
-        """Wait for other loads into the same target, where the database does not do so by itself."""
+    def lock(self, *, alone: bool) -> None:  # noqa: B027 (some databases have one writer at a time)
+        """Wait for other loads into the same target, where the database does not do so by itself.
+
+        :param alone: whether this load makes what all targets share.
+        """
 
     def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
         """What the catalogue says against a table beyond its columns; nothing where it cannot be asked.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +13,6 @@ from airflow_provider_sela.api.content import Content
 from airflow_provider_sela.api.leads import EXTRA, Field, Kind, Row, canonical_json
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetUnavailableError, of_connection
 from airflow_provider_sela.storage.line_file import in_pieces
-from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
@@ -111,10 +110,12 @@ class MySQLEngine(StagedEngine):
 
     dialect = MySQLDialect()
     transactional_ddl = False
+    digests_key = True
 
     def __init__(self, hook: DbApiHook, table: str) -> None:
         super().__init__(hook, table)
         self.staging = self.dialect.table((*self.target[:-1], "_sela_staging"))
+        self.digests = self.dialect.table((*self.target[:-1], "_sela_digests"))
 
     def connect(self) -> Any:
         """Speak UTF-8 and have bad values refused: without strict mode, text is cut off in silence."""
@@ -154,7 +155,7 @@ class MySQLEngine(StagedEngine):
         """Begin, whatever autocommit is, and see what other loads have committed while this one waited."""
         self.execute("START TRANSACTION")
 
-    def lock(self) -> None:
+    def lock(self, *, alone: bool) -> None:
         """Let loads write one after another; the lock ends with the connection."""
         if self.fetch_one("SELECT GET_LOCK('airflow_provider_sela', %s)", [_LOCK_WAIT_SECONDS])[0] != 1:
             raise SelaTargetUnavailableError(
@@ -225,10 +226,10 @@ class MySQLEngine(StagedEngine):
     def _named(self, table: TableName) -> list[str | None]:
         return [table[-1], table[-2] if len(table) > 1 else None]
 
-    def fill(self, spool: Spool) -> None:
+    def fill(self, lines: Iterable[bytes]) -> None:
         """Insert many rows with each statement, but not more than a packet takes."""
-        for lines in in_pieces(spool.lines(), _STATEMENT_BYTES, _STATEMENT_ROWS):
-            self.insert(self.staging, STAGED, self.rows(lines))
+        for piece in in_pieces(lines, _STATEMENT_BYTES, _STATEMENT_ROWS):
+            self.insert(self.staging, STAGED, self.rows(piece))
 
 
 def _whole_type(kind: str, encoding: str | None, extra: str) -> str:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, ClassVar
 
-from airflow_provider_sela.api.leads import Kind
+from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError
+from airflow_provider_sela.storage.csv_lines import csv_cells
 from airflow_provider_sela.storage.line_file import in_pieces
-from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import CsvDialect
+from airflow_provider_sela.warehouse.digests import digest_blocks
+from airflow_provider_sela.warehouse.filling import FillingEngine
 from airflow_provider_sela.warehouse.identifiers import TableName
-from airflow_provider_sela.warehouse.staged import StagedEngine
-from airflow_provider_sela.warehouse.tables import STAGED, Column
+from airflow_provider_sela.warehouse.tables import DIGESTS, STAGED, Column
 
 #: Form of the lines, for COPY.
 COPY_OPTIONS = r"FORMAT csv, NULL 'null', QUOTE E'\x01', ENCODING 'UTF8'"
 # Of rows in memory at once.
 _BLOCK_BYTES = 2**18
-# "Sela" in ASCII. One lock for all loads into a database: it is held for the writing, not for the reading.
+# "Sela" in ASCII. A load shares this lock, and has one of its table for itself; a load that makes what all
+# tables share has it for itself.
 _LOCK_KEY = 0x53656C61
 
 
@@ -54,11 +57,12 @@ class PostgresDialect(CsvDialect):
         return name.lower()
 
 
-class PostgresEngine(StagedEngine):
+class PostgresEngine(FillingEngine):
     """PostgreSQL 12 and newer."""
 
     dialect = PostgresDialect()
     staging = "pg_temp._sela_staging"
+    digests = "pg_temp._sela_digests"
     # Where a pooler hands the session to somebody else, the table must not outlive the transaction.
     staging_options = " ON COMMIT DROP"
 
@@ -121,9 +125,15 @@ class PostgresEngine(StagedEngine):
         )
         return self.target if schema is None else (schema, *self.target)
 
-    def lock(self) -> None:
-        """Let loads write one after another; readers and other writers go on."""
-        self.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_KEY])
+    def lock(self, *, alone: bool) -> None:
+        """Let loads into one table write one after another; readers and other writers go on."""
+        if alone:
+            self.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_KEY])
+            return
+        self.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_LOCK_KEY])
+        name = blake2b("\0".join(self.target).encode(), digest_size=4).digest()
+        key = int.from_bytes(name, "big", signed=True)
+        self.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK_KEY, key])
 
     def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
         """Views and the like, schemas that are not there, and rights that the role lacks."""
@@ -170,18 +180,39 @@ class PostgresEngine(StagedEngine):
         )
         return {name: Column(*column) for name, *column in rows} or None
 
-    def fill(self, spool: Spool) -> None:
+    def fill(self, lines: Iterable[bytes]) -> None:
         """Send rows as they are made, then let the planner know how many leads it was."""
-        sql = f"COPY {self.staging} ({self.dialect.column_list(STAGED)}) FROM STDIN WITH ({COPY_OPTIONS})"
-        blocks = (b"\n".join([*lines, b""]) for lines in in_pieces(spool.lines(), _BLOCK_BYTES))
+        self._send(self.staging, STAGED, _blocks(lines))
+        # Of all columns it would take nearly half as long as the COPY.
+        self.execute(f"ANALYZE {self.staging} ({self.dialect.column('id')})")
+
+    def fill_digests(self, rows: Iterator[tuple[int, int, str]]) -> None:
+        """Send them as CSV."""
+        self._send(self.digests, DIGESTS.fields, (block + b"\n" for block in digest_blocks(rows)))
+
+    def fill_target(self, lines: Iterable[bytes], added: Sequence[tuple[Field, Any]]) -> None:
+        """Send rows as they are made."""
+        same = b"," + csv_cells(value for _, value in added)
+        fields = [*STAGED, *(field for field, _ in added)]
+        self._send(self.dialect.table(self.target), fields, _blocks(lines, same))
+
+    def takes_all(self) -> bool:
+        """Not where COPY is refused, as under row-level security, or does other things than INSERT."""
+        (free,) = self.fetch_one(
+            "SELECT NOT (relrowsecurity OR relhasrules OR relhastriggers) FROM pg_class"
+            " WHERE oid = to_regclass(%s)",
+            [self.dialect.table(self.target)],
+        )
+        return bool(free)
+
+    def _send(self, table: str, fields: Sequence[Field], blocks: Iterator[bytes]) -> None:
+        sql = f"COPY {table} ({self.dialect.column_list(fields)}) FROM STDIN WITH ({COPY_OPTIONS})"
         if hasattr(self.cursor, "copy_expert"):
             self._copy(sql, _Reader(blocks))
         else:
             with self.cursor.copy(sql) as copy:
                 for block in blocks:
                     copy.write(block)
-        # Of all columns it would take nearly half as long as the COPY.
-        self.execute(f"ANALYZE {self.staging} ({self.dialect.column('id')})")
 
     def _copy(self, sql: str, reader: _Reader) -> None:
         try:
@@ -192,6 +223,11 @@ class PostgresEngine(StagedEngine):
         # psycopg 2 raises an error of its own for one that was raised while it read.
         if reader.failure is not None:
             raise reader.failure
+
+
+def _blocks(lines: Iterable[bytes], end: bytes = b"") -> Iterator[bytes]:
+    """Many lines at a time, each with what belongs to its end."""
+    return ((end + b"\n").join([*piece, b""]) for piece in in_pieces(lines, _BLOCK_BYTES))
 
 
 class _Reader:

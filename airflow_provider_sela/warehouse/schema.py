@@ -15,6 +15,7 @@ from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
     LOADS,
     LOADS_TABLE,
+    OPTIONAL,
     REJECTS,
     REJECTS_TABLE,
     Column,
@@ -29,6 +30,7 @@ class Schema:
 
     :param create: whether a missing table may be created.
     :param add: whether a missing column may be added.
+    :ivar makes_shared: whether something is missing of the tables beside it, once that was checked.
     """
 
     def __init__(self, engine: Engine, mode: Mode, *, create: bool, add: bool) -> None:
@@ -47,6 +49,12 @@ class Schema:
             remedy.
         """
         existing = self._run(apply=False)
+        self.makes_shared = any(
+            field.name not in (existing[name] or ())
+            for name, layout in self._tables()
+            for field in layout.fields
+            if name != self._engine.target
+        )
         for name, layout in self._tables():
             if columns := existing[name]:
                 verbs = self._mode.verbs if name == self._engine.target else "INSERT"
@@ -111,7 +119,8 @@ class Schema:
             raise SelaTargetError(f"table {spelled} cannot be created: {'; '.join(objections)}")
 
     def _missing(self, name: TableName, layout: Layout, existing: dict[str, Column]) -> list[Field]:
-        missing = [field for field in layout.fields if field.name not in existing]
+        lacking = [field for field in layout.fields if field.name not in existing]
+        missing = [field for field in lacking if field.name not in OPTIONAL]
         complaints = [
             *self._engine.objections(name, create=False, alter=bool(missing)),
             *self._conflicts(layout, existing),
@@ -122,6 +131,8 @@ class Schema:
             complaints.append(f"has no column {names}: add what is missing, or set add_columns")
         if complaints:
             raise SelaTargetError(f"table {self._engine.spelled(name)}: {'; '.join(complaints)}")
+        if lacking and self._add and not self._engine.objections(name, create=False, alter=True):
+            return lacking
         return missing
 
     def _conflicts(self, layout: Layout, existing: dict[str, Column]) -> list[str]:
@@ -144,7 +155,7 @@ def _unfillable(layout: Layout, existing: dict[str, Column]) -> list[str]:
 
 
 def _always(layout: Layout) -> set[str]:
-    optional = {DELETED_AT, "_sela_valid_to"}
+    optional = {DELETED_AT, "_sela_valid_to", *OPTIONAL}
     return {
         field.name
         for field in layout.fields

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from airflow_provider_sela.api.leads import LEAD_FIELDS, Kind
-from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.refused import in_memory
@@ -46,6 +45,8 @@ class SQLiteEngine(StagedEngine):
 
     dialect = SQLiteDialect()
     staging = "temp._sela_staging"
+    digests = "temp._sela_digests"
+    digests_key = True
     # Run, they would wait for the lock of another load.
     rehearsed = "EXPLAIN {}"
 
@@ -107,6 +108,6 @@ class SQLiteEngine(StagedEngine):
         )
         return {name: Column(_LENGTH.sub("", kind), *rest) for name, kind, *rest in rows} or None
 
-    def fill(self, spool: Spool) -> None:
+    def fill(self, lines: Iterable[bytes]) -> None:
         """Insert row by row, without a round trip to anywhere."""
-        self.insert(self.staging, STAGED, self.rows(spool.lines()))
+        self.insert(self.staging, STAGED, self.rows(lines))
