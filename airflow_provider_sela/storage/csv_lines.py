@@ -28,13 +28,18 @@ def csv_line(values: Iterable[Any], content: Content, *added: str | None) -> byt
     """
     line, documents = content
     if b"\\" in line:
-        return b",".join(map(_cell, (*values, *added)))
+        return csv_cells((*values, *added))
     line = line[1:-1].replace(b'"', QUOTE)
     for document in documents:
         line = line.replace(DOCUMENT, b"\x01%b\x01" % document, 1)
     for text in added:
         line += b",null" if text is None else b",\x01%b\x01" % text.encode()
     return line
+
+
+def csv_cells(values: Iterable[Any]) -> bytes:
+    """Values as the same line, whatever they hold."""
+    return b",".join(map(_cell, values))
 
 
 def _cell(value: Any) -> bytes:
