@@ -75,10 +75,12 @@ class DuckDBDialect(CsvDialect):
         )
         casts = (f"CAST({self.column(field.name)} AS {self.types[field.kind]})" for field in STAGED)
         typed = ", ".join([*casts, *same])
+        # In parallel, DuckDB guesses where lines begin, and texts may hold what looks like some.
         return (
             f"SELECT {typed} FROM read_csv(?, auto_detect = false, header = false, columns = {{{read}}},"
             f" delim = ',', quote = '\x01', escape = '\x01', new_line = '\\n', nullstr = 'null',"
-            f" allow_quoted_nulls = false, max_line_size = {longest}, buffer_size = {2 * longest})"
+            f" allow_quoted_nulls = false, parallel = false, max_line_size = {longest},"
+            f" buffer_size = {2 * longest})"
         )
 
 
