@@ -1,4 +1,6 @@
-"""All that is measured about speed, in one command: ``uv run --group benchmarks python -m benchmarks``.
+"""All that is measured about speed, in one command.
+
+Usage: ``uv run --group servers --group benchmarks python -m benchmarks``.
 
 It compares with what one would use instead, each in an environment of its own (made by uv in
 ``build/benchmarks``), and with the limits. It prints each goal with what was measured, writes
@@ -27,6 +29,7 @@ GROUPS = (
     "reading",
     "loading_postgres",
     "loading_duckdb",
+    "loading_others",
     "growth",
     "imports",
     "steps",

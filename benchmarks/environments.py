@@ -9,12 +9,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.support.servers import postgres
+from tests.support.servers import mariadb, postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = {
@@ -101,8 +101,23 @@ def database() -> Iterator[dict[str, Any]]:
         yield {"host": "127.0.0.1", "port": port, "user": "sela", "dbname": "postgres"}
 
 
+@contextmanager
+def mariadb_database() -> Iterator[dict[str, Any]]:
+    """A MariaDB server of one's own; gives what Airflow's connection needs."""
+    import MySQLdb
+
+    with mariadb() as port:
+        with closing(MySQLdb.connect(host="127.0.0.1", port=port, user="root")) as connection:
+            connection.cursor().execute("CREATE DATABASE benchmark")
+        yield {"host": "127.0.0.1", "port": port, "login": "root", "schema": "benchmark"}
+
+
 def airflow_connection(order: Mapping[str, Any]) -> str:
     """Airflow's connection to the database of an order, as JSON."""
+    if "mysql" in order:
+        return json.dumps({"conn_type": "mysql", **order["mysql"]})
+    if "sqlite" in order:
+        return json.dumps({"conn_type": "sqlite", "host": order["sqlite"]})
     if "postgres" not in order:
         return json.dumps({"conn_type": "duckdb", "host": order.get("duckdb")})
     target = order["postgres"]

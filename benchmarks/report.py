@@ -21,6 +21,9 @@ NAMES = {
     "load_sela": "this package, SelaLeadsToSqlOperator",
     "unchanged": "this package, again, nothing changed",
     "changed": "this package, once more, 1 % changed",
+    "load_http_postgres_again": "HttpOperator, insert_rows with replace, again",
+    "load_pandas_postgres_again": "requests, pandas, to_sql (no merge), again",
+    "load_pandas_duckdb_again": "requests, pandas (no merge), again",
     "load_dlt_postgres_again": "dlt rest_api, merge, again",
     "load_dlt_tuned_postgres_again": "dlt rest_api, merge, csv, metadata not split, again",
     "load_dlt_duckdb_again": "dlt rest_api, merge, parquet, metadata not split, again",
@@ -44,13 +47,22 @@ def tables(results: Results) -> dict[str, str]:
     found = {"goals": _table(("", "goal", "wanted", "measured", ""), (goal.cells for goal in goals(results)))}
     for name in GROUPS.keys() & results.keys():
         found[name] = _ways(results[name]["ways"])
+    if "loading_others" in results:
+        found["loading_others"] = _table(
+            ("database", "first load, s", "again, nothing changed, s", "once more, 1 % changed, s"),
+            (
+                (name, *(f"{load['seconds']:.2f}" for load in loads))
+                for name, loads in results["loading_others"]["databases"].items()
+            ),
+        )
     if "growth" in results:
         found["growth"] = _table(
-            ("leads", "into", "MB above the interpreter", "seconds", "microseconds a lead"),
+            ("leads", "into", "load", "MB above the interpreter", "seconds", "microseconds a lead"),
             (
                 (
                     f"{load['leads']:,}",
                     load["target"],
+                    load["load"],
                     f"{load['megabytes']:.0f}",
                     f"{load['seconds']:.1f}",
                     f"{load['seconds'] / load['leads'] * 1e6:.0f}",
@@ -100,11 +112,17 @@ def draw(results: Results, folder: Path) -> None:
 
 def _draw_growth(loads: Sequence[Mapping[str, Any]], folder: Path, pyplot: Any) -> None:
     figure, (memory, time) = pyplot.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
-    for target in dict.fromkeys(load["target"] for load in loads):
-        mine = [load for load in loads if load["target"] == target]
+    colours: dict[str, int] = {}
+    for target, number in dict.fromkeys((load["target"], load["load"]) for load in loads):
+        mine = [load for load in loads if (load["target"], load["load"]) == (target, number)]
         leads = [load["leads"] for load in mine]
-        memory.plot(leads, [load["megabytes"] for load in mine], marker="o", label=target)
-        time.plot(leads, [load["seconds"] / load["leads"] * 1e6 for load in mine], marker="o", label=target)
+        line = {
+            "marker": "o", "label": target if number == "first" else f"{target}, again",
+            "color": f"C{colours.setdefault(target, len(colours))}",
+            "linestyle": "-" if number == "first" else ":",
+        }  # fmt: skip
+        memory.plot(leads, [load["megabytes"] for load in mine], **line)
+        time.plot(leads, [load["seconds"] / load["leads"] * 1e6 for load in mine], **line)
     memory.set(xscale="log", xlabel="leads", ylabel="MB above the interpreter", ylim=(0, None))
     time.set(xscale="log", xlabel="leads", ylabel="microseconds a lead", ylim=(0, None))
     for axes in (memory, time):

@@ -11,10 +11,11 @@ import json
 import multiprocessing
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from email.utils import formatdate
 from functools import partial
+from itertools import accumulate
 from multiprocessing.connection import Connection
 from typing import cast
 
@@ -30,20 +31,12 @@ CAP = 1000
 class Pages:
     """All answers of the list, which are slices of its leads.
 
-    :param leads: number of leads.
-    :param later: whether one in a hundred has changed.
+    :param leads: the leads, rendered.
     """
 
-    def __init__(self, leads: int, *, later: bool = False) -> None:
-        self._places = [0]
-        data = bytearray()
-        for lead_id in range(FIRST_ID, FIRST_ID + leads):
-            lead = sample_lead(lead_id)
-            if later and lead_id % 100 == 0:
-                lead |= {"status": "CLOSED", "modified_time": "2026-11-01T06:00:00.000000+00:00"}
-            data += json.dumps(lead, ensure_ascii=False, separators=(",", ":")).encode() + b","
-            self._places.append(len(data))
-        self._data = memoryview(bytes(data))
+    def __init__(self, leads: Sequence[bytes]) -> None:
+        self._places = [0, *accumulate(len(lead) + 1 for lead in leads)]
+        self._data = memoryview(b",".join((*leads, b"")))
 
     def answer(self, query: dict[bytes, bytes], url: bytes) -> list[bytes | memoryview]:
         """The parts of one HTTP response."""
@@ -60,6 +53,18 @@ class Pages:
         ]
         head = b'{"count":%d,"next":%b,"previous":%b,"results":[' % (total, links[0], links[1])
         return _response(b"200 OK", [head, self._data[begin : max(end - 1, begin)], b"]}"])
+
+
+def _rendered(lead_id: int, **changes: str) -> bytes:
+    lead = {**sample_lead(lead_id), **changes}
+    return json.dumps(lead, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _changed(lead_id: int, lead: bytes) -> bytes:
+    """A lead as it is later: one in a hundred is another one then."""
+    if lead_id % 100:
+        return lead
+    return _rendered(lead_id, status="CLOSED", modified_time="2026-11-01T06:00:00.000000+00:00")
 
 
 def _response(status: bytes, body: list[bytes | memoryview]) -> list[bytes | memoryview]:
@@ -93,33 +98,38 @@ class _Client(asyncio.Protocol):
             self._transport.writelines(parts)
 
 
-async def _serve(leads: int, latencies: list[float], pipe: Connection) -> None:
-    loop, pages, later = asyncio.get_running_loop(), Pages(leads), Pages(leads, later=True)
+async def _serve(number: int, latencies: list[float], later: bool, pipe: Connection) -> None:
+    loop, ids = asyncio.get_running_loop(), range(FIRST_ID, FIRST_ID + number)
+    leads = list(map(_rendered, ids))
+    pages = Pages(leads)
+    changed = Pages(list(map(_changed, ids, leads))) if later else pages
+    del leads
     ports = []
     for latency in latencies:
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        client = partial(_Client, pages, later, latency, b"http://127.0.0.1:%d/api/leads/" % port)
+        client = partial(_Client, pages, changed, latency, b"http://127.0.0.1:%d/api/leads/" % port)
         await loop.create_server(client, sock=listener)
         ports.append(port)
     pipe.send(ports)
     await asyncio.Event().wait()
 
 
-def _process(leads: int, latencies: list[float], pipe: Connection) -> None:
+def _process(leads: int, latencies: list[float], later: bool, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    asyncio.run(_serve(leads, latencies, pipe))
+    asyncio.run(_serve(leads, latencies, later, pipe))
 
 
 @contextmanager
-def serving(leads: int, latencies: list[float]) -> Iterator[dict[float, str]]:
+def serving(leads: int, latencies: list[float], *, later: bool = True) -> Iterator[dict[float, str]]:
     """Serve leads as long as the block lasts; gives the base URL for each latency.
 
     :param latencies: seconds to wait before each answer.
+    :param later: whether :data:`LATER` is answered otherwise.
     """
     spawn = multiprocessing.get_context("spawn")
     near, far = spawn.Pipe()
-    process = spawn.Process(target=_process, args=(leads, latencies, far), daemon=True)
+    process = spawn.Process(target=_process, args=(leads, latencies, later, far), daemon=True)
     process.start()
     try:
         yield dict(zip(latencies, (f"http://127.0.0.1:{port}" for port in near.recv()), strict=True))

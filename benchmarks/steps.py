@@ -13,15 +13,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from airflow_provider_sela.api.leads import content_hash, content_json, digest
+from airflow_provider_sela.api.content import content_hash, content_of
 from airflow_provider_sela.api.raw import RawLead, RawLeads, raw_page
 from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.snapshot.reading import Reading
-from airflow_provider_sela.snapshot.windows import Window
+from airflow_provider_sela.snapshot.windows import Entries, Response, Window
+from airflow_provider_sela.storage.csv_lines import csv_line
 from airflow_provider_sela.storage.spool import Line, Spool
 from airflow_provider_sela.testing import sample_leads
-from airflow_provider_sela.warehouse.postgres import PostgresDialect
-from airflow_provider_sela.warehouse.tables import HASH
 
 _PAGE = 1000
 _ROUNDS = 5
@@ -37,10 +36,10 @@ def measure(leads: int = 20_000) -> dict[str, float]:
     answers = [raw_page(body, window.page) for body, window in zip(bodies, windows, strict=True)]
     replies = [Reply.from_page(window, answer, None) for window, answer in zip(windows, answers, strict=True)]
     raw = [lead for reply in replies for lead in reply.leads]
-    rows = [lead.row().values for lead in raw]
-    contents = list(map(content_json, rows))
-    landed = [row | {HASH: digest(content)} for row, content in zip(rows, contents, strict=True)]
-    spool_line = PostgresDialect().spool_line
+    every = RawLeads.from_leads(raw)
+    rows = [lead.row_values()[0] for lead in raw]
+    contents = list(map(content_of, rows))
+    hashes = list(map(content_hash, contents))
 
     def spool() -> None:
         same = Line(b"x" * 900)
@@ -52,11 +51,11 @@ def measure(leads: int = 20_000) -> dict[str, float]:
         "page: checked, cut into leads, their ids and times": lambda: _each(
             raw_page, bodies, range(1, len(bodies) + 1)
         ),
-        "typed row: texts, times, metadata as sorted JSON": lambda: _each(RawLead.row, raw),
-        "content: the row as JSON, and its hash": lambda: _each(content_hash, rows),
-        "line that COPY takes": lambda: _each(spool_line, landed, contents),
+        "typed row: texts, times, metadata as sorted JSON": lambda: _each(RawLead.row_values, raw),
+        "content: the row as JSON, and its hash": lambda: _each(content_hash, map(content_of, rows)),
+        "line that COPY takes": lambda: _each(csv_line, rows, contents, hashes),
         "spool: index, one write for each page": spool,
-        "order, coverage and proof": lambda: _prove(replies, leads),
+        "order, coverage and proof": lambda: _prove(every),
     }
     return {name: min(_spent(step) for _ in range(_ROUNDS)) / leads * 1e6 for name, step in steps.items()}
 
@@ -72,17 +71,15 @@ def _body(leads: list[Any], start: int) -> bytes:
     return json.dumps(page, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _prove(replies: list[Reply], leads: int) -> None:
+def _prove(leads: RawLeads) -> None:
     """A read of a list that stands still, from answers that are there already."""
-    every: list[RawLead] = [lead for reply in replies for lead in reply.leads]
-    reading, tick = Reading(_PAGE), 0
+    reading, tick, count = Reading(_PAGE), 0, len(leads)
     while reading.verdict is None:
         for window in reading.wanted():
-            shown = every[window.offset : window.stop]
-            reply = Reply(
-                window, not shown, leads, window.stop < leads, _DATE, leads=RawLeads.from_leads(shown)
-            )
-            reading.record(reply.response(tick, tick + 1))
+            shown = slice(window.offset, window.stop)
+            entries = Entries(leads.ids[shown], leads.created[shown], leads.modified[shown])
+            more = window.stop < count
+            reading.record(Response(window, entries, count, more, _DATE, tick, tick + 1, gone=not entries))
             tick += 2
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +11,13 @@ from statistics import median
 from typing import Any
 
 from benchmarks import import_time, memory, steps
-from benchmarks.environments import Environments, database, scratch
+from benchmarks.environments import Environments, database, mariadb_database, scratch
 from benchmarks.serving import LATER, TOKEN, serving
 
 LATENCY = 0.05
 CONNECTIONS = 8
+#: What is asked for by three loads into one table: of nothing, of what has not changed, of what has.
+LOADS = (TOKEN, TOKEN, LATER)
 Figures = dict[str, Any]
 
 
@@ -64,18 +66,35 @@ class Suite:
 
     def loading_postgres(self) -> Figures:
         """Whole loads into PostgreSQL, then the same of what has not changed, and of what has, one in 100."""
-        ways = (
-            "limit_sela", "load_sela", "load_http_postgres", "load_dlt_postgres", "load_dlt_tuned_postgres",
-            "load_pandas_postgres",
-        )  # fmt: skip
+        fast, slow = self.scale.rounds, self.scale.slow_rounds
+        ways = {
+            "limit_sela": fast, "load_sela": fast, "load_http_postgres": fast, "load_dlt_postgres": fast,
+            "load_dlt_tuned_postgres": slow, "load_pandas_postgres": slow,
+        }  # fmt: skip
         with scratch() as folder, database() as target:
             return self._loading(ways, folder, lambda name: {"postgres": target})
 
     def loading_duckdb(self) -> Figures:
         """Whole loads into DuckDB, then the same twice more."""
-        ways = ("limit_sela", "load_sela", "load_dlt_duckdb", "load_pandas_duckdb")
+        ways = dict.fromkeys(
+            ("limit_sela", "load_sela", "load_dlt_duckdb", "load_pandas_duckdb"), self.scale.rounds
+        )
         with scratch() as folder:
             return self._loading(ways, folder, lambda name: {"duckdb": f"{folder}/{name}.duckdb"})
+
+    def loading_others(self) -> Figures:
+        """Three loads into MariaDB and into SQLite, once."""
+        with scratch() as folder, serving(self.scale.leads, [0.0]) as urls, mariadb_database() as target:
+            order = self._order(urls[0.0], folder, 1000) | {"table": "leads"}
+            places: dict[str, Figures] = {
+                "MariaDB": {"mysql": target},
+                "SQLite": {"sqlite": f"{folder}/leads.sqlite"},
+            }
+
+            def loads(place: Figures) -> list[Figures]:
+                return [self._run("load_sela", {**order, **place, "token": token}, folder) for token in LOADS]
+
+            return {"databases": {name: loads(place) for name, place in places.items()}}
 
     def growth(self) -> Figures:
         """Memory and time of loads from a thousand leads to a million."""
@@ -99,15 +118,17 @@ class Suite:
                     runs[way].append(self._run(way, order, folder))
         return {"page_size": page_size, "latency": latency, "ways": _medians(runs)}
 
-    def _loading(self, ways: Iterable[str], folder: str, target: Callable[[str], Figures]) -> Figures:
-        runs: dict[str, list[Figures]] = {way: [] for way in ways}
-        runs |= {"unchanged": [], "changed": []}
-        runs |= {f"{way}_again": [] for way in ways if way.startswith("load_dlt")}
+    def _loading(self, ways: Mapping[str, int], folder: str, target: Callable[[str], Figures]) -> Figures:
+        """First loads in turn, each with those that follow it.
+
+        :param ways: rounds of each way; second loads of peers are run once.
+        """
+        runs: dict[str, list[Figures]] = {way: [] for way in (*ways, "unchanged", "changed")}
         with serving(self.scale.leads, [0.0]) as urls:
             order = self._order(urls[0.0], folder, 1000) | {"prepared": f"{folder}/prepared"}
             self._run("prepare", {**order, **target("prepared"), "table": "prepared"}, folder)
             for number in range(self.scale.rounds):
-                for way in ways:
+                for way in (way for way, rounds in ways.items() if number < rounds):
                     place = {**target(f"{way}{number}"), "table": f"{way}{number}"}
                     _settle(place)
                     runs[way].append(self._run(way, {**order, **place}, folder))
@@ -118,8 +139,8 @@ class Suite:
                         touched = {name: after[name] - before[name] for name in after}
                         runs["unchanged"].append(again | touched)
                         runs["changed"].append(self._run(way, {**order, **place, "token": LATER}, folder))
-                    elif f"{way}_again" in runs:
-                        runs[f"{way}_again"].append(self._run(way, {**order, **place}, folder))
+                    elif way.startswith("load") and number == 0:
+                        runs[f"{way}_again"] = [self._run(way, {**order, **place}, folder)]
                     _drop(place)
         return {"ways": _medians(runs)}
 

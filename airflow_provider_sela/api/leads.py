@@ -12,8 +12,6 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Any, NamedTuple, TypedDict
 
 import msgspec
@@ -22,16 +20,11 @@ from airflow_provider_sela.exceptions import SelaResponseError
 
 # Writes a lead six times faster than json, in the same bytes but for the exponents of floats (1e16, 1e+16).
 _SORTED = msgspec.json.Encoder(order="sorted")
-_PLAIN = msgspec.json.Encoder()
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INT64 = 2**63
 # Integers below it are exact in a float.
 _EXACT_IN_FLOAT = 2**53
-# As the API writes it, 2025-02-28T15:09:03.139554-08:00, in whole hours from UTC. Few hours are distinct, and
-# looking one up takes a third of the time of converting the moment.
-_USUAL_HOUR = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2})([+-][0-9]{2}:00)")
-_USUAL_REST = re.compile(r":[0-5][0-9]:[0-5][0-9]\.[0-9]{6}")
 _DIGITS = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
 # What is legal in JSON but in no database's text: NUL and unpaired surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -160,26 +153,6 @@ def lead_row(lead: Mapping[str, Any]) -> Row:
     return Row(values, nulled, unknown)
 
 
-def content_json(values: Mapping[str, Any]) -> bytes:
-    """The values of a :class:`Row` as a JSON array: their order counts, their names do not."""
-    return _PLAIN.encode(list(values.values()))
-
-
-def content_hash(values: Mapping[str, Any]) -> str:
-    """32 hexadecimal digits that change when, and only when, the content does.
-
-    A change cannot be told from ``modified_time``: the vendor's framework has writes that do not touch it.
-
-    :param values: those of a :class:`Row`.
-    """
-    return digest(content_json(values))
-
-
-def digest(content: bytes) -> str:
-    """The hash of values, from what :func:`content_json` made of them."""
-    return blake2b(content, digest_size=16).hexdigest()
-
-
 def canonical_json(value: object) -> str:
     """JSON with sorted keys and no spaces.
 
@@ -263,19 +236,8 @@ def _moment(raw: object) -> datetime | None:
 
 def timestamp(raw: Any) -> str | None:
     """A timestamp of the API as it is stored, in UTC; None where it is malformed."""
-    if isinstance(raw, str) and _USUAL_REST.fullmatch(raw, 13, 26):
-        utc = _utc_hour(raw[:13] + raw[26:])
-        if utc is not None:
-            return f"{utc}{raw[13:26]}+00:00"
     moment = _moment(raw)
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-@lru_cache(4096)
-def _utc_hour(text: str) -> str | None:
-    usual = _USUAL_HOUR.fullmatch(text)
-    moment = None if usual is None else _moment(f"{usual[1]}:00:00{usual[2]}")
-    return None if moment is None else moment.astimezone(UTC).isoformat()[:13]
 
 
 def _visible(found: re.Match[str]) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sela.api.leads import Kind, content_hash
+from airflow_provider_sela.api.content import reject_hash
+from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.storage.files import COLUMNS
 from airflow_provider_sela.storage.spool import Spool
 
@@ -35,7 +36,7 @@ def reject_rows(spool: Spool, rejected_at: datetime) -> Iterator[dict[str, Any]]
     """The results without a usable id."""
     for line in spool.reject_lines():
         raw = line.decode()
-        yield {"_sela_hash": content_hash({"raw": raw}), "rejected_at": rejected_at, "raw": raw}
+        yield {"_sela_hash": reject_hash(raw), "rejected_at": rejected_at, "raw": raw}
 
 
 def load_row(snapshot: LeadSnapshot) -> dict[str, Any]:

@@ -1,34 +1,48 @@
-"""Rows as CSV that escapes as JSON does: an array of JSON without its brackets, for readers written in C.
+"""Rows as CSV that is quoted by U+0001, for readers written in C.
 
-Two and a half times as fast to make as other CSV. A reader must be told that a backslash escapes what follows
-it, and that ``null`` without quotes is no value.
+JSON never holds that character as it is. So a JSON document needs no escape, and the other values of a row,
+which are an array of JSON already, need none but for texts that JSON itself has to escape: quotation marks,
+backslashes and control characters. A reader must be told of the quote, and that ``null`` without it is no
+value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from airflow_provider_sela.api.leads import LEAD_FIELDS, Kind
+from airflow_provider_sela.api.content import DOCUMENT, Content
 
-# Only these can hold a line feed as it is: in JSON it is written out.
-_TEXTS = [name for name, kind in LEAD_FIELDS if kind is Kind.TEXT]
-
-
-def needs_no_escape(values: Mapping[str, Any]) -> bool:
-    """Whether JSON escapes nothing in these values but quotes and backslashes, as CSV can."""
-    texts: Any = map(values.get, _TEXTS)
-    return "".join(filter(None, texts)).isprintable()
+#: What stands around a text; inside one it is written twice.
+QUOTE = b"\x01"
 
 
-def escaped(values: Mapping[str, Any]) -> bytes:
-    """Values of which some need an escape. CSV writes a line feed as itself, so they may be several lines."""
-    return b",".join(map(_cell, values.values()))
+def csv_line(values: Iterable[Any], content: Content, *added: str | None) -> bytes:
+    """A row as a line without its line feed; a text with a line feed is more than one line.
+
+    :param values: those of the row.
+    :param content: the same, see :func:`~airflow_provider_sela.api.content.content_of`.
+    :param added: further values, without U+0001.
+    """
+    line, documents = content
+    if b"\\" in line:
+        return csv_cells((*values, *added))
+    line = line[1:-1].replace(b'"', QUOTE)
+    for document in documents:
+        line = line.replace(DOCUMENT, b"\x01%b\x01" % document, 1)
+    for text in added:
+        line += b",null" if text is None else b",\x01%b\x01" % text.encode()
+    return line
+
+
+def csv_cells(values: Iterable[Any]) -> bytes:
+    """Values as the same line, whatever they hold."""
+    return b",".join(map(_cell, values))
 
 
 def _cell(value: Any) -> bytes:
     if isinstance(value, str):
-        return b'"%b"' % value.replace("\\", "\\\\").replace('"', '\\"').encode()
+        return b"\x01%b\x01" % value.replace("\x01", "\x01\x01").encode()
     return msgspec.json.encode(value)

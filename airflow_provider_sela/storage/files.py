@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_sela import __version__
-from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Kind, content_json
+from airflow_provider_sela.api.content import content_of
+from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Kind
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaSetupError
-from airflow_provider_sela.storage.csv_lines import escaped, needs_no_escape
+from airflow_provider_sela.storage.csv_lines import QUOTE, csv_line
 from airflow_provider_sela.storage.paths import file_path
 from airflow_provider_sela.storage.publishing import Publication
 from airflow_provider_sela.storage.spool import Encoder, Line, Spool, lead_line
@@ -164,9 +165,8 @@ def row_line(lead: RawLead) -> Line:
 
 def delimited_line(lead: RawLead) -> Line:
     """The same row for :func:`_table`, which reads it without a single object of Python's."""
-    values, nulled, unknown = lead.row()
-    line = content_json(values)[1:-1] if needs_no_escape(values) else escaped(values)
-    return Line(line, nulled, unknown)
+    values, nulled, unknown = lead.row_values()
+    return Line(csv_line(values, content_of(values)), nulled, unknown)
 
 
 def _fill_lines(lines: Iterator[bytes], sink: io.BufferedIOBase) -> None:
@@ -218,7 +218,7 @@ def _table(lines: bytes, schema: Any) -> Any:
     table = csv.read_csv(
         BufferReader(lines),
         csv.ReadOptions(column_names=schema.names, use_threads=False, block_size=len(lines) + 1),
-        csv.ParseOptions(escape_char="\\", double_quote=False, newlines_in_values=True),
+        csv.ParseOptions(quote_char=QUOTE.decode(), newlines_in_values=True),
         csv.ConvertOptions(
             column_types=schema,
             null_values=["null"],

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from airflow_provider_sela.api.leads import Field, Kind, Row, content_json, digest
+from airflow_provider_sela.api.content import Content, content_hash, content_of
+from airflow_provider_sela.api.leads import Field, Kind, Row
+from airflow_provider_sela.storage.csv_lines import csv_line
 from airflow_provider_sela.storage.spool import Line
 from airflow_provider_sela.warehouse.digests import digester, row_digest
 from airflow_provider_sela.warehouse.identifiers import TableName
@@ -78,11 +80,11 @@ class Dialect:
         """Adapt a row to limits that only this database has."""
         return row
 
-    def spool_line(self, values: Mapping[str, Any], content: bytes) -> bytes:
+    def spool_line(self, values: Mapping[str, Any], content: Content) -> bytes:
         """A row as a line, in the form that is staged fastest.
 
         :param values: of all columns that are staged.
-        :param content: all of them but the last two, hash and digest, as it was made of them.
+        :param content: that of all of them but the last two, hash and digest.
         """
         return msgspec.json.encode(values)
 
@@ -107,9 +109,9 @@ class Dialect:
 
         def encode(lead: RawLead) -> Line:
             values, nulled, unknown = self.adapt(lead.row())
-            content = content_json(values)
-            values[HASH] = content_hash = digest(content)
-            values[DIGEST] = row_digest(read_digest(lead.json), content_hash, nulled, unknown)
+            content = content_of(values.values())
+            values[HASH] = hashed = content_hash(content)
+            values[DIGEST] = row_digest(read_digest(lead.json), hashed, nulled, unknown)
             return Line(self.spool_line(values, content), nulled, unknown)
 
         return encode
@@ -164,3 +166,24 @@ class Dialect:
 
     def _definition(self, field: Field, required: bool = False) -> str:
         return f"{self.column(field.name)} {self.column_type(field)}{' NOT NULL' if required else ''}"
+
+
+class CsvDialect(Dialect):
+    """A database that reads CSV as :mod:`~airflow_provider_sela.storage.csv_lines` writes it."""
+
+    def spool_line(self, values: Mapping[str, Any], content: Content) -> bytes:
+        *row, hashed, digest = values.values()
+        return csv_line(row, content, hashed, digest)
+
+    def encoder(self) -> Callable[[RawLead], Line]:
+        """The same lines, twice as fast where rows need not be adapted."""
+        read_digest = digester(self)
+
+        def encode(lead: RawLead) -> Line:
+            values, nulled, unknown = lead.row_values()
+            content = content_of(values)
+            hashed = content_hash(content)
+            digest = row_digest(read_digest(lead.json), hashed, nulled, unknown)
+            return Line(csv_line(values, content, hashed, digest), nulled, unknown)
+
+        return encode

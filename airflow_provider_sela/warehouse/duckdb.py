@@ -11,7 +11,7 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_ex
 
 from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.storage.line_file import LineFile, in_pieces
-from airflow_provider_sela.warehouse.dialect import Dialect
+from airflow_provider_sela.warehouse.dialect import CsvDialect
 from airflow_provider_sela.warehouse.digests import digest_blocks
 from airflow_provider_sela.warehouse.filling import FillingEngine
 from airflow_provider_sela.warehouse.identifiers import TableName
@@ -43,7 +43,7 @@ def _is_locked(error: BaseException) -> bool:
     return any(sign in str(error) for sign in _IN_USE)
 
 
-class DuckDBDialect(Dialect):
+class DuckDBDialect(CsvDialect):
     """DuckDB reads lines of rows by a query of its own."""
 
     types: ClassVar[Mapping[Kind, str]] = {
@@ -75,9 +75,12 @@ class DuckDBDialect(Dialect):
         )
         casts = (f"CAST({self.column(field.name)} AS {self.types[field.kind]})" for field in STAGED)
         typed = ", ".join([*casts, *same])
+        # In parallel, DuckDB guesses where lines begin, and texts may hold what looks like some.
         return (
-            f"SELECT {typed} FROM read_json(?, format = 'newline_delimited', columns = {{{read}}},"
-            f" maximum_object_size = {longest})"
+            f"SELECT {typed} FROM read_csv(?, auto_detect = false, header = false, columns = {{{read}}},"
+            f" delim = ',', quote = '\x01', escape = '\x01', new_line = '\\n', nullstr = 'null',"
+            f" allow_quoted_nulls = false, parallel = false, max_line_size = {longest},"
+            f" buffer_size = {2 * longest})"
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_sela.api.leads import content_hash
+from airflow_provider_sela.api.content import reject_hash
 from airflow_provider_sela.metrics import RowCounts, load_counts
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.anchors import anchor_column
@@ -159,4 +159,4 @@ def _keep_rejects(engine: Engine, spool: Spool, load: Load, schema: Schema) -> N
 def _rejects(spool: Spool) -> Iterator[tuple[str, str]]:
     for line in spool.reject_lines():
         raw = line.decode()
-        yield content_hash({"raw": raw}), raw
+        yield reject_hash(raw), raw

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_sela.api.content import Content
 from airflow_provider_sela.api.leads import EXTRA, Field, Kind, Row, canonical_json
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetUnavailableError, of_connection
 from airflow_provider_sela.storage.line_file import in_pieces
@@ -90,7 +91,7 @@ class MySQLDialect(Dialect):
         values = {**row.values, **dict.fromkeys(deep), EXTRA.name: canonical_json(extra)}
         return row._replace(values=values, nulled=(*row.nulled, *deep))
 
-    def spool_line(self, values: Mapping[str, Any], content: bytes) -> bytes:
+    def spool_line(self, values: Mapping[str, Any], content: Content) -> bytes:
         """As JSON, with timestamps in the form that DATETIME takes."""
         times = {name: _naive(values[name]) for name in _TIMES}
         return super().spool_line({**values, **times}, content)

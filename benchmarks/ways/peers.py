@@ -113,7 +113,7 @@ def load_http_postgres(order: Order) -> int:
     leads = _operator(order).execute({})
     hook = PostgresHook("target")
     columns = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in COLUMNS)
-    hook.run(["DROP TABLE IF EXISTS http_leads", f"CREATE TABLE http_leads ({columns})"])
+    hook.run(f"CREATE TABLE IF NOT EXISTS http_leads ({columns})")
     rows = (
         [json.dumps(lead[name]) if name == "metadata" else lead[name] for name in COLUMNS] for lead in leads
     )

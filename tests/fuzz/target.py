@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 
+from airflow_provider_sela.api.content import content_hash, content_of
 from airflow_provider_sela.api.leads import (
     EXTRA,
     LEAD_FIELDS,
     Lead,
     canonical_json,
-    content_hash,
     lead_row,
     microseconds,
 )
@@ -37,7 +37,7 @@ def check(body: bytes) -> None:
         microseconds(lead.get("modified_time"))
         try:
             values, nulled, _ = lead_row(lead)
-            content_hash(values)
+            content_hash(content_of(values.values()))
         except SelaResponseError:
             continue
         assert list(values) == [*(field.name for field in LEAD_FIELDS), EXTRA.name]

@@ -73,3 +73,13 @@ def test_whatever_stands_in_a_documented_field_lands_as_it_is_read_alone(databas
     assert [landed(row) for row in database.table()] == [expected(item) for item in LEADS]
     counts = load_leads(reversed(LEADS), started=moment(2))
     assert (counts["new"], counts["changed"], counts["unchanged"]) == (0, 0, len(LEADS))
+
+
+def test_texts_that_look_like_lines_of_the_bulk_path_land_as_they_are(database: Database) -> None:
+    """Some databases are sent CSV, some JSON, and read it in blocks of a few megabytes."""
+    line = engine_for("warehouse", "leads").dialect.encoder()(RawLead.from_lead({"id": 1})).data.decode()
+    texts = ["\n".join([line] * number) for number in (1, 40, 300)]
+    texts += ["\n\\.\n", "null", "\x01", "\x01,\x01", "\x02", '"', "\\", "\r\n", ""]
+    leads = [lead(number, email=texts[number % len(texts)]) for number in range(1, 241)]
+    load_leads(leads)
+    assert [row["email"] for row in database.table()] == [item.get("email") for item in leads]

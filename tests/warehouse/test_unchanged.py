@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.storage.spool import Encoder, Line
-from airflow_provider_sela.warehouse.dialect import Dialect
+from airflow_provider_sela.warehouse.dialect import CsvDialect, Dialect
 from airflow_provider_sela.warehouse.tables import DIGEST, Mode
 from tests.support.databases import Database
 from tests.support.loads import SALT, expected, landed, lead, load_leads, moment
@@ -23,18 +23,21 @@ Made = list[int]
 def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     """Ids of the leads of which rows are made."""
     ids: Made = []
-    encoder = Dialect.encoder
 
-    def noted(self: Dialect) -> Encoder:
-        encode: Callable[[RawLead], Line] = encoder(self)
+    def noted(encoder: Callable[[Dialect], Encoder]) -> Callable[[Dialect], Encoder]:
+        def make(self: Dialect) -> Encoder:
+            encode: Callable[[RawLead], Line] = encoder(self)
 
-        def encode_noted(item: RawLead) -> Line:
-            ids.append(item.id)
-            return encode(item)
+            def encode_noted(item: RawLead) -> Line:
+                ids.append(item.id)
+                return encode(item)
 
-        return encode_noted
+            return encode_noted
 
-    monkeypatch.setattr(Dialect, "encoder", noted)
+        return make
+
+    monkeypatch.setattr(Dialect, "encoder", noted(Dialect.encoder))
+    monkeypatch.setattr(CsvDialect, "encoder", noted(CsvDialect.encoder))
     return ids
 
 

@@ -1,0 +1,96 @@
+"""The fast way from a lead's bytes to its row, for leads that are as documented.
+
+Almost every lead has the documented fields and no others, each of its documented type. msgspec reads those
+straight into typed values. Of whatever is different nothing is made here, and the way is
+:func:`~airflow_provider_sela.api.leads.lead_row`, which leads to the same rows.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+
+from airflow_provider_sela.api.leads import LEAD_FIELDS, Kind, sorted_json, timestamp
+
+#: An integer that every database holds.
+Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+#: What msgspec says to JSON that it does not take, or that is not of the type.
+OTHERWISE = (msgspec.MsgspecError, ValueError, RecursionError)
+
+_TYPES: dict[Kind, Any] = {
+    Kind.INTEGER: Integer | None,
+    Kind.TEXT: str | None,
+    Kind.TIMESTAMP: str | None,
+    Kind.BOOLEAN: bool | None,
+    Kind.JSON: msgspec.Raw,
+}
+_NULL = msgspec.Raw(b"null")
+_TIMES = [place for place, (_, kind) in enumerate(LEAD_FIELDS) if kind is Kind.TIMESTAMP]
+_METADATA = [name for name, _ in LEAD_FIELDS].index("metadata")
+_decode = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "Documented",
+        [(name, _TYPES[kind], _NULL if kind is Kind.JSON else None) for name, kind in LEAD_FIELDS],
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+).decode
+_decode_json, _astuple = msgspec.json.Decoder().decode, msgspec.structs.astuple
+# As the API writes it, 2025-02-28T15:09:03.139554-08:00, in whole hours from UTC. Few hours are distinct, and
+# looking one up takes a third of the time of converting the moment.
+_USUAL_HOUR = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2})(Z|[+-][0-9]{2}:00)")
+_usual_rests = re.compile(r"(?::[0-5][0-9]:[0-5][0-9]\.[0-9]{6})*").fullmatch
+_MOST_HOURS = 4096
+
+
+class _Hours(dict[str, str]):
+    """Hours in UTC by the same hours elsewhere, as far as they were looked up.
+
+    :raises LookupError: for other text.
+    """
+
+    def __missing__(self, text: str) -> str:
+        usual = _USUAL_HOUR.fullmatch(text)
+        moment = usual and timestamp(f"{usual[1]}:00:00{usual[2]}")
+        if not moment:
+            raise LookupError
+        if len(self) >= _MOST_HOURS:
+            self.clear()
+        self[text] = hour = moment[:13]
+        return hour
+
+
+_HOURS = _Hours()
+
+
+def documented_values(data: bytes) -> list[Any] | None:
+    """The values of the row of a lead that holds no NUL; None if anything in it is not as documented."""
+    try:
+        values = [*_astuple(_decode(data)), None]
+        metadata = values[_METADATA]
+        values[_METADATA] = None if metadata == _NULL else sorted_json(_decode_json(metadata))
+    except OTHERWISE:
+        return None
+    rests = ""
+    try:
+        for place in _TIMES:
+            text = values[place]
+            if text is not None:
+                rest = text[13:26]
+                values[place] = _HOURS[text[:13] + text[26:]] + rest + "+00:00"
+                rests += rest
+    except LookupError:
+        return _converted(values)
+    return values if _usual_rests(rests) else _converted(values)
+
+
+def _converted(values: list[Any]) -> list[Any] | None:
+    """The values with all times in UTC, whether they are already or not; None if one is malformed."""
+    for place in _TIMES:
+        if values[place] is not None:
+            values[place] = timestamp(values[place])
+            if values[place] is None:
+                return None
+    return values
