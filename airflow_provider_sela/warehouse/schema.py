@@ -1,5 +1,6 @@
 """Makes a table fit, or says before anything is written why it does not."""
 
+# ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -51,6 +52,8 @@ class Schema:
             if columns := existing[name]:
                 verbs = self._mode.verbs if name == self._engine.target else "INSERT"
                 rehearse(self._engine, name, layout, columns, verbs)
+        if "id" in (existing[self._engine.target] or ()):
+            self._refuse_repeats()
         if (columns := existing[self.loads]) and existing[self._engine.target]:
             books = Books(self._engine, self.loads, columns)
             books.refuse_mode(self._mode)
@@ -115,6 +118,7 @@ class Schema:
         complaints = [
             *self._engine.objections(name, create=False, alter=bool(missing)),
             *self._conflicts(layout, existing),
+            *self._narrow_keys(name, layout),
             *_unfillable(layout, existing),
         ]
         if missing and not self._add:
@@ -123,6 +127,30 @@ class Schema:
         if complaints:
             raise SelaTargetError(f"table {self._engine.spelled(name)}: {'; '.join(complaints)}")
         return missing
+
+    def _narrow_keys(self, name: TableName, layout: Layout) -> list[str]:
+        """Keys of the user's own that allow fewer rows than the mode has."""
+        return [
+            f"{', '.join(sorted(key))} is unique, and mode {self._mode} has several rows for a lead:"
+            " drop that key, or give this mode a table of its own"
+            for key in self._engine.unique_keys(name)
+            if key < frozenset(layout.key)
+        ]
+
+    def _refuse_repeats(self) -> None:
+        """Count where nothing has kept a lead from being there twice: both rows would count as one lead's."""
+        engine, key = self._engine, self._mode.layout.key
+        if len(key) > 1 or any(unique <= frozenset(key) for unique in engine.unique_keys(engine.target)):
+            return
+        column = engine.dialect.column("id")
+        (repeats,) = engine.fetch_one(
+            f"SELECT COUNT({column}) - COUNT(DISTINCT {column}) FROM {engine.dialect.table(engine.target)}"
+        )
+        if repeats:
+            raise SelaTargetError(
+                f"table {engine.written}: {repeats} of its rows repeat the id of another, and mode"
+                f" {self._mode} has one row for a lead: delete them, and make id the primary key"
+            )
 
     def _conflicts(self, layout: Layout, existing: dict[str, Column]) -> list[str]:
         return [

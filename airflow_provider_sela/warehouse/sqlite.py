@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ _STRICT = re.compile(r"\)[^)]*\bSTRICT\b[^)]*$", re.IGNORECASE)
 _LENGTH = re.compile(r" *\([^)]*\)")
 # Another load has the lock from staging to commit, not while it reads.
 _LOCK_WAIT_MILLISECONDS = 60_000
+_TRIED = "_sela_tried"
 
 
 class SQLiteDialect(Dialect):
@@ -56,8 +58,23 @@ class SQLiteEngine(StagedEngine):
         if not files["main"]:
             raise in_memory(self.hook.get_conn_id())
         self.connection.isolation_level = None
+        self._try_writing()
         self.connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_MILLISECONDS}")
         return self.connection.cursor()
+
+    def _try_writing(self) -> None:
+        """Begin to make a table and take it back: a file or folder that is read-only shows in nothing else.
+        Where somebody else is writing just now, it can be written."""
+        self.connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute(f"CREATE TABLE main.{_TRIED} (id INTEGER)")
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY"):
+                raise
+        finally:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
 
     def located(self) -> TableName:
         """The case in which the table was made: names are compared without it."""
@@ -106,6 +123,16 @@ class SQLiteEngine(StagedEngine):
             [table[-1], table[-2] if len(table) > 1 else "main"],
         )
         return {name: Column(_LENGTH.sub("", kind), *rest) for name, kind, *rest in rows} or None
+
+    def unique_keys(self, table: TableName) -> list[frozenset[str]]:
+        """The primary key, which has no index where it is the row's number, and unique indexes."""
+        name = [table[-1], table[-2] if len(table) > 1 else "main"]
+        return self.keys_of(
+            "SELECT '', lower(name) FROM pragma_table_xinfo(?, ?) WHERE pk > 0"
+            " UNION ALL SELECT keys.name, lower(columns.name) FROM pragma_index_list(?, ?) keys,"
+            ' pragma_index_info(keys.name, ?) columns WHERE keys."unique" AND NOT keys.partial',
+            [*name, *name, name[1]],
+        )
 
     def fill(self, spool: Spool) -> None:
         """Insert row by row, without a round trip to anywhere."""
