@@ -14,7 +14,7 @@ from airflow_provider_sela.storage.line_file import LineFile, in_pieces
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
-from airflow_provider_sela.warehouse.refused import in_memory
+from airflow_provider_sela.warehouse.refused import in_memory, refuse_relative
 from airflow_provider_sela.warehouse.staged import StagedEngine
 from airflow_provider_sela.warehouse.tables import STAGED, Column
 
@@ -100,6 +100,7 @@ class DuckDBEngine(StagedEngine):
     )
     def open(self) -> Any:
         """Wait while another process has the file."""
+        refuse_relative(self.hook.get_connection(self.hook.get_conn_id()))
         return super().open()
 
     def connect(self) -> Any:

@@ -12,7 +12,7 @@ from airflow_provider_sela.api.leads import LEAD_FIELDS, Kind
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
-from airflow_provider_sela.warehouse.refused import in_memory
+from airflow_provider_sela.warehouse.refused import in_memory, refuse_relative
 from airflow_provider_sela.warehouse.staged import StagedEngine
 from airflow_provider_sela.warehouse.tables import STAGED, Column
 
@@ -50,6 +50,13 @@ class SQLiteEngine(StagedEngine):
     staging = "temp._sela_staging"
     # Run, they would wait for the lock of another load.
     rehearsed = "EXPLAIN {}"
+
+    def open(self) -> Any:
+        """Refuse a file that would be made in the worker's own folder."""
+        connection = self.hook.get_connection(self.hook.get_conn_id())
+        if connection.extra_dejson.get("mode") != "memory":
+            refuse_relative(connection)
+        return super().open()
 
     def connect(self) -> Any:
         """Take the transaction from Python's driver, which would commit before DDL."""

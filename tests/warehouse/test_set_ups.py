@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sela.exceptions import SelaTargetError, SelaTargetUnavailableError
+from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError, SelaTargetUnavailableError
 from airflow_provider_sela.testing import SelaApi, sample_leads
 from airflow_provider_sela.warehouse.landing import check
 from airflow_provider_sela.warehouse.registry import engine_for
@@ -566,3 +566,17 @@ class TestDuckDB:
         assert Path(f"{database.path}.wal").exists()
         assert load_leads(LATER)["changed"] == 2
         assert "other" in database.tables()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+@pytest.mark.parametrize("host", ["leads.db", "./leads.db", "~/leads.db", "data/leads.db"])
+def test_a_file_whose_place_depends_on_the_worker_is_refused(
+    kind: str, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "data").mkdir()
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": kind, "host": host}))
+    with pytest.raises(SelaSetupError, match=r"'warehouse': Host is a path .* write it in full"):
+        looked_at()
+    assert [path.name for path in tmp_path.rglob("*")] == ["data"]
