@@ -52,12 +52,12 @@ class Schema:
             if columns := existing[name]:
                 verbs = self._mode.verbs if name == self._engine.target else "INSERT"
                 rehearse(self._engine, name, layout, columns, verbs)
-        if "id" in (existing[self._engine.target] or ()):
-            self._refuse_repeats()
         if (columns := existing[self.loads]) and existing[self._engine.target]:
             books = Books(self._engine, self.loads, columns)
             books.refuse_mode(self._mode)
             books.refuse_server(self._mode, source)
+        if "id" in (existing[self._engine.target] or ()):
+            self._refuse_keys()
 
     def confirm(self, source: Source | None, spool: Spool) -> Source | None:
         """Look into the books once nobody else writes them; raises as :meth:`check`.
@@ -118,7 +118,6 @@ class Schema:
         complaints = [
             *self._engine.objections(name, create=False, alter=bool(missing)),
             *self._conflicts(layout, existing),
-            *self._narrow_keys(name, layout),
             *_unfillable(layout, existing),
         ]
         if missing and not self._add:
@@ -128,19 +127,17 @@ class Schema:
             raise SelaTargetError(f"table {self._engine.spelled(name)}: {'; '.join(complaints)}")
         return missing
 
-    def _narrow_keys(self, name: TableName, layout: Layout) -> list[str]:
-        """Keys of the user's own that allow fewer rows than the mode has."""
-        return [
-            f"{', '.join(sorted(key))} is unique, and mode {self._mode} has several rows for a lead:"
-            " drop that key, or give this mode a table of its own"
-            for key in self._engine.unique_keys(name)
-            if key < frozenset(layout.key)
-        ]
-
-    def _refuse_repeats(self) -> None:
-        """Count where nothing has kept a lead from being there twice: both rows would count as one lead's."""
-        engine, key = self._engine, self._mode.layout.key
-        if len(key) > 1 or any(unique <= frozenset(key) for unique in engine.unique_keys(engine.target)):
+    def _refuse_keys(self) -> None:
+        """Keys of the user's own that allow fewer rows than the mode has, and, where no key has kept them from
+        it, leads that are there twice: both rows would count as one lead's."""
+        engine, key = self._engine, frozenset(self._mode.layout.key)
+        unique = engine.unique_keys(engine.target)
+        if narrow := next((columns for columns in unique if columns < key), None):
+            raise SelaTargetError(
+                f"table {engine.written}: {', '.join(narrow)} is unique, and mode {self._mode} has several"
+                " rows for a lead: drop that key, or give this mode a table of its own"
+            )
+        if len(key) > 1 or key in unique:
             return
         column = engine.dialect.column("id")
         (repeats,) = engine.fetch_one(
