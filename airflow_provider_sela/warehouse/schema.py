@@ -128,7 +128,7 @@ class Schema:
         return missing
 
     def _refuse_keys(self) -> None:
-        """Keys of the user's own that allow fewer rows than the mode has, and, where no key has kept them from
+        """Keys of a user that allow fewer rows than the mode has, and, where no key has kept them from
         it, leads that are there twice: both rows would count as one lead's."""
         engine, key = self._engine, frozenset(self._mode.layout.key)
         unique = engine.unique_keys(engine.target)

@@ -22,6 +22,8 @@ _LENGTH = re.compile(r" *\([^)]*\)")
 # Another load has the lock from staging to commit, not while it reads.
 _LOCK_WAIT_MILLISECONDS = 60_000
 _TRIED = "_sela_tried"
+#: Results that do not pass; a lock and a full disk may.
+_UNWRITABLE = ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_READONLY")
 
 
 class SQLiteDialect(Dialect):
@@ -70,14 +72,13 @@ class SQLiteEngine(StagedEngine):
         return self.connection.cursor()
 
     def _try_writing(self) -> None:
-        """Begin to make a table and take it back: a file or folder that is read-only shows in nothing else.
-        Where somebody else is writing just now, it can be written."""
+        """Begin to make a table and take it back: a file or folder that is read-only shows in nothing else."""
         self.connection.execute("PRAGMA busy_timeout = 0")
         try:
             self.connection.execute("BEGIN IMMEDIATE")
             self.connection.execute(f"CREATE TABLE main.{_TRIED} (id INTEGER)")
         except sqlite3.OperationalError as error:
-            if not error.sqlite_errorname.startswith("SQLITE_BUSY"):
+            if error.sqlite_errorname.startswith(_UNWRITABLE):
                 raise
         finally:
             if self.connection.in_transaction:
