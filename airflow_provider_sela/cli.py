@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, redirect_stdout
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_sela.hooks.sela import SelaHook
 
-EXIT_OK, EXIT_REMARKS, EXIT_BROKEN = 0, 1, 2
+EXIT_OK, EXIT_REMARKS, EXIT_BROKEN, EXIT_STOPPED = 0, 1, 2, 130
 #: Fields of a lead that say nothing of the person.
 NON_PERSONAL_FIELDS = (
     "id", "status", "status_reason", "created_time", "modified_time", "next_call_time", "sms_dnc", "call_dnc",
@@ -42,6 +43,17 @@ def get_sela_commands() -> list[GroupCommand]:
     ]
 
 
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Answer Ctrl-C in a word instead of a traceback."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(EXIT_STOPPED)
+
+
+@_stoppable()
 def main(arguments: Sequence[str] | None = None) -> None:
     """The same commands without Airflow's own."""
     parser = argparse.ArgumentParser(
@@ -72,6 +84,7 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+@_stoppable()
 def check(args: argparse.Namespace) -> NoReturn:
     """Run ``check``; exits with 0 if all is well, 1 if something is worth a look, 2 if nothing works."""
     from airflow_provider_sela.api.checkup import advice, findings, report
@@ -83,18 +96,20 @@ def check(args: argparse.Namespace) -> NoReturn:
         seen = examine(hook.transport)
     judged = findings(seen, settings.page_size, settings.unknown_extras)
     if args.output == "json":
-        print(json.dumps(report(settings.base_url, seen, judged), indent=2))
+        _print(json.dumps(report(settings.base_url, seen, judged), indent=2))
     else:
-        print(f"Connection {settings.conn_id}: {settings.base_url}")
-        for finding in judged:
-            print(f"{' ' if finding.fine else '!'} {finding.subject:<12} {finding.text}")
-        print("\nExtras that suit this server")
-        for each in advice(seen):
-            print(f"  {each.extra:<21}{each.value:<6} {each.reason}")
-        print(f"\n{seen.requests} requests were sent.")
+        lines = [
+            f"Connection {settings.conn_id}: {settings.base_url}",
+            *(f"{' ' if found.fine else '!'} {found.subject:<12} {found.text}" for found in judged),
+            "\nExtras that suit this server",
+            *(f"  {each.extra:<21}{each.value:<6} {each.reason}" for each in advice(seen)),
+            f"\n{seen.requests} requests were sent.",
+        ]
+        _print("\n".join(lines))
     sys.exit(EXIT_OK if all(finding.fine for finding in judged) else EXIT_REMARKS)
 
 
+@_stoppable()
 def leads(args: argparse.Namespace) -> NoReturn:
     """Run ``leads``; exits with 0 if there is one, 1 if there is none, 2 if nothing works."""
     with _hook(args.conn_id) as hook:
@@ -104,14 +119,16 @@ def leads(args: argparse.Namespace) -> NoReturn:
         for lead in found
     ]
     if args.output == "json":
-        print(json.dumps(shown, indent=2))
+        _print(json.dumps(shown, indent=2))
     elif shown:
-        print(_records(shown) if args.show_personal_data else _table(shown))
+        _print(_records(shown) if args.show_personal_data else _table(shown))
     if not shown:
         print("no lead has this external_id", file=sys.stderr)
     sys.exit(EXIT_OK if shown else EXIT_REMARKS)
 
 
+@_stoppable()
+@_stoppable()
 def dbt(args: argparse.Namespace) -> None:
     """Run ``dbt``; exits with 2 if no text can be made of what was asked."""
     from airflow_provider_sela.exceptions import SelaRequestError
@@ -120,9 +137,31 @@ def dbt(args: argparse.Namespace) -> None:
 
     table = (args.engine, args.table, Mode(args.mode))
     try:
-        print(sources(*table) if args.file == "sources" else model(*table, args.metadata), end="")
+        if args.file == "sources" and args.metadata:
+            raise SelaRequestError("--metadata is for the model: its keys become columns there")
+        text = sources(*table) if args.file == "sources" else model(*table, args.metadata)
+        _print(text.removesuffix("\n"))
     except SelaRequestError as error:
         print(error, file=sys.stderr)
+        sys.exit(EXIT_BROKEN)
+
+
+def _print(text: str) -> None:
+    """Write a result, whatever the output is and can encode; exits with 2 if it cannot take it."""
+    encoding = sys.stdout.encoding or "utf-8"
+    problem = ""
+    try:
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+        return
+    except BrokenPipeError:
+        # Whoever read has seen enough, as `head` has; the status is that of the command.
+        pass
+    except OSError as error:
+        problem = f"the result cannot be written ({error.strerror})"
+    # Python would try again, and complain, when it flushes at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if problem:
+        print(problem, file=sys.stderr)
         sys.exit(EXIT_BROKEN)
 
 
@@ -142,11 +181,7 @@ def _commands() -> list[ActionCommand]:
             description="Sends six requests, and again those that a rate limit refuses. Exit status: 0 all is"
             " well, 1 see the lines with !, 2 it does not work.",
             func=check,
-            args=(
-                conn_id,
-                Arg(("--output",), help="Default: text", choices=["text", "json"], default="text"),
-                shown_version,
-            ),
+            args=(conn_id, output("text"), shown_version),
         ),
         ActionCommand(
             name="leads",

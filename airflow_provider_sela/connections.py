@@ -6,30 +6,33 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
+from airflow_provider_sela.api.parameters import text
 from airflow_provider_sela.exceptions import SelaError, SelaSetupError, SelaUnavailableError
 
 
 def airflow_connection(conn_id: str, parameter: str) -> Any:
     """The connection of Airflow that a parameter of a task names.
 
+    :raises SelaRequestError: it is no text, or an empty one.
     :raises SelaSetupError: it is not defined.
     :raises SelaUnavailableError: it is not defined, or Airflow cannot look it up for now.
     """
+    conn_id = text(parameter, conn_id)
     try:
         return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
-        failure = missing(conn_id, parameter)
+        failure = error_for_not_found(conn_id, parameter)
     except Exception as error:  # noqa: BLE001 (Airflow's API raises what it likes)
-        failure = not_defined(conn_id, parameter, type(error).__name__)
+        failure = error_for_undefined(conn_id, parameter, type(error).__name__)
     raise failure
 
 
-def missing(conn_id: str, parameter: str) -> SelaError:
-    """The error for a connection that Airflow has just called not defined."""
-    return not_defined(conn_id, parameter, _who_may_have(conn_id))
+def error_for_not_found(conn_id: str, parameter: str) -> SelaError:
+    """The error where Airflow has just raised ``AirflowNotFoundException``."""
+    return error_for_undefined(conn_id, parameter, _doubt(conn_id))
 
 
-def not_defined(conn_id: str, parameter: str, doubt: str) -> SelaError:
+def error_for_undefined(conn_id: str, parameter: str, doubt: str) -> SelaError:
     """The error for a connection that Airflow does not give.
 
     :param doubt: who or what may be the cause instead; empty if there is no such connection for certain.
@@ -42,12 +45,12 @@ def not_defined(conn_id: str, parameter: str, doubt: str) -> SelaError:
     )
 
 
-def _who_may_have(conn_id: str) -> str:
-    """Who of those whom Airflow asks for connections may have one although Airflow calls it not defined.
+def _doubt(conn_id: str) -> str:
+    """The secrets backend that may know a connection after all; empty if none does.
 
-    It does so, from 2.11 to 3.3, where a secrets backend or its database is out of order. Those that this
-    process asks itself are asked again. Airflow's API, which tasks of Airflow 3 ask, gives one answer for
-    both cases, so that there nothing is certain.
+    From 2.11 to 3.3, Airflow calls a connection not defined, too, while a backend or its database is out of
+    order. So each backend of this process is asked again. Tasks of Airflow 3 ask Airflow's API, which gives
+    one answer for both cases: there it is the API that may know.
     """
     asked = "Airflow"
     try:

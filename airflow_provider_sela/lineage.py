@@ -138,7 +138,7 @@ def _schema(columns: Sequence[tuple[str, str]]) -> dict[str, Any]:
 def _read_facet(stats: ReadStats) -> Any:
     from openlineage.client.facet_v2 import RunFacet
 
-    return RunFacet().with_additional_properties(verdict=stats.verdict, **stats.extent(), **stats.counts())
+    return RunFacet().with_additional_properties(verdict=stats.verdict, **stats.portion(), **stats.counts())
 
 
 def _outer(database: str | None, connection: Any) -> list[str]:

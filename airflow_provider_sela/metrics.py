@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-#: Of two clocks: what less than this lies between may be the way of an answer.
+#: Two clocks that differ by no more may agree: an answer can be on its way for so long.
 TOLERANCE_SECONDS = 60
 #: Every statistic by name: its type and what it counts. Durations are milliseconds in StatsD.
 METRICS = {
@@ -76,7 +76,7 @@ class ReadStats:
 
     @property
     def doubt(self) -> str:
-        """Why a lead that was not read may be there all the same; empty where it is not."""
+        """Why a lead may be there although it was not read; empty where it cannot."""
         if self.scope != "full":
             return f"of the list only what is {self.scope} was read"
         if self.rejected:
@@ -85,10 +85,10 @@ class ReadStats:
         return "" if proven else f"the verdict {self.verdict} is no proof"
 
     def fields(self) -> dict[str, list[str]]:
-        """What is told of the names of fields, by the names that results and tables of loads give it."""
+        """Names of fields that are missing or not documented, as results and tables of loads call them."""
         return {"missing_fields": list(self.missing_fields), "unknown_fields": list(self.unknown_fields)}
 
-    def extent(self) -> dict[str, str | None]:
+    def portion(self) -> dict[str, str | None]:
         """How much of the list was read, by the names that results and tables of loads give it."""
         since = None if self.since is None else self.since.isoformat()
         return {"scope": self.scope, "since": since, "why_full": self.why_full or None}

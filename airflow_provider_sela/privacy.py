@@ -8,11 +8,14 @@ from __future__ import annotations
 import hmac
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
+from unicodedata import normalize
 
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Kind, canonical_json
-from airflow_provider_sela.api.parameters import texts
+from airflow_provider_sela.api.parameters import Reader, optional, texts
 from airflow_provider_sela.exceptions import SelaRequestError
 
 Redact = Callable[[Any], Any]
@@ -41,6 +44,15 @@ def field_names(name: str, value: object) -> list[str]:
     return found
 
 
+#: How each rule is read.
+RULES: dict[str, Reader] = {
+    "exclude_fields": field_names,
+    "hash_fields": field_names,
+    "keep_metadata": optional(texts),
+    "drop_metadata": texts,
+}
+
+
 def _nearest(name: str) -> str:
     # Needed by nobody whose names are right, and DAG files are parsed every few seconds.
     from difflib import get_close_matches
@@ -61,9 +73,10 @@ class Privacy:
     :param hash_fields: text fields that become 32 hexadecimal digits (HMAC-SHA256, truncated); NULL stays
         NULL.
     :param salt: key of the hash, at least 16 characters; needed with ``hash_fields``.
-    :param keep_metadata: the only keys of ``metadata`` to keep; None (default) keeps all. Metadata that is no
-        object becomes NULL, because nobody can tell what is in it.
-    :param drop_metadata: keys of ``metadata`` to leave out; metadata that is no object becomes NULL here too.
+    :param keep_metadata: the only keys of ``metadata`` to keep, with all that they hold; None (default) keeps
+        all. Metadata that is no object becomes NULL, because nobody can tell what is in it.
+    :param drop_metadata: keys to leave out of ``metadata`` and of all objects in it, whatever their case and
+        however their letters are encoded; metadata that is no object becomes NULL here too.
     :raises SelaRequestError: a rule contradicts another or cannot be applied; the message names it.
     """
 
@@ -74,11 +87,11 @@ class Privacy:
     drop_metadata: Collection[str] = ()
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if isinstance(value, str) and name != "salt":
+        for name, read in RULES.items():
+            value = getattr(self, name)
+            if isinstance(value, str):
                 raise SelaRequestError(f"{name} is one text: give a list of names")
-        field_names("exclude_fields", self.exclude_fields)
-        field_names("hash_fields", self.hash_fields)
+            read(name, value)
         if "id" in self.exclude_fields or "id" in self.hash_fields:
             raise SelaRequestError("id is the key of a lead: it can be neither excluded nor hashed")
         for name in self.hash_fields:
@@ -90,7 +103,7 @@ class Privacy:
                 )
             if self._excluded(name.removeprefix(_UNDOCUMENTED)):
                 raise SelaRequestError(f"{name} is both excluded and hashed: choose one")
-        if self.hash_fields and len(self.salt) < 16:
+        if self.hash_fields and (not isinstance(self.salt, str) or len(self.salt.strip()) < 16):
             raise SelaRequestError(
                 "hash_fields needs a salt of at least 16 characters: put it into the Password of a"
                 " connection, and name that in salt_conn_id"
@@ -143,7 +156,34 @@ class Privacy:
             return None
         if self.keep_metadata is not None:
             return {key: value for key, value in metadata.items() if key in self.keep_metadata}
-        return {key: value for key, value in metadata.items() if key not in self.drop_metadata}
+        with suppress(RecursionError):
+            return _without(metadata, {_folded(key) for key in self.drop_metadata})
+        return None
+
+
+def _without(value: Any, dropped: Collection[str]) -> Any:
+    """A copy without some keys, at every depth."""
+    if isinstance(value, Mapping):
+        return {key: _without(kept, dropped) for key, kept in value.items() if _folded(key) not in dropped}
+    return [_without(item, dropped) for item in value] if isinstance(value, list) else value
+
+
+def _keys(value: Any) -> Iterator[str]:
+    """Keys at every depth, as :func:`_folded`."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            yield from map(_folded, value)
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+@lru_cache(maxsize=1024)
+def _folded(key: str) -> str:
+    """The same for all spellings of a key: forms differ in them, and one that is missed is written."""
+    return normalize("NFKC", key).casefold().strip()
 
 
 class Redaction:
@@ -193,7 +233,13 @@ class Redaction:
     def _found(self, lead: Mapping[str, Any]) -> Iterator[int]:
         metadata = lead.get("metadata")
         keys = metadata if isinstance(metadata, Mapping) else {}
+        dropped = set(_keys(keys)) if self._privacy.drop_metadata else ()
         for place, (option, name) in enumerate(self._names):
-            found = name in keys if option.endswith("metadata") else name.removeprefix(_UNDOCUMENTED) in lead
+            if option == "drop_metadata":
+                found = _folded(name) in dropped
+            elif option == "keep_metadata":
+                found = name in keys
+            else:
+                found = name.removeprefix(_UNDOCUMENTED) in lead
             if place not in self._met and found:
                 yield place

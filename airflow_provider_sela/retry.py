@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_sela.api.moments import duration
 from airflow_provider_sela.api.responses import LONGEST_RETRY_AFTER
 from airflow_provider_sela.exceptions import SelaError, SelaRateLimitError
 
@@ -45,6 +46,7 @@ class SelaRetryPolicy(RetryPolicy):
     :param first_delay: bound of the first delay; default: 30 s, as the requests inside the task have been
         tried again for about that long already.
     :param max_delay: bound of all delays that the server did not ask for; default: one hour.
+    :raises SelaRequestError: one of them is no length of time; the message names it.
     """
 
     def __init__(
@@ -52,8 +54,8 @@ class SelaRetryPolicy(RetryPolicy):
         first_delay: timedelta = timedelta(seconds=30),
         max_delay: timedelta = timedelta(hours=1),
     ) -> None:
-        self.first_delay = first_delay
-        self.max_delay = max_delay
+        self.first_delay = duration("first_delay", first_delay)
+        self.max_delay = duration("max_delay", max_delay)
 
     def evaluate(
         self,

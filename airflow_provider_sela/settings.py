@@ -17,14 +17,19 @@ from airflow_provider_sela.api.parameters import whole_number
 from airflow_provider_sela.api.request import authorization, base_url, origin
 from airflow_provider_sela.exceptions import SelaSetupError, of_connection
 
-# Each library has a moment of its own at which another name fails, and words of its own for it.
+# With another name, each HTTP library fails at another moment and in other words.
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
+
+#: Types of connections whose password may be a token of Sela's: its own, and those that say nothing of what
+#: they are for, as of connections that are older than this package or were written as a URL.
+_TYPES = frozenset(("sela", "generic", "http", "https"))
 
 
 class Connection(Protocol):
     """The parts of an Airflow connection that are read here."""
 
     conn_id: str
+    conn_type: str | None
     password: str | None
     host: str | None
     port: int | None
@@ -139,7 +144,10 @@ EXTRA_FIELDS = (
 
 @dataclass(frozen=True)
 class Settings:
-    """A connection's values, each checked. The token is kept out of ``repr``."""
+    """A connection's values, each checked. The token is kept out of ``repr``.
+
+    Beside the standard fields of a connection, there is one for each of :data:`EXTRA_FIELDS`, by its name.
+    """
 
     conn_id: str
     base_url: str
@@ -165,23 +173,15 @@ class Settings:
         :raises SelaSetupError: a value is missing or wrong; the message names connection and field.
         """
         try:
+            _check_type(connection.conn_type)
             extras = _extras(connection.extra)
-            values = {item.name: _value(item, extras.get(item.name)) for item in EXTRA_FIELDS}
+            values = _checked(extras)
             return cls(
                 conn_id=connection.conn_id,
                 base_url=base_url(connection.host, connection.port, connection.schema),
                 authorization=authorization(connection.password or ""),
-                timeout=values["timeout"],
-                page_size=values["page_size"],
-                max_attempts=values["max_attempts"],
-                retry_budget=values["retry_budget"],
-                concurrency=values["concurrency"],
-                requests_per_second=values["requests_per_second"],
-                verify=values["verify"] or True,
-                client_cert=_client_cert(values),
-                client_key=values["client_key"],
-                proxy=values["proxy"] and proxy_url(values["proxy"], "extra 'proxy' (Proxy)"),
                 unknown_extras=_unknown(extras),
+                **values,
             )
         except SelaSetupError as error:
             refusal = of_connection(connection.conn_id, error)
@@ -208,6 +208,14 @@ class Settings:
         return self.concurrency if asked is None else whole_number("concurrency", asked)
 
 
+def _check_type(conn_type: str | None) -> None:
+    if conn_type and conn_type.lower() not in _TYPES:
+        raise SelaSetupError(
+            f"it is of type {conn_type!r}, whose password is not sent to anybody as a token: name one of type"
+            " sela, or give it that type"
+        )
+
+
 def _extras(text: str | None) -> Mapping[str, Any]:
     if not text:
         return {}
@@ -224,6 +232,18 @@ def _unknown(extras: Mapping[str, Any]) -> dict[str, str | None]:
     known = [item.name for item in EXTRA_FIELDS]
     unknown = [name for name, value in extras.items() if name not in known and value not in (None, "")]
     return {name: next(iter(get_close_matches(name.lower(), known, n=1)), None) for name in unknown}
+
+
+def _checked(extras: Mapping[str, Any]) -> dict[str, Any]:
+    """The value of each extra that is known, by its name."""
+    values = {item.name: _value(item, extras.get(item.name)) for item in EXTRA_FIELDS}
+    if values["client_cert"] is None and values["client_key"] is not None:
+        raise SelaSetupError(
+            "extra 'client_key' (Client key): it is of no use without its certificate in extra 'client_cert'"
+        )
+    if values["proxy"]:
+        proxy_url(values["proxy"], "extra 'proxy' (Proxy)")
+    return values | {"verify": values["verify"] or True}
 
 
 def _value(item: ExtraField, raw: Any) -> Any:
@@ -253,15 +273,6 @@ def _value(item: ExtraField, raw: Any) -> Any:
 
 def _refusal(item: ExtraField, reason: str) -> str:
     return f"extra {item.name!r} ({item.title}): {reason}"
-
-
-def _client_cert(values: Mapping[str, Any]) -> str | None:
-    certificate: str | None = values["client_cert"]
-    if certificate is None and values["client_key"] is not None:
-        raise SelaSetupError(
-            "extra 'client_key' (Client key): it is of no use without its certificate in extra 'client_cert'"
-        )
-    return certificate
 
 
 def proxy_url(url: str, named_by: str) -> str:

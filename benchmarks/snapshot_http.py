@@ -43,6 +43,7 @@ class Account:
     host: str | None
     password: str | None
     conn_id: str = "benchmark"
+    conn_type: str | None = "sela"
     port: int | None = None
     schema: str | None = None
     extra: str | None = None

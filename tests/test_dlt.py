@@ -363,6 +363,8 @@ def test_the_disk_is_given_back_when_all_tables_have_their_rows(sela: SelaApi, t
         ({"exclude_fields": ["emial"]}, "exclude_fields.*the nearest is email"),
         ({"hash_fields": ["email"]}, "hash_fields needs a salt"),
         ({"page_size": 0}, "page_size is 0"),
+        ({"salt_conn_id": ""}, "salt_conn_id is empty"),
+        ({"keep_metadata": b"state"}, "keep_metadata is no list of texts"),
         ({"sela_conn_id": "None"}, "sela_conn_id is the text None"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,15 @@ def test_a_day_is_the_longest_that_the_server_can_ask_for(seconds: float) -> Non
     decision = SelaRetryPolicy().evaluate(SelaRateLimitError("busy", retry_after=seconds), 1, 5)
     assert decision.action is policies.RetryAction.RETRY
     assert decision.retry_delay == timedelta(days=1)
+
+
+@pytest.mark.parametrize("name", ["first_delay", "max_delay"])
+@pytest.mark.parametrize("value", [30, "soon", None, timedelta(-1)])
+def test_what_is_no_length_of_time_is_refused_when_the_dag_is_parsed_and_not_after_a_failure(
+    name: str, value: Any
+) -> None:
+    with pytest.raises(SelaRequestError, match=name):
+        SelaRetryPolicy(**{name: value})
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,18 @@ def test_every_extra_of_the_form_is_a_setting() -> None:
     assert {item.name for item in EXTRA_FIELDS} <= {item.name for item in fields(Settings)}
 
 
+@pytest.mark.parametrize("conn_type", ["postgres", "aws", "snowflake", "duckdb", "selah"])
+def test_the_password_of_a_connection_of_another_type_is_no_token(conn_type: str) -> None:
+    """As where two parameters of a task were swapped: without a Host it would go to Sela."""
+    told = refusal(conn_type=conn_type)
+    assert f"it is of type '{conn_type}', whose password is not sent to anybody" in told
+
+
+@pytest.mark.parametrize("conn_type", ["sela", "Sela", "generic", "http", "https", "", None])
+def test_a_connection_that_says_nothing_of_its_use_will_do(conn_type: str | None) -> None:
+    assert of(conn_type=conn_type).authorization == f"Token {TOKEN}"
+
+
 @pytest.mark.parametrize(
     ("uri", "url", "timeout"),
     [

@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
 from math import inf
 from os import PathLike
 from typing import Any, Literal, Protocol, get_args
@@ -57,6 +56,15 @@ def text(name: str, value: object) -> str:
     return value
 
 
+def is_encodable(value: str) -> bool:
+    """Whether a text is all characters: half of one (an unpaired surrogate) fits no URL and no file name."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def boolean(name: str, value: object) -> bool:
     """True or False, or a text or number that says so."""
     found = _BOOLEANS.get(str(value).strip().lower())
@@ -94,6 +102,17 @@ def seconds(name: str, value: object) -> float:
         number = 0.0
     if isinstance(value, bool) or not 0 < number < inf:
         raise SelaRequestError(f"{name} is {value!r}: expected is a number of seconds above 0")
+    return number
+
+
+def instant(name: str, value: object) -> float:
+    """A number of seconds, 0 or more: since the epoch, or of a wait that may be none."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = -1.0
+    if isinstance(value, bool) or not number >= 0:
+        raise SelaRequestError(f"{name} is {value!r}: expected is a number of seconds, 0 or more")
     return number
 
 
@@ -160,14 +179,14 @@ def optional(reader: Reader) -> Reader:
 
 
 def settled(value: object) -> bool:
-    """Whether a value is known while a DAG is parsed: no template, and nothing that a task gives later."""
+    """Whether a value is known while a DAG is parsed: nothing that Airflow renders or resolves in a run."""
     if isinstance(value, str | PathLike):
         return not _TEMPLATE.search(str(value))
     if isinstance(value, Mapping):
         return all(map(settled, value.values()))
     if isinstance(value, list | tuple | set | frozenset):
         return all(map(settled, value))
-    return value is None or isinstance(value, int | float | datetime | timedelta)
+    return not (callable(value) or hasattr(value, "resolve") or hasattr(value, "template_fields"))
 
 
 def check_settled(task: Task, *names: str) -> None:

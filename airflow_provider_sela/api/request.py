@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from airflow_provider_sela.api.parameters import Reader, from_zero, text
+from airflow_provider_sela.api.parameters import Reader, from_zero, is_encodable, text
 from airflow_provider_sela.exceptions import SelaRequestError, SelaSetupError
 
 DEFAULT_HOST = "https://api.trysela.com"
-
-
 LEADS_PATH = "/api/leads/"
 
 
@@ -82,7 +80,7 @@ def filter_text(name: str, value: object) -> str:
     :raises SelaRequestError: it is empty, no text, or no URL can carry it.
     """
     read = text(name, value)
-    if not _encodable(read):
+    if not is_encodable(read):
         raise SelaRequestError(
             f"{name} holds half a character (an unpaired surrogate), which no URL can carry"
         )
@@ -114,7 +112,7 @@ def lead_filters(
     """Query parameters for the filters that are set.
 
     :raises SelaRequestError: a filter is empty or cannot be read. The server would ignore an empty one and
-        return *every* lead, which is never what a template that rendered to nothing meant.
+        return *every* lead. A template that rendered to nothing never meant that.
     """
     given = {"email": email, "external_id": external_id, "phone_number": phone_number, "user": user}
     return {name: str(FILTERS[name](name, value)) for name, value in given.items() if value is not None}
@@ -147,14 +145,6 @@ def origin(url: str) -> str:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}:{port}"
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _is_ipv6(host: str) -> bool:

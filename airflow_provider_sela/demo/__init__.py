@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from airflow_provider_sela.demo.errors import DemoError
-from airflow_provider_sela.demo.interrupts import heed_endings
+from airflow_provider_sela.demo.interrupts import heed_signals
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; returns the exit status: 1 for a failure, 130 where it was stopped before its end."""
     options = _parser().parse_args(argv)
-    heed_endings()
+    heed_signals()
     try:
         # Only now, so that Ctrl-C is answered from the first moment on.
         from airflow_provider_sela.demo.steps import run_demo

@@ -46,8 +46,9 @@ class DemoFolder:
 
     def _marker(self) -> TextIO:
         """The open file that says whose the folder is."""
-        if re.search(r"[?$]", str(self.path)):
-            raise DemoError(f"Airflow cannot live in {self}; name a folder without ? and $")
+        if re.search(r"[?$\x00-\x1f]", str(self.path)):
+            name = str(self) if str(self).isprintable() else repr(str(self))
+            raise DemoError(f"Airflow cannot live in {name}; name a folder without ?, $ and line breaks")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             marker = self.path / _MARKER
@@ -85,10 +86,10 @@ class DemoFolder:
         except duckdb.Error as error:
             holder = _HOLDER.search(str(error))
             if holder:
-                told = f"{shown(self.database)} is open in {holder[1]}; close it there, then run this again"
+                reason = f"{shown(self.database)} is open in {holder[1]}; close it there, then run this again"
             else:
-                told = str(error).partition("\n")[0]
-            raise DemoError(told) from None
+                reason = str(error).partition("\n")[0]
+            raise DemoError(reason) from None
 
     def welcome(self, server: str) -> None:
         """Let the table take leads of the sample API again, which has another port in each demo.

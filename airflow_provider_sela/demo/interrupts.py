@@ -6,15 +6,15 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def heed_endings() -> None:
+def heed_signals() -> None:
     """Take a request to end, and a terminal that is closed, for Ctrl-C."""
-    for ending in _ENDINGS[1:]:
+    for number in _SIGNALS[1:]:
         # As `nohup` leaves it.
-        if signal.getsignal(ending) is not signal.SIG_IGN:
-            signal.signal(ending, signal.default_int_handler)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def uninterrupted() -> Iterator[None]:
     :raises KeyboardInterrupt: at the end, if it came.
     """
     came: list[int] = []
-    heeded = [number for number in _ENDINGS if signal.getsignal(number) is signal.default_int_handler]
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) is signal.default_int_handler]
     for number in heeded:
         signal.signal(number, lambda caught, _: came.append(caught))
     try:

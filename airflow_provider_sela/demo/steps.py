@@ -44,7 +44,7 @@ def run_demo(path: Path, *, ui: bool) -> None:
             airflow.migrate()
         with terminal.step(f"Airflow has run the DAG {DAG_ID}"):
             airflow.call("dags", "test", DAG_ID)
-        _tell(terminal, folder, ui=ui)
+        _show_outcome(terminal, folder, ui=ui)
         if ui:
             _serve_ui(terminal, airflow)
 
@@ -61,7 +61,7 @@ def _serve_ui(terminal: Terminal, airflow: LocalAirflow) -> None:
             running.close()
 
 
-def _tell(terminal: Terminal, folder: DemoFolder, *, ui: bool) -> None:
+def _show_outcome(terminal: Terminal, folder: DemoFolder, *, ui: bool) -> None:
     load, leads = _read(folder.database)
     terminal.say()
     for row in [_COLUMNS, *leads]:

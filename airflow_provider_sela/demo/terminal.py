@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_COLUMNS = 80
 
 
 class Terminal:
     """Standard output, whatever it is and whatever it can encode."""
 
     def __init__(self) -> None:
-        self._live = sys.stdout.isatty()
+        # Where a line is broken in two, only the second would be written over.
+        self._live = sys.stdout.isatty() and shutil.get_terminal_size().columns >= _COLUMNS
         self._encoding = sys.stdout.encoding
         self._tick, self._cross = "\N{CHECK MARK}", "\N{BALLOT X}"
         try:
@@ -38,4 +42,4 @@ class Terminal:
             mark = self._tick
         finally:
             line = f"{mark} {text} ({time.monotonic() - started:.0f} s)"
-            self.say(f"\r{line:<79}" if self._live else line)
+            self.say(f"\r{line:<{_COLUMNS - 1}}" if self._live else line)

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from airflow_provider_sela.api.leads import Lead, has_external_id
+from airflow_provider_sela.api.parameters import text
 from airflow_provider_sela.api.request import external_id_filter, lead_filters
 from airflow_provider_sela.api.walk import PageDialogue, Walk
-from airflow_provider_sela.connections import not_defined
+from airflow_provider_sela.connections import error_for_undefined
 from airflow_provider_sela.exceptions import SelaPageGoneError
 from airflow_provider_sela.settings import Settings
 
@@ -63,11 +64,12 @@ class AsyncHookMixin:
         """
         from airflow.providers.common.compat.connection import get_async_connection
 
+        conn_id = text("sela_conn_id", self.sela_conn_id)
         try:
-            connection = await get_async_connection(self.sela_conn_id)
+            connection = await get_async_connection(conn_id)
         except Exception as error:  # noqa: BLE001 (Airflow's API and secrets backends raise what they like)
             # Airflow calls a connection not defined, too, while its own API or database is out of order.
-            failure = not_defined(self.sela_conn_id, "sela_conn_id", type(error).__name__)
+            failure = error_for_undefined(conn_id, "sela_conn_id", type(error).__name__)
         else:
             return Settings.from_connection(connection)
         raise failure

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_sela.api.parameters import Reader, optional, settled, text, texts
+from airflow_provider_sela.api.parameters import Reader, optional, settled, text
 from airflow_provider_sela.connections import airflow_connection
-from airflow_provider_sela.privacy import Privacy, field_names
+from airflow_provider_sela.privacy import RULES, Privacy
 
 #: How each option is read; the salt's connection is no part of the rules.
 PRIVACY_OPTIONS: dict[str, Reader] = {
-    "exclude_fields": field_names,
-    "hash_fields": field_names,
+    **RULES,
     "salt_conn_id": optional(text),
-    "keep_metadata": optional(texts),
-    "drop_metadata": texts,
 }
 _UNKNOWN_SALT = "to be known in a run"
 
@@ -33,6 +30,8 @@ def privacy_of(*, salt_conn_id: str | None, **options: Any) -> Privacy:
 
 def check_privacy(*, salt_conn_id: object, **options: Any) -> None:
     """Refuse as :func:`privacy_of`, without a look at the salt, what is known of the options now."""
+    if settled(salt_conn_id):
+        PRIVACY_OPTIONS["salt_conn_id"]("salt_conn_id", salt_conn_id)
     known = {name: value for name, value in options.items() if settled(value)}
     Privacy(salt="" if salt_conn_id is None else _UNKNOWN_SALT, **_read(known))
 

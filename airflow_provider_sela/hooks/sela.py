@@ -17,7 +17,7 @@ from airflow_provider_sela.api.request import external_id_filter, lead_filters
 from airflow_provider_sela.api.walk import Walk
 from airflow_provider_sela.assets import collect_read
 from airflow_provider_sela.connections import airflow_connection
-from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError, of_connection
+from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError, SelaRequestError, of_connection
 from airflow_provider_sela.hooks.asynchronous import AsyncHookMixin
 from airflow_provider_sela.hooks.form import HIDDEN_FIELDS, PLACEHOLDERS, RELABELING, form_widgets
 from airflow_provider_sela.privacy import Privacy
@@ -185,6 +185,8 @@ class SelaHook(AsyncHookMixin, BaseHook):
         :raises SelaIncompleteError: completeness could not be established, and ``on_unverified`` is ``fail``.
         """
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
+        if not isinstance(privacy, Privacy | None):
+            raise SelaRequestError("privacy is no Privacy (airflow_provider_sela.privacy): give it one")
         return open_snapshot(
             self,
             filters,

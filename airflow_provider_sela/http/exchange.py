@@ -67,9 +67,9 @@ class Body:
                 " way"
             )
         length = headers.get("Content-Length", "")
-        told = int(length) if length.isascii() and length.isdigit() and len(length) < 10 else 0
+        announced = int(length) if length.isascii() and length.isdigit() and len(length) < 10 else 0
         #: Bytes that can be read at once, 0 if nobody says how many come, they are too many or packed.
-        self.length = told if told <= MAX_BODY_BYTES and packing != "gzip" else 0
+        self.length = announced if announced <= MAX_BODY_BYTES and packing != "gzip" else 0
         self._chunks: list[bytes] = []
         self._size = 0
 

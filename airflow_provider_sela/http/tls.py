@@ -1,4 +1,4 @@
-"""Which servers are trusted, and the certificate that servers are shown that want to know who calls."""
+"""Which servers are trusted, and which client certificate they are shown."""
 
 from __future__ import annotations
 

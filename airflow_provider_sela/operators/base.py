@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context
 
@@ -18,7 +18,6 @@ from airflow_provider_sela.api.parameters import (
     choice,
     mapped,
     optional,
-    plain_data,
     read_parameters,
     text,
     unverified_choice,
@@ -26,15 +25,15 @@ from airflow_provider_sela.api.parameters import (
 )
 from airflow_provider_sela.api.request import FILTERS, lead_filters
 from airflow_provider_sela.assets import describe_outlets
-from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.hooks.privacy_options import PRIVACY_OPTIONS, check_privacy, privacy_of
 from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.lineage import Target, operator_lineage
+from airflow_provider_sela.operators.field_changes import OnSchemaChange, judge_fields
+from airflow_provider_sela.operators.handed_over import parts_output
 from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.reading.garbage import frozen
 from airflow_provider_sela.retry import failing_fast
 from airflow_provider_sela.storage.spool import Encoder, raw_line
-from airflow_provider_sela.warehouse.tables import TaskRun
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -43,9 +42,6 @@ if TYPE_CHECKING:
     from airflow_provider_sela.reading.continuation import Continuation
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.reading.parts import Parts
-
-
-OnSchemaChange = Literal["warn", "fail", "ignore"]
 
 
 class TaskKilledError(BaseException):
@@ -66,7 +62,7 @@ class SelaBaseOperator(BaseOperator):
         the next two.
     :param salt_conn_id: connection whose Password is the salt; needed with ``hash_fields``.
     :param keep_metadata: the only keys of ``metadata`` that are written; default: all.
-    :param drop_metadata: keys of ``metadata`` that are not written.
+    :param drop_metadata: keys of ``metadata``, at every depth and in every case, that are not written.
     :param sela_conn_id: Airflow connection of type ``sela``.
     """
 
@@ -188,7 +184,7 @@ class SelaReadOperator(SelaBaseOperator):
         **SelaBaseOperator.readers,
         "on_unverified": unverified_choice,
         "on_schema_change": choice(*get_args(OnSchemaChange)),
-        "parts": plain_data,
+        "parts": optional(parts_output),
     }
     template_fields: Sequence[str] = tuple(readers)
     # What this run has done so far, for lineage and asset events.
@@ -232,30 +228,14 @@ class SelaReadOperator(SelaBaseOperator):
             yield snapshot
 
     def judge_rows(self, snapshot: LeadSnapshot) -> None:
-        """Say which values are malformed, and which fields are not those that are documented, as
-        ``on_schema_change`` says; to be called when it is known, before anything is kept.
+        """Say which values are malformed and, as ``on_schema_change`` says, which fields have changed.
+
+        To be called when all leads have become lines, before anything is kept.
 
         :raises SelaRequestError: there are some, and it is ``fail``.
         """
         snapshot.log_nulled()
-        stats = snapshot.stats
-        told = [
-            f"{what}: {', '.join(names)}"
-            for what, names in (
-                ("no lead has", stats.missing_fields),
-                ("not documented are", stats.unknown_fields),
-            )
-            if names
-        ]
-        if not told or self.on_schema_change == "ignore":
-            return
-        change = f"the fields of leads are not those that are documented; {'; '.join(told)}"
-        if self.on_schema_change == "fail":
-            raise SelaRequestError(
-                f"{change}. Nothing was written. If the new fields will do, set on_schema_change='warn':"
-                " columns of missing fields are NULL, and extra holds fields that are not documented"
-            )
-        self.log.warning("Sela: %s", change)
+        judge_fields(snapshot.stats, self.on_schema_change, self.log)
 
     @cached_property
     def shared_parts(self) -> Parts | None:
@@ -286,15 +266,3 @@ class SelaReadOperator(SelaBaseOperator):
         if isinstance(result, dict):
             return {name: value for name, value in result.items() if value is not None}
         return {} if self._read is None else {"verdict": str(self._read.verdict), "read": len(result)}
-
-
-def task_run_of(context: Context) -> TaskRun | None:
-    """The run of a task that a context belongs to; None outside of Airflow."""
-    ti = context.get("ti")
-    return None if ti is None else TaskRun(ti.run_id, ti.dag_id, ti.task_id, ti.map_index)
-
-
-def attempt_of(context: Context) -> tuple[str | None, int]:
-    """What attempts of this task run have in common, as part of a file name, and the number of this one."""
-    task_run = task_run_of(context)
-    return (None, 1) if task_run is None else (task_run.load_id[:12], context["ti"].try_number)

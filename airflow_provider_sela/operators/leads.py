@@ -26,7 +26,9 @@ from airflow_provider_sela.exceptions import SelaLimitError, SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook, continuation_since
 from airflow_provider_sela.lineage import file_target
 from airflow_provider_sela.metrics import RowCounts, load_counts
-from airflow_provider_sela.operators.base import OnSchemaChange, SelaReadOperator, attempt_of
+from airflow_provider_sela.operators.base import SelaReadOperator
+from airflow_provider_sela.operators.field_changes import OnSchemaChange
+from airflow_provider_sela.operators.task_runs import attempt_of
 from airflow_provider_sela.storage.paths import file_path
 from airflow_provider_sela.storage.spool import lead_line
 
@@ -172,13 +174,13 @@ class SelaLeadsOperator(SelaReadOperator):
 
             def manifest() -> dict[str, Any]:
                 self.judge_rows(snapshot)
-                return {**_told(file, snapshot), **snapshot.stats.extent(), "run_id": context.get("run_id")}
+                return {**_known(file, snapshot), **snapshot.stats.portion(), "run_id": context.get("run_id")}
 
             file.publish(snapshot.spool, manifest)
             self._target = self._target._replace(rows=len(snapshot))
-            result, told = _result(file, snapshot), _told(file, snapshot)
+            result, known = _result(file, snapshot), _known(file, snapshot)
         seconds = {"seconds": round(time.monotonic() - started, 3)}
-        self.log.info("Sela: %s", " ".join(f"{name}={value}" for name, value in (told | seconds).items()))
+        self.log.info("Sela: %s", " ".join(f"{name}={value}" for name, value in (known | seconds).items()))
         return result | seconds
 
 
@@ -186,10 +188,10 @@ def _result(file: LeadFile, snapshot: LeadSnapshot) -> dict[str, Any]:
     """What the task returns, once lines were made of all leads."""
     stats = snapshot.stats
     counts, fields = load_counts(stats, RowCounts()), stats.fields() if file.columns else {}
-    return {"path": file.url, "verdict": stats.verdict, **counts, **stats.extent(), **fields}
+    return {"path": file.url, "verdict": stats.verdict, **counts, **stats.portion(), **fields}
 
 
-def _told(file: LeadFile, snapshot: LeadSnapshot) -> dict[str, Any]:
+def _known(file: LeadFile, snapshot: LeadSnapshot) -> dict[str, Any]:
     """What the manifest and the log say: what is known of the result, and whether it is proven."""
     known = {name: value for name, value in _result(file, snapshot).items() if value is not None}
     return {**known, "proven": snapshot.verdict.proven, "started": snapshot.stats.started.isoformat()}

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.configuration import conf
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_sela.api.parameters import Reader, check_settled, plain_data, whole_number
+from airflow_provider_sela.api.parameters import Reader, check_settled, whole_number
 from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.operators.base import SelaBaseOperator, attempt_of
+from airflow_provider_sela.operators.base import SelaBaseOperator
+from airflow_provider_sela.operators.handed_over import planned_part
+from airflow_provider_sela.operators.task_runs import attempt_of
 from airflow_provider_sela.storage.paths import full_path
 
 if TYPE_CHECKING:
@@ -119,7 +121,7 @@ class SelaReadPartOperator(_PartsOperator):
     is the plan's.
     """
 
-    readers: Mapping[str, Reader] = {**SelaBaseOperator.readers, "part": plain_data}
+    readers: Mapping[str, Reader] = {**SelaBaseOperator.readers, "part": planned_part}
     template_fields: Sequence[str] = tuple(readers)
 
     def __init__(

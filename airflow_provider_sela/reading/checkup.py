@@ -11,18 +11,18 @@ from airflow_provider_sela.api.leads import Lead, has_external_id
 from airflow_provider_sela.api.pages import Page
 from airflow_provider_sela.exceptions import SelaPageGoneError, SelaRateLimitError
 from airflow_provider_sela.http.transport import Transport
-from airflow_provider_sela.snapshot.doubts import outdated
+from airflow_provider_sela.snapshot.doubts import CACHED, REPEATED, observed_doubts
 from airflow_provider_sela.snapshot.orders import observed_orders
-from airflow_provider_sela.snapshot.windows import Entry, Observation, Response, Window
+from airflow_provider_sela.snapshot.windows import Entry, Response, Window
 
 #: Answers that are wanted. A throttle is seen only by whoever sends more than it lets through.
 REQUESTS = 6
 # Requests for one lead before anything else is asked; as many at least follow at the end.
 _SMALL_REQUESTS = 2
-# Seconds that a throttle may cost in all; whoever has to wait longer learns that from the error.
-_PATIENCE = 30.0
-# Seconds until the next try where the server names none.
-_PAUSE = 1.0
+# That a throttle may cost in all; whoever has to wait longer learns that from the error.
+_LONGEST_WAIT_SECONDS = 30.0
+# Until the next try where the server names no time.
+_PAUSE_SECONDS = 1.0
 
 
 def examine(transport: Transport) -> Seen:
@@ -41,6 +41,7 @@ def examine(transport: Transport) -> Seen:
     wanted = None if one is None else str(one["external_id"])
     found = None if wanted is None else questions.ask(1, LARGE_PAGE, external_id=wanted)[0]
     small += [questions.ask(1, 1) for _ in range(REQUESTS - questions.answered)]
+    doubts = observed_doubts(questions.responses)
     # Leads may have been deleted meanwhile.
     counted = min(large.count, small[-1][0].count)
     return Seen(
@@ -54,8 +55,8 @@ def examine(transport: Transport) -> Seen:
         filtering=_filtering(wanted, found, large.count),
         requests=questions.sent,
         rate=questions.rate,
-        cached=outdated(questions.seen),
-        repeated=any(each.twice for each in questions.seen),
+        cached=CACHED in doubts,
+        repeated=REPEATED in doubts,
         unseen=_unseen(answers, last, counted),
     )
 
@@ -66,16 +67,16 @@ class _Questions:
     :ivar sent: requests that were sent.
     :ivar answered: those of them that were not refused for their number.
     :ivar rate: requests per second that the throttle lets through; None where none was met.
-    :ivar seen: pages as the proof sees them.
+    :ivar responses: pages as the proof takes them.
     """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._began = time.monotonic()
-        self._patience = _PATIENCE
+        self._wait_left = _LONGEST_WAIT_SECONDS
         self.sent = self.answered = 0
         self.rate: float | None = None
-        self.seen: list[Observation] = []
+        self.responses: list[Response] = []
 
     def ask_for(self, window: Window) -> list[Page[Lead]]:
         """The page of a window, none if it is refused."""
@@ -113,12 +114,12 @@ class _Questions:
             window, entries, page.count, page.next_page is not None, page.date, tick, tick + 1,
             rejected=len(page.rejects), age=page.age, expires=page.expires,
         )  # fmt: skip
-        self.seen.append(Observation(response))
+        self.responses.append(response)
 
     def _wait(self, error: SelaRateLimitError) -> None:
-        pause = max(error.retry_after or 0.0, _PAUSE)
-        self._patience -= pause
-        if self._patience < 0:
+        pause = max(error.retry_after or 0.0, _PAUSE_SECONDS)
+        self._wait_left -= pause
+        if self._wait_left < 0:
             raise error
         time.sleep(pause)
 

@@ -1,4 +1,4 @@
-"""From where a read goes on that is to bring only what is new."""
+"""How a read of what is new goes on from the last load."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_sela.snapshot.reach import Reach, Scope
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: Gives, of some leads, the ids of those that the loads before have brought, and how many they have in all.
+#: Asked with ids of leads: which of them earlier loads have brought, and how many leads these have in all.
 Held = Callable[[Set[int]], tuple[Set[int], int]]
 
 
@@ -30,11 +30,11 @@ def moment_of(microseconds: int) -> datetime:
 
 @dataclass(frozen=True)
 class Continuation:
-    """What is asked of a read beside everything.
+    """How much of the list a read is to bring, and what it may rely on.
 
     :param scope: what it is to bring.
     :param lookback: how long a change may take to show.
-    :param anchor: what the last load left; None: see ``refusal`` and ``since``.
+    :param anchor: what the last load left; None where it left nothing or ``since`` is given.
     :param refusal: why everything is to be read; empty where it need not be.
     :param since: the moment that is asked for, instead of the last load's.
     :param held: see :data:`Held`; None where nobody knows.
@@ -55,14 +55,14 @@ class Continuation:
         return moment_of(self.anchor.floor) - self.lookback
 
     def reading(self, page_size: int) -> PartialReading:
-        """The dialogue of it."""
+        """The dialogue of such a read."""
         low_id = None if self.anchor is None else self.anchor.low_id
         return PartialReading(page_size, self.scope, Reach(microseconds_of(self.moment), low_id), self.anchor)
 
     def held_ids(self, reading: PartialReading) -> Set[int]:
-        """Ids of a read's leads that the loads before have brought.
+        """Ids of a read's leads that earlier loads have brought.
 
-        :raises LeadsMissingError: they lack leads.
+        :raises LeadsMissingError: those loads lack leads.
         """
         anchor = self.anchor
         if anchor is None:
@@ -71,14 +71,14 @@ class Continuation:
             held: Set[int] = {lead for lead in reading.ids if lead <= anchor.highest_id}
             known = anchor.known
         else:
-            held, alive = self.held(reading.ids)
-            known = min(anchor.known, alive)
+            held, total = self.held(reading.ids)
+            known = min(anchor.known, total)
         if missing := reading.missing(held, known):
             raise LeadsMissingError(missing)
         return held
 
 
-def going_on(
+def continuation_from(
     read: str,
     anchor: Anchor | None,
     refusal: str,
@@ -87,7 +87,7 @@ def going_on(
     full_every: timedelta | None,
     held: Held | None = None,
 ) -> Continuation:
-    """What is asked of a read that may go on from the last load.
+    """What a read may rely on that goes on from the last load.
 
     :param read: ``full``, ``changed`` or ``new``.
     :param anchor: what the last load left; None with a ``refusal``.
@@ -103,4 +103,4 @@ def going_on(
 
 
 class LeadsMissingError(Exception):
-    """The loads before have left leads out; the message says how that is known."""
+    """Earlier loads have left leads out; the message says how that is known."""

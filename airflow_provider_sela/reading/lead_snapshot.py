@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from airflow_provider_sela import metrics
-from airflow_provider_sela.api.leads import Lead, microseconds
+from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.api.parameters import unverified_choice
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaIncompleteError
@@ -32,14 +32,15 @@ from airflow_provider_sela.snapshot.parts import OtherReadingError, resume
 from airflow_provider_sela.snapshot.reach import Scope
 from airflow_provider_sela.snapshot.reading import Reading
 from airflow_provider_sela.snapshot.verdict import Strength, Verdict
-from airflow_provider_sela.snapshot.windows import Window
+from airflow_provider_sela.snapshot.windows import Entry, Window
 from airflow_provider_sela.storage.spool import Encoder, Spool, raw_line
 
 if TYPE_CHECKING:
     from airflow_provider_sela.reading.parts import Parts
 
 # A lead that was written within so long before a read may have shown only after it had begun.
-_SETTLED = timedelta(seconds=30)
+_LATE = timedelta(seconds=30)
+# As many as a reader looks up by hand.
 _IDS_IN_A_REASON = 5
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -102,7 +103,7 @@ class LeadSnapshot:
     def __exit__(self, *exc_info: object) -> None:
         self.spool.close()
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Lead]:
         return iter(self.spool)
 
     def __len__(self) -> int:
@@ -110,8 +111,8 @@ class LeadSnapshot:
 
     @property
     def stats(self) -> ReadStats:
-        """What was found and what it cost; malformed values and fields that are not documented as far as
-        lines were made of leads."""
+        """What was found and what it cost. Malformed values and undocumented fields are known as far as leads
+        have become lines."""
         return replace(self._stats, nulled=self.spool.nulled, unknown_fields=self.spool.fields.unknown)
 
     def _read(self) -> None:
@@ -120,7 +121,7 @@ class LeadSnapshot:
             if not self._read_new(clock):
                 windows, tick = self._resume()
                 self._fetch(clock, windows, tick)
-                self.anchor = self._left(clock, self._reading.anchor)
+                self.anchor = self._make_anchor(clock, self._reading.anchor)
         verdict = self._reading.verdict
         assert verdict is not None  # noqa: S101 (the fetchers run until there is one)
         self.verdict = verdict
@@ -135,7 +136,7 @@ class LeadSnapshot:
             seconds=clock.elapsed(),
             started=pendulum.instance(self._parts.plan.started if self._parts else clock.started),
             missing_fields=self._missing_fields(),
-            **self._extent(),
+            **self._portion(),
             clock_offset=clock.offset,
         )
         self._count()
@@ -161,7 +162,7 @@ class LeadSnapshot:
             held = continuation.held_ids(reading)
         except LeadsMissingError as error:
             return self._read_all(str(error))
-        self.anchor = self._left(clock, partial(reading.anchor, held))
+        self.anchor = self._make_anchor(clock, partial(reading.anchor, held))
         return True
 
     def _read_all(self, reason: str) -> bool:
@@ -174,16 +175,16 @@ class LeadSnapshot:
         self._run.count(requests=before.requests, retries=before.retries)
         return False
 
-    def _left(self, clock: ServerClock, anchor: Callable[..., Anchor | None]) -> Anchor | None:
-        """What this read leaves to the next one; nothing where no answer told the time, nor after one in
-        parts, which several clocks have timed."""
+    def _make_anchor(self, clock: ServerClock, make: Callable[..., Anchor | None]) -> Anchor | None:
+        """What this read leaves to the next one: nothing without a time that one clock has told, as after a
+        read in parts."""
         started = clock.earliest
         if started is None or self._parts is not None:
             return None
         lookback = self._continuation.lookback if self._continuation else timedelta()
-        return anchor(started=microseconds_of(started), lookback=lookback // _MICROSECOND)
+        return make(started=microseconds_of(started), lookback=lookback // _MICROSECOND)
 
-    def _extent(self) -> dict[str, Any]:
+    def _portion(self) -> dict[str, Any]:
         """How much of the list was read, and why no less."""
         asked = self._continuation
         if asked is None or asked.scope is Scope.FULL or (self._why_full and asked.since is None):
@@ -265,7 +266,7 @@ class LeadSnapshot:
 
         :raises SelaIncompleteError: the verdict is refuted, and ``on_unverified`` is ``fail``.
         """
-        before = self.stats.started - _SETTLED
+        before = self.stats.started - _LATE
         missed = [lead for lead in known if _existed(lead, before)]
         if not missed:
             return
@@ -288,5 +289,5 @@ class LeadSnapshot:
 def _existed(lead: Lead, before: datetime) -> bool:
     """Whether a lead says that nothing was done to it since."""
     moment = before.timestamp() * 1e6
-    times = microseconds(lead.get("created_time")), microseconds(lead.get("modified_time"))
+    _, *times = Entry.from_lead(lead)
     return all(time is not None and time < moment for time in times)

@@ -80,7 +80,7 @@ class Plan:
 
     :param started: when its first request was about to be sent, by the server's clock.
     :param page_size: leads per request that were asked for.
-    :param asked: digests of what was asked of whom, by what they stand for.
+    :param asked: from :func:`asked_of`.
     :param parts: windows of each part.
     :param requests: requests that planning took, retries included.
     :param retries: requests that were sent again.
@@ -154,7 +154,7 @@ class Parts:
         :raises SelaRequestError: the parts are no parts, or not of what was asked.
         :raises SelaTargetError: the storage cannot be read.
         """
-        every = [Part.from_xcom(value) for value in _listed(outputs)]
+        every = [Part.from_xcom(value) for value in _items(outputs)]
         # Tasks that were cleared one by one may have read for different plans; each is as good as another.
         (url, digest), _ = Counter((part.folder, part.plan) for part in every).most_common(1)[0]
         parts = [part for part in every if (part.folder, part.plan) == (url, digest) and part.of]
@@ -225,7 +225,7 @@ def _remove(folder: SharedFolder, log: logging.Logger) -> None:
 
 
 def asked_of(settings: Settings, filters: Mapping[str, str], privacy: Privacy) -> dict[str, str]:
-    """Digests of what is asked of whom, by what they stand for.
+    """A digest each of connection, filters and privacy rules, by the name that an error gives it.
 
     Keyed by the token, so that another account gives others, and nobody can try out filters or a salt.
     """
@@ -261,7 +261,7 @@ def refuse_others(theirs: Mapping[str, str], ours: Mapping[str, str]) -> None:
         )
 
 
-def _listed(outputs: object) -> list[object]:
+def _items(outputs: object) -> list[object]:
     """XCom of mapped tasks is a sequence that Airflow fetches item by item. It is asked for its length first:
     a look behind its end, which is how Python iterates over one, is logged as an error."""
     if isinstance(outputs, Sequence) and not isinstance(outputs, str) and len(outputs):

@@ -23,9 +23,9 @@ class WaitOverError(AirflowSkipException):
 
 @contextmanager
 def own_endings(time_out: Callable[[], Exception], *, soft_fail: bool) -> Iterator[None]:
-    """Give the error that ended the wait, now that it is past Airflow's sensor loop.
+    """Raise the error that ended the wait, now that it is past Airflow's sensor loop.
 
-    :param time_out: makes what a time-out raises, which for Airflow is one of two kinds.
+    :param time_out: makes the exception of a time-out: Airflow's own, or a skip.
     :param soft_fail: whether a time-out is skipped.
     """
     end: Exception

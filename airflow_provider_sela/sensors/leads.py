@@ -22,6 +22,7 @@ from airflow_provider_sela import exceptions
 from airflow_provider_sela.api.leads import Lead, microseconds
 from airflow_provider_sela.api.parameters import (
     Reader,
+    boolean,
     check_settled,
     from_zero,
     optional,
@@ -74,6 +75,7 @@ class SelaLeadSensor(BaseSensorOperator):
     readers: Mapping[str, Reader] = {
         "external_id": filter_text,
         "statuses": optional(some_texts),
+        "deferrable": boolean,
         "max_failures": from_zero,
         "sela_conn_id": text,
     }
@@ -102,7 +104,8 @@ class SelaLeadSensor(BaseSensorOperator):
         self._looks = 0
         self._others: Collection[int] | None = None
         check_settled(self, *self.readers)
-        if deferrable and start_from_trigger and _renderable(external_id, statuses, sela_conn_id):
+        starts_there = boolean("start_from_trigger", start_from_trigger)
+        if deferrable and starts_there and _renderable(external_id, statuses, sela_conn_id):
             trigger = self._trigger(None)
             classpath, arguments = trigger.serialize()
             self.start_from_trigger = True
@@ -117,7 +120,7 @@ class SelaLeadSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Look, and wait in the chosen mode."""
         with failing_fast(), own_endings(self._time_out, soft_fail=self.soft_fail):
-            if not self.deferrable:
+            if not boolean("deferrable", self.deferrable):
                 return super().execute(context)
             deadline = time.time() + self.timeout
             seen = self.poke(context)

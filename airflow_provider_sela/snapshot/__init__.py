@@ -6,7 +6,7 @@ Modules, each importing only from those above it::
     orders          in which order the server sorts: hypotheses and what contradicts them
     plan            which windows to ask for
     coverage        stretches of an order that windows hold, and gaps between them
-    reach           how far from the newest end a read goes that is to find only what is new
+    reach           how far from the newest end a read of what is new goes
     floors          up to which key a list sorted by modified_time stands still
     proof           the argument, put together
     contradictions  leads that testify against an order
@@ -22,7 +22,7 @@ Modules, each importing only from those above it::
     reading         the dialogue
     descent         where to read from the newest end down
     partial         the dialogue of a read of what is new
-    parts           the same dialogue as the first over processes that share no clock
+    parts           the dialogue over processes that share no clock
 
-No I/O, no clock, no Airflow.
+No I/O, no clock, no Airflow. May import: ``api`` and what lies below it.
 """

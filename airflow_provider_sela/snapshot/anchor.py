@@ -1,12 +1,13 @@
 """What a load leaves to the next one, so that it may read only what is new.
 
-A floor is a time such that every write that showed after the read began carries it or a later one, but for
-the time that writes take to show (``lookback``). Two bounds are known, as in ``floors``, and the smaller is
-taken: when the read began, by the server's clock, which a lead dated into the future cannot lift; and the
-newest time at the newest end then, which a clock that runs ahead of the one that dates leads cannot lift.
+Every write after the read began carries the floor or a later time, but for the time that a write takes to
+show (``lookback``). Two bounds are known, as in ``floors``, and the smaller is taken:
 
-Ids have no time. Those of leads that were created within ``lookback`` before the read may have been handed
-out before others that show later: what lies below all of them, and a margin more, is taken as settled.
+* When the read began, by the server's clock. A lead dated into the future cannot lift it.
+* The newest time at the newest end then. A server's clock that runs ahead cannot lift it.
+
+Ids have no time. An id that is given out early may show late, though hardly later than ``lookback``. So ids
+count as settled below those of all leads that were created within that time before the read, less a margin.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.windows import Observation
 
 _MARGIN_IDS = 50
-"""Half a usual page: leads that carry times of their own, as imports do, tell nothing of when they came."""
+"""Half a usual page, for leads whose ``created_time`` is not when they came, such as imported ones."""
 
 CLOCKS_APART = 300_000_000
 """Microseconds by which the clocks of servers and workers may differ."""
@@ -36,7 +37,7 @@ class Anchor:
 
     :param orders: orders that the reads so far have proven, in Django's spelling.
     :param floor: see this module; microseconds since the epoch.
-    :param low_id: no lead with this id or a lower one shows any more for the first time; None: not known.
+    :param low_id: no lead with this id or a lower one is new any more; None where that is not known.
     :param highest_id: of all leads so far.
     :param known: leads that the reads so far have shown.
     :param full: when the last read of everything began, microseconds since the epoch.
@@ -52,7 +53,7 @@ class Anchor:
     def refusal(self, scope: Scope, now: int, full_every: int | None) -> str:
         """Why everything is to be read all the same; empty where it need not be.
 
-        :param now: the time, and
+        :param now: the time, microseconds since the epoch.
         :param full_every: how long a read of everything is good for, in microseconds; None: for ever.
         """
         if scope is Scope.CHANGED and not all(order.mutable for order in named_orders(self.orders)):
@@ -63,7 +64,7 @@ class Anchor:
         return "the last read of everything is dated after now" if age < -CLOCKS_APART else ""
 
     def above(self, other: Anchor) -> Anchor:
-        """This one with what an earlier one knew better: what it has settled stays settled."""
+        """This one, nowhere below an earlier one: what that has settled stays settled."""
         low_ids = [low for low in (self.low_id, other.low_id) if low is not None]
         return replace(
             self,

@@ -40,8 +40,8 @@ class Attempts:
         self._refuted: dict[Order, int] = {}
 
     def best(self) -> list[Proof]:
-        """For each order that is left the proof under the greatest lateness for which it is complete, else
-        under the least that nothing contradicts. Orders that are contradicted under each are refuted."""
+        """A proof for each order that is left: the complete one that allows for the most lateness, else the
+        one that allows for the least. Orders that are contradicted under each are refuted."""
         evidence = self._record.evidence
         while orders := evidence.supported():
             proofs = {order: self._best(order) for order in orders}

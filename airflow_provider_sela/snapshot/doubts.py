@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 
 from airflow_provider_sela.api.columns import MISSING
-from airflow_provider_sela.snapshot.windows import Observation
+from airflow_provider_sela.snapshot.windows import Observation, Response
 
 CACHED = "answers may be older than their requests: a cache or a copy that lags gave them"
 MIXED = "answers are of different age: a lead was shown in an older version after a newer one"
@@ -71,6 +71,13 @@ def outdated(observations: Sequence[Observation]) -> bool:
         if known and seen.date is not None and seen.date < newest[known - 1] - _APART:
             return True
     return False
+
+
+def observed_doubts(responses: Iterable[Response]) -> set[str]:
+    """Which of :data:`CACHED` and :data:`REPEATED` some responses show."""
+    seen = [Observation(response) for response in responses]
+    holds = {CACHED: outdated(seen), REPEATED: any(each.twice for each in seen)}
+    return {doubt for doubt, shown in holds.items() if shown}
 
 
 def leaves_out(observations: Sequence[Observation], cap: int) -> bool:

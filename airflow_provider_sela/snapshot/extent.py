@@ -37,7 +37,7 @@ class Extent:
     def __init__(self) -> None:
         self.count: int | None = None
         self._heard = -1
-        self._reach = 0
+        self._farthest = 0
         self._ceiling: int | None = None
         self._ends: list[tuple[_Says, int, int]] = []
         self._denied: Counter[_Says] = Counter()
@@ -67,7 +67,7 @@ class Extent:
         if seen.started >= self._heard:
             self._heard, self.count = seen.started, seen.count
         if seen.rows:
-            self._reach = max(self._reach, stop)
+            self._farthest = max(self._farthest, stop)
         elif offset:
             self._end(_Says.EMPTY, offset, seen.ended)
         if self._ceiling is not None and (
@@ -83,16 +83,16 @@ class Extent:
         """Whether the end is further off than is worth planning for before a lead was seen there. Once a page
         has shown none, nothing is."""
         ahead = _AHEAD if self._ceiling is None else 1
-        return self.length > self._reach + ahead * cap
+        return self.length > self._farthest + ahead * cap
 
     def seek(self, cap: int) -> Window:
         """Where to look for the end: where the count says first, then between there and what was shown."""
         if self._ceiling is None:
             return tail(self.length, cap)
         # Far off, the middle of the digits is found in fewer steps than that of the numbers.
-        geometric = isqrt(self._reach * self._ceiling)
-        middle = (self._reach + self._ceiling) // 2
-        return reaching(min(max(geometric, self._reach), middle), cap)
+        geometric = isqrt(self._farthest * self._ceiling)
+        middle = (self._farthest + self._ceiling) // 2
+        return reaching(min(max(geometric, self._farthest), middle), cap)
 
     def _end(self, says: _Says, rank: int, ended: int) -> None:
         if rank < self.length:
@@ -105,6 +105,6 @@ class Extent:
         for says, rank, ended in self._ends:
             if ended >= seen.started:
                 waiting.append((says, rank, ended))
-            elif seen.count > rank >= self._reach:
+            elif seen.count > rank >= self._farthest:
                 self._denied[says] += 1
         self._ends = waiting

@@ -1,14 +1,14 @@
 """A read in parts, by processes that share no clock.
 
 One process reads as :class:`~airflow_provider_sela.snapshot.reading.Reading` asks until it asks for several
-windows at once. Those are divided among others. A last process gives all answers to a ``Reading`` of its own,
-which goes on from there.
+windows at once. Those are split into parts, which others read. A last process gives all answers to a
+``Reading`` of its own, which goes on from there.
 
 **Why the proof holds.** Nothing but the order of ticks is read from them: a request was sent after another
-was answered, or nobody knows. Between processes only two things are known, and only these are told: all the
-divided windows were sent after the first process had its answers, and answered before the last process sent
-its first request. Among themselves they all overlap. A floor, a witness or an end of the list then counts for
-less than one clock would allow, never for more, and what is missing is read again.
+was answered, or nobody knows. Between processes only two things are known, and only these are recorded: all
+windows of parts were sent after the first process had its answers, and answered before the last process sent
+its first request. Among themselves they all overlap. A floor, a lead that testifies or an end of the list
+then counts for less than one clock would allow, never for more, and what is missing is read again.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ A = TypeVar("A", bound=Answered)
 def split_into_parts(windows: Sequence[Window], most: int) -> list[list[Window]]:
     """Cut windows into runs of neighbours, as even as can be.
 
-    Neighbours stay together because they are then read one soon after the other: windows that are read far
-    apart in time come apart in a list that moves, and each seam that does costs the last process a request.
+    Neighbours stay together, so that they are read one soon after the other. Where the list moves, windows
+    come apart that are read far apart in time, and each gap costs the last process a request.
 
     :param windows: in the order in which they are best read.
     :param most: runs at most.
@@ -54,8 +54,8 @@ def split_into_parts(windows: Sequence[Window], most: int) -> list[list[Window]]
 
 def resume(
     reading: Reading,
-    first: Iterable[A],
-    divided: Iterable[A],
+    planning: Iterable[A],
+    parts: Iterable[A],
     take: Callable[[A, int, int], object],
     *,
     until: int | None,
@@ -63,15 +63,15 @@ def resume(
     """Bring a new reading to where other processes left theirs.
 
     :param reading: a new one, with the page size of theirs.
-    :param first: answers of the process that planned, in the order in which it had them.
-    :param divided: answers to the windows that were divided, in any order; some may be missing.
+    :param planning: answers of the process that planned, in the order in which it had them.
+    :param parts: answers of the processes that read parts, in any order; some may be missing.
     :param take: records an answer, sent and answered at these ticks, in ``reading``.
-    :param until: the newest ``Date`` among the divided answers, None if there is none.
+    :param until: the newest ``Date`` among the answers of parts, None if there is none.
     :return: windows that are out and still to be read, and the tick at which to go on.
     :raises OtherReadingError: the reading asks for another window than those that were answered first.
     """
     tick, since = 0, None
-    for answer in first:
+    for answer in planning:
         if reading.wanted() != [answer.window]:
             raise OtherReadingError
         take(answer, tick, tick + 1)
@@ -80,7 +80,7 @@ def resume(
     # As many ticks as one process would have taken. Where between them an answer came is a guess, by which
     # repairs judge how fast the list moves; the proof compares ends with starts only, and the starts are one.
     span = 2 * len(missing)
-    for answer in divided:
+    for answer in parts:
         if answer.window in missing:
             del missing[answer.window]
             take(answer, tick, tick + max(round(_far(since, answer.date, until) * span), 1))

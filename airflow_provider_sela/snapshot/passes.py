@@ -9,6 +9,7 @@ from airflow_provider_sela.snapshot.verdict import Strength, Verdict
 from airflow_provider_sela.snapshot.windows import Observation, Window
 
 _SECOND = 1_000_000
+"""In microseconds: ``Date`` leaves out the part of a second."""
 _ESTIMATE = 10
 """A count may be an estimate, and that one part in so many too high. By more it is none."""
 
@@ -38,7 +39,7 @@ class Pass:
         self._rejected = 0
         self._twice = 0
         self._blank = 0
-        self._reach = 0
+        self._farthest = 0
         self.endless = False
         self._since = since
         self._size = size
@@ -74,7 +75,7 @@ class Pass:
 
     @property
     def _beyond(self) -> int:
-        return max((self._counted or 0) - self._reach, 0)
+        return max((self._counted or 0) - self._farthest, 0)
 
     def record(self, seen: Observation, unknown: set[int]) -> list[Window]:
         """Take a response and the ids in it that no response before had shown; returns what to read on."""
@@ -85,9 +86,9 @@ class Pass:
         room = min(seen.window.page_size, seen.count - seen.window.offset)
         self._blank += max(room - seen.rows, 0)
         if seen.rows:
-            self._reach = max(self._reach, seen.window.offset + seen.rows)
+            self._farthest = max(self._farthest, seen.window.offset + seen.rows)
         self._missed += sum(1 for lead in unknown if not self._since_then(created[lead]))
-        behind_the_end = not seen.rows and self._reach
+        behind_the_end = not seen.rows and self._farthest
         if not seen.has_next or behind_the_end or seen.window.page < self._pages:
             return []
         if self._pages >= self._most:

@@ -12,6 +12,7 @@ OVERLAP = 3
 it is not enough a repair costs one request, while more of it costs requests on every list, quiet ones too."""
 
 _GROWTH = 8
+"""Leads that may have been added since a list was counted, for which the window of its end has room."""
 _SIZES = 8
 """Part of a page by which it may be smaller than it could be, so that its URL is another one than before."""
 

@@ -1,4 +1,4 @@
-"""How far from the newest end a read goes that is to find only what is new."""
+"""How far from the newest end a read of what is new goes."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Record:
         """Remember who shows which lead first; returns the ids that are new."""
         known = self.known
         # The driver's own objects, not copies out of an array: its index and this one then share them.
-        shown = set(Entries.of(response.entries).ids)
+        shown = set(Entries.from_entries(response.entries).ids)
         new = shown.difference(known)
         if len(new) < len(shown):
             firsts = {lead: known[lead] for lead in shown.difference(new)}

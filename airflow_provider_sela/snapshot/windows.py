@@ -52,7 +52,7 @@ class Entries(Columns[Entry]):
     """What the proof needs of the leads of an answer."""
 
     @classmethod
-    def of(cls, entries: Sequence[Entry]) -> Entries:
+    def from_entries(cls, entries: Sequence[Entry]) -> Entries:
         """Entries as columns, if they are none yet."""
         if isinstance(entries, Entries):
             return entries
@@ -124,7 +124,7 @@ class Observation:
         self.ended = response.ended
         self.rows = len(response.entries) + response.rejected
         self.stored = response.age > 0 or (response.expires or 0) > (response.date or 0)
-        entries = Entries.of(response.entries)
+        entries = Entries.from_entries(response.entries)
         self._columns: dict[Key, array[int]] = {
             "id": array("q", entries.ids),
             "created_time": entries.created,

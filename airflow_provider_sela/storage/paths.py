@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from airflow_provider_sela.api.parameters import text
+from airflow_provider_sela.api.parameters import is_encodable, text
 from airflow_provider_sela.exceptions import SelaRequestError
 
 #: What the names of files of leads end with, each a format.
@@ -20,7 +20,7 @@ def full_path(name: str, value: object) -> object:
     :raises SelaRequestError: it is relative or begins with ``~``, or no file can have such a name.
     """
     path = text(name, value) if value is None or isinstance(value, str) else str(value)
-    if "\0" in path or not _is_text(path):
+    if "\0" in path or not is_encodable(path):
         raise SelaRequestError(f"{name} holds a character that no file name can")
     local = _LOCAL.match(path)
     if local and not path.startswith("/", local.end()):
@@ -41,11 +41,3 @@ def file_path(name: str, value: object) -> object:
             f"{name} ends with no suffix that names a file format: allowed are {', '.join(SUFFIXES)}"
         )
     return full_path(name, value)
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -14,7 +14,7 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from airflow_provider_sela.connections import missing
+from airflow_provider_sela.connections import error_for_not_found
 from airflow_provider_sela.exceptions import (
     SelaError,
     SelaRequestError,
@@ -63,8 +63,8 @@ class Publication:
     """A file and its sidecars, whose names are its name with something added.
 
     Each is written under a temporary name in the same folder and takes its own name in one step, by rename on
-    a local disk and by copy inside an object store: there, a writer that fails or is killed may publish what
-    it has when it is closed, so that no half-written file may ever have carried the final name.
+    a local disk and by copy inside an object store. There, a writer that fails or is killed may publish what
+    it has: under the final name that could be half a file.
 
     A context manager. Entering finds out, before any lead is read, that files can be created there, and
     removes what earlier attempts of the same run left when they were killed; leaving removes what was not
@@ -129,7 +129,7 @@ class Publication:
         self._write("", lambda sink: None)
 
     def _try_name(self, sidecar: str) -> None:
-        """Find out that a name is not a folder's, and that one with all that is added is not too long."""
+        """Find out whether a name is a folder's, or too long with all that is added to it."""
         if self._fs.isdir(self._name + sidecar):
             raise IsADirectoryError
         self._write(sidecar, lambda sink: None)
@@ -240,7 +240,7 @@ def storage(path: ObjectStoragePath | str, conn_id: str | None = None) -> tuple[
     except AirflowNotFoundException:
         in_path = _CONNECTION.match(str(path))
         named = conn_id or (in_path[1] if in_path else "the default of its provider")
-        failure = missing(named, "conn_id" if conn_id else "path")
+        failure = error_for_not_found(named, "conn_id" if conn_id else "path")
     except Exception as error:  # noqa: BLE001 (every storage library raises its own)
         # Airflow and universal_pathlib say so of a scheme, and nothing else tells it from a wrong connection.
         if isinstance(error, ValueError) and "filesystem" in str(error):

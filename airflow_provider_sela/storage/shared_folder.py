@@ -89,7 +89,7 @@ class SharedFolder:
         """
         parent = cls(str(base))
         earlier = re.compile(rf"{re.escape(run)}-[0-9a-f]{{8}}")
-        for name in filter(earlier.fullmatch, parent._listed()):
+        for name in filter(earlier.fullmatch, parent._file_names()):
             cls(posixpath.join(parent.url, name)).remove()
         return cls(posixpath.join(parent.url, f"{run}-{secrets.token_hex(4)}"))
 
@@ -122,7 +122,7 @@ class SharedFolder:
 
         :raises SelaTargetError: the storage does not allow it.
         """
-        for name in filter(_OURS.fullmatch, self._listed()):
+        for name in filter(_OURS.fullmatch, self._file_names()):
             place = posixpath.join(self._name, name)
             self._translating(partial(self._fs.rm_file, place))
         with suppress(Exception):
@@ -142,7 +142,7 @@ class SharedFolder:
                     copy.write(block)
         return digest.hexdigest()
 
-    def _listed(self) -> list[str]:
+    def _file_names(self) -> list[str]:
         """Names of what is in the folder."""
         self._fs.invalidate_cache()
         with suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
 """Leads into a table of the user's own database.
 
-May import: ``operators``, ``warehouse`` and what lies below them.
+May import: ``operators``, ``lineage``, ``warehouse`` and what lies below them.
 """

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from airflow.providers.common.compat.sdk import Context
 
@@ -20,38 +20,35 @@ from airflow_provider_sela.api.parameters import (
     mapped,
     number_or_share,
     optional,
-    settled,
     text,
 )
 from airflow_provider_sela.api.request import lead_filters
-from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.lineage import table_target
-from airflow_provider_sela.operators.base import OnSchemaChange, SelaReadOperator, task_run_of
-from airflow_provider_sela.operators.extent import (
+from airflow_provider_sela.operators.base import SelaReadOperator
+from airflow_provider_sela.operators.field_changes import OnSchemaChange
+from airflow_provider_sela.operators.read_options import (
     FULL_EVERY,
     LOOKBACK,
     ReadName,
     check_read,
     continuation_of,
 )
-from airflow_provider_sela.warehouse.identifiers import table_name
+from airflow_provider_sela.operators.task_runs import task_run_of
+from airflow_provider_sela.transfers.table_options import (
+    Deletes,
+    ModeName,
+    absence_option,
+    check_accounts,
+    check_deletes,
+    target_table,
+)
 from airflow_provider_sela.warehouse.tables import Load, Mode, Source, TaskRun
 
 if TYPE_CHECKING:
     from airflow_provider_sela.api.leads import Lead
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.warehouse.engine import Engine
-
-ModeName = Literal["merge", "replace", "append", "history"]
-Deletes = Literal["ignore", "mark"]
-
-
-def _table(name: str, value: object) -> str:
-    """Read ``table``: a name that may be part of a statement."""
-    read = text(name, value)
-    table_name(read)
-    return read
 
 
 class SelaLeadsToSqlOperator(SelaReadOperator):
@@ -79,8 +76,8 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         ``history`` (one row for each version, valid from ``_sela_valid_from`` until ``_sela_valid_to``).
     :param read: ``full`` (default: all leads), ``changed`` (those that were created or changed since the last
         load) or ``new`` (those that were created since; changes to older ones come with the next full read).
-        Less than all is read where the last load has proven an order of the list that shows it, and what was
-        read is proven too; else the same task reads everything, and says why.
+        Less than all is read where the last load has proven a fitting order of the list, and counts only if
+        it is proven too; else the same task reads everything, and says why.
     :param lookback: how long a change may take to show: it is read again by the next load. Default: ten
         minutes.
     :param full_every: how long a read of everything is good for; None: until one is needed. Default: one day.
@@ -109,7 +106,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
     readers: Mapping[str, Reader] = {
         **SelaReadOperator.readers,
         "conn_id": text,
-        "table": _table,
+        "table": target_table,
         "mode": choice(*get_args(ModeName)),
         "read": choice(*get_args(ReadName)),
         "lookback": duration,
@@ -173,9 +170,7 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         self.max_deletes: Any = max_deletes
         check_settled(self, *(self.readers.keys() - SelaReadOperator.readers.keys()))
         if not mapped(self):
-            self._check_deletes()
-            self._check_accounts()
-            self._check_read()
+            self._check_table_options()
 
     def load(self, context: Context) -> dict[str, Any]:
         """Read, land, and return the counts."""
@@ -190,8 +185,8 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         # A target that does not fit is refused before the first request, not after the last.
         with engine:
             check(engine, mode, **allowed, source=source)
-            extent = {"read": self.read, "lookback": self.lookback, "full_every": self.full_every}
-            continuation = continuation_of(engine, mode, source, self._asked, **extent)
+            options = {"read": self.read, "lookback": self.lookback, "full_every": self.full_every}
+            continuation = continuation_of(engine, mode, source, self._asked, **options)
         with self.snapshot(engine.dialect.encoder(), continuation=continuation) as snapshot:
             self._warn_of_doubt(mode, snapshot)
             deleted_ids = self._deleted_ids(engine, mode, snapshot, source)
@@ -205,9 +200,9 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
             self._target = self._target._replace(rows=counts["new"] + counts["changed"])
         seconds = round(time.monotonic() - clock, 3)
         stats = snapshot.stats
-        result = {"table": self.table, **counts, "seconds": seconds, **stats.extent(), **stats.fields()}
-        told = (f"{name}={value}" for name, value in result.items() if value is not None)
-        self.log.info("Sela: landed %s", " ".join(told))
+        result = {"table": self.table, **counts, "seconds": seconds, **stats.portion(), **stats.fields()}
+        known = (f"{name}={value}" for name, value in result.items() if value is not None)
+        self.log.info("Sela: landed %s", " ".join(known))
         if counts["ahead"]:
             self.log.warning(
                 "Sela: %d leads have rows that are stamped later than now, by a clock that was wrong: changes"
@@ -219,31 +214,13 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
     def check_together(self) -> None:
         """See the base."""
         super().check_together()
-        self._check_deletes()
-        self._check_accounts()
-        self._check_read()
+        self._check_table_options()
 
-    def _check_read(self) -> None:
-        absence = "deletes='mark'" if self.deletes == "mark" else ""
-        absence = absence or ("confirm_missing" if self.confirm_missing is True else "")
+    def _check_table_options(self) -> None:
+        absence = absence_option(self.deletes, self.confirm_missing)
+        check_deletes(absence, mode=self.mode, filters=self.filters.values())
+        check_accounts(absence, mode=self.mode, several_accounts=self.several_accounts)
         check_read(self.read, mode=self.mode, absence=absence, full_every=self.full_every, parts=self.parts)
-
-    def _check_deletes(self) -> None:
-        wanted = "deletes='mark'" if self.deletes == "mark" else "confirm_missing"
-        if not (self.deletes == "mark" or self.confirm_missing is True):
-            return
-        if self.mode in [mode for mode in Mode if mode.removes]:
-            raise SelaRequestError(f"{wanted} goes with merge and history, not with mode {self.mode}")
-        if any(value is not None and settled(value) for value in self.filters.values()):
-            raise SelaRequestError(f"{wanted} needs a read without filters: leave the filters out")
-
-    def _check_accounts(self) -> None:
-        absence_counts = self.mode == "replace" or self.deletes == "mark" or self.confirm_missing is True
-        if self.several_accounts is True and absence_counts and not mapped(self):
-            raise SelaRequestError(
-                "several_accounts goes with neither mode replace nor deletes='mark' nor confirm_missing: one"
-                " account cannot tell what is gone from another"
-            )
 
     @property
     def _asked(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+# Of a pause, as the triggers promise.
 _SHARE = 0.1
 
 

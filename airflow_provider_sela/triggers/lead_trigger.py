@@ -5,14 +5,25 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_sela.api.parameters import some_texts
+from airflow_provider_sela.api.parameters import (
+    Reader,
+    boolean,
+    check_settled,
+    from_zero,
+    instant,
+    optional,
+    read_parameters,
+    some_texts,
+    text,
+)
+from airflow_provider_sela.api.request import filter_text
 from airflow_provider_sela.exceptions import SelaError
 from airflow_provider_sela.triggers.failure_limit import FailureLimit
 from airflow_provider_sela.triggers.jitter import jittered
@@ -48,7 +59,21 @@ class SelaLeadTrigger(BaseTrigger):
     :param max_failures: failures in a row that are waited out; the next one ends the wait.
     :param deadline: when to give up, seconds since the epoch; None: never.
     :param retry_at: do not ask before this moment, seconds since the epoch: the server asked for it.
+    :raises SelaRequestError: an argument cannot be read; the message names it.
     """
+
+    #: How each argument is read, by its name.
+    readers: Mapping[str, Reader] = {
+        "external_id": filter_text,
+        "statuses": optional(some_texts),
+        "sela_conn_id": text,
+        "poke_interval": instant,
+        "exponential_backoff": boolean,
+        "max_wait": optional(instant),
+        "max_failures": from_zero,
+        "deadline": optional(instant),
+        "retry_at": optional(instant),
+    }
 
     def __init__(
         self,
@@ -73,6 +98,7 @@ class SelaLeadTrigger(BaseTrigger):
         self.max_failures = max_failures
         self.deadline = deadline
         self.retry_at = retry_at
+        check_settled(self, *self.readers)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and plain-data arguments."""
@@ -93,9 +119,11 @@ class SelaLeadTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then yield one event."""
-        remaining = None if self.deadline is None else max(0.0, self.deadline - time.time())
         self._waiter: Waiter | None = None
         try:
+            # Where the triggerer rendered them, nobody has read them before.
+            read_parameters(self)
+            remaining = None if self.deadline is None else max(0.0, self.deadline - time.time())
             async with asyncio.timeout(remaining):
                 payload = await self._wait()
         except TimeoutError:
@@ -109,11 +137,9 @@ class SelaLeadTrigger(BaseTrigger):
         await asyncio.to_thread(import_module, "airflow_provider_sela.triggers.polling")
         from airflow_provider_sela.triggers.polling import Waiter, shared_poller
 
-        # Where the triggerer rendered them, nobody has read them before.
-        statuses = None if self.statuses is None else some_texts("statuses", self.statuses)
         waiter = self._waiter = Waiter(
             self.external_id,
-            None if statuses is None else frozenset(statuses),
+            None if self.statuses is None else frozenset(self.statuses),
             max(self.poke_interval, _MIN_INTERVAL_SECONDS),
         )
         failures = FailureLimit(self.max_failures)
@@ -137,7 +163,9 @@ class SelaLeadTrigger(BaseTrigger):
                     failures.succeeded()
                 except SelaError as error:
                     pause = failures.failed(error, pause, self.log)
-                log_wait(self.log, looks, statuses=statuses, deadline=self.deadline, others=waiter.others)
+                log_wait(
+                    self.log, looks, statuses=self.statuses, deadline=self.deadline, others=waiter.others
+                )
         return {"status": "found", "ids": sorted(waiter.found), "deadline": self.deadline}
 
     def _interval(self, attempt: int) -> float:

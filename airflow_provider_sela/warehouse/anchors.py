@@ -13,7 +13,8 @@ from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.identifiers import beside
 from airflow_provider_sela.warehouse.tables import LOADS_TABLE, Load, Mode, Source
 
-_ASKED = ("origin", "account", "anchor")
+_SELECTED = ("origin", "account", "anchor")
+# Of one query: few round trips, and a statement of some kilobytes.
 _BATCH_LEADS = 500
 NO_LOAD = "no load before this one has left a proof to go on from"
 OTHER = "the last load of the table was of another account, or with other filters or privacy options"
@@ -37,7 +38,7 @@ def find_anchor(engine: Engine, source: Source, asked: str) -> tuple[Anchor | No
     started = dialect.column("started")
     last = list(
         engine.select(
-            f"SELECT {', '.join(map(dialect.column, _ASKED))} FROM {table} WHERE {where} AND {started} ="
+            f"SELECT {', '.join(map(dialect.column, _SELECTED))} FROM {table} WHERE {where} AND {started} ="
             f" (SELECT MAX({started}) FROM {table} WHERE {where})",
             [*values, *values],
         )
@@ -75,7 +76,7 @@ def anchor_column(load: Load) -> str | None:
 
 
 def held_ids(engine: Engine, mode: Mode, ids: Set[int]) -> tuple[Set[int], int]:
-    """Ids of some leads that the target holds and that are not marked as deleted, and how many it holds."""
+    """Which of some leads the target holds without a mark of deletion, and how many it holds so."""
     dialect = engine.dialect
     held, table, condition = set[int](), dialect.table(engine.target), dialect.not_deleted(mode)
     remaining, key = iter(ids), dialect.column("id")
@@ -85,5 +86,5 @@ def held_ids(engine: Engine, mode: Mode, ids: Set[int]) -> tuple[Set[int], int]:
             batch,
         )
         held.update(row[0] for row in rows)
-    alive: int = engine.fetch_one(f"SELECT COUNT(*) FROM {table} WHERE {condition}")[0]
-    return held, alive
+    total: int = engine.fetch_one(f"SELECT COUNT(*) FROM {table} WHERE {condition}")[0]
+    return held, total

@@ -12,7 +12,7 @@ from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.tables import SEVERAL, Mode, Source
 
-_ASKED = ("mode", "origin", "account", "accounts")
+_SELECTED = ("mode", "origin", "account", "accounts")
 
 
 class Books:
@@ -27,7 +27,7 @@ class Books:
     """
 
     def __init__(self, engine: Engine, loads: TableName, columns: Collection[str]) -> None:
-        dialect, names = engine.dialect, [name for name in _ASKED if name in columns]
+        dialect, names = engine.dialect, [name for name in _SELECTED if name in columns]
         rows = engine.select(
             f"SELECT DISTINCT {', '.join(map(dialect.column, names))} FROM {dialect.table(loads)}"
             f" WHERE {dialect.column('target')} = {dialect.placeholder}",

@@ -30,8 +30,11 @@ _TYPES = {
     12: "varchar", -9: "varchar", 93: "timestamp", 2014: _ZONED, -101: _ZONED, -102: _ZONED, -155: _ZONED,
     91: "date", 6: "float", 7: "real", 8: "double", 1: "char", -15: "char", 2004: "blob", -4: "blob",
 }  # fmt: skip
+# Counts as without a length; a shorter VARCHAR may refuse a text.
 _WHOLE_TEXT_CHARACTERS = 16_000_000
+# Of Airflow's run ids, the longest of our short texts.
 _SHORT_TEXT_CHARACTERS = 250
+# Of the largest 64-bit integer.
 _INTEGER_DIGITS = 19
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: Databases that speak as another one does.
 _RELATIVES = {"greenplum": "postgresql"}
-#: Types of the SQL standard, which SQLAlchemy's dialect for databases that it does not know has not.
+#: Types of the SQL standard: SQLAlchemy's dialect for unknown databases lacks them.
 _STANDARD = {
     Kind.INTEGER: "BIGINT",
     Kind.TEXT: "CLOB",

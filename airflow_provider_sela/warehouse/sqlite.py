@@ -72,7 +72,7 @@ class SQLiteEngine(StagedEngine):
         return self.connection.cursor()
 
     def _try_writing(self) -> None:
-        """Begin to make a table and take it back: a file or folder that is read-only shows in nothing else."""
+        """Begin to make a table and take it back: nothing else shows that a file or folder is read-only."""
         self.connection.execute("PRAGMA busy_timeout = 0")
         try:
             self.connection.execute("BEGIN IMMEDIATE")

@@ -90,6 +90,14 @@ def test_the_demo_ticks_each_step(first: Terminal) -> None:
     assert not [row for row in first.rows if row.endswith("...")]
 
 
+def test_a_terminal_that_is_too_narrow_is_not_written_over(tmp_path: Path) -> None:
+    with Terminal([PROGRAM], tmp_path, environment(), columns=40) as narrow:
+        narrow.read_until("serves the leads (")
+        narrow.press("\x03")
+        assert narrow.wait(60) == 130
+    assert "\r" not in narrow.output.replace("\r\n", "")
+
+
 def test_the_demo_explains_its_words(first: Terminal) -> None:
     [counts] = [row for row in first.rows if "nulled" in row]
     assert counts == "1,000 read, 1,000 new, 0 changed, 20 nulled (malformed; raw in column extra)."
@@ -260,8 +268,12 @@ def test_a_folder_with_files_of_somebody_else_is_refused_and_left_alone(tmp_path
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["airflow", "airflow.db"]
 
 
-def test_a_folder_whose_name_airflow_would_expand_is_refused(tmp_path: Path) -> None:
-    assert refusal("$HOME", cwd=tmp_path) == "Airflow cannot live in $HOME; name a folder without ? and $"
+@pytest.mark.parametrize(("name", "told"), [("$HOME", "$HOME"), ("two\nlines", r"'two\nlines'")])
+def test_a_folder_whose_name_airflow_would_expand_or_cannot_read_is_refused(
+    tmp_path: Path, name: str, told: str
+) -> None:
+    said = f"Airflow cannot live in {told}; name a folder without ?, $ and line breaks"
+    assert refusal(name, cwd=tmp_path) == said
     assert list(tmp_path.iterdir()) == []
 
 

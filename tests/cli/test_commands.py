@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -412,6 +414,75 @@ def test_retries_are_told_on_standard_error_only(
         ended, out, _ = run(capsys, monkeypatch, api, "leads", "--external-id", "w1", "--output", "json")
     assert ended == 0
     assert [item["id"] for item in json.loads(out)] == [7]
+
+
+def test_what_an_output_cannot_encode_is_written_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with (
+        SelaApi(leads=[lead(7, external_id="w1", status="caf\u00e9")], token=TOKEN) as api,
+        (tmp_path / "out").open("w", encoding="ascii") as output,
+    ):
+        monkeypatch.setattr(sys, "stdout", output)
+        ended, _, err = run(capsys, monkeypatch, api, "leads", "--external-id", "w1")
+    assert (ended, err) == (0, "")
+    assert "caf\\xe9" in (tmp_path / "out").read_text()
+
+
+PLAIN = (sys.executable, "-m", "airflow_provider_sela")
+
+
+def environment(api: SelaApi) -> dict[str, str]:
+    """With a connection, and a key, without which Airflow says something of its own."""
+    key = "A" * 43 + "="
+    connection = json.dumps(api.connection)
+    return {**os.environ, "AIRFLOW_CONN_SELA_DEFAULT": connection, "AIRFLOW__CORE__FERNET_KEY": key}
+
+
+def ended(words: tuple[str, ...], api: SelaApi, output: str) -> tuple[int, str]:
+    """Status and last words of a command with an output of the shell's."""
+    done = subprocess.run(
+        ["sh", "-c", f"{{ {shlex.join(PLAIN + words)}; echo $? >&2; }} {output}"],  # noqa: S607
+        env=environment(api),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    *told, status = done.stderr.splitlines()
+    return int(status), "\n".join(told)
+
+
+@pytest.mark.airflow
+@pytest.mark.parametrize("words", [("check",), ("leads", "--external-id", "w1"), ("dbt", "sources")], ids=str)
+def test_a_reader_who_has_seen_enough_changes_no_status_and_gets_no_traceback(words: tuple[str, ...]) -> None:
+    with SelaApi(leads=[lead(7, external_id="w1")], token=TOKEN) as api:
+        assert ended(words, api, "| true") == (0, "")
+
+
+@pytest.mark.airflow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_an_output_that_is_full_is_told_with_status_2() -> None:
+    with SelaApi(leads=[lead(7, external_id="w1")], token=TOKEN) as api:
+        told = "the result cannot be written (No space left on device)"
+        assert ended(("check",), api, ">/dev/full") == (2, told)
+
+
+@pytest.mark.airflow
+def test_ctrl_c_stops_a_command_without_a_traceback() -> None:
+    with SelaApi(leads=3, token=TOKEN, latency=60) as api:
+        process = subprocess.Popen(
+            [*PLAIN, "check"],
+            env=environment(api),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not api.requests:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, "", "stopped\n")
 
 
 AIRFLOW_HAS_COMMANDS = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 2)

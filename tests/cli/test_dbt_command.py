@@ -40,12 +40,21 @@ def test_dbt_prints_a_file_and_asks_nobody(
     assert holds in out
 
 
-def test_dbt_says_what_it_refuses_and_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["model", "--metadata", "age:float"], "'age:float': the types are text, integer"),
+        (["sources", "--metadata", "age"], "--metadata is for the model"),
+    ],
+)
+def test_dbt_says_what_it_refuses_and_prints_nothing(
+    capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
     with pytest.raises(SystemExit) as end:
-        cli.main(["dbt", "model", "--metadata", "age:float"])
+        cli.main(["dbt", *words])
     out, err = capsys.readouterr()
     assert (end.value.code, out) == (2, "")
-    assert "'age:float': the types are text, integer" in err
+    assert told in err
 
 
 def test_dbt_offers_what_there_is() -> None:

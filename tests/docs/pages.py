@@ -54,3 +54,8 @@ def table(page: Path, *head: str) -> list[dict[str, str]]:
             found.append([dict(zip(names, row, strict=True)) for row in rows])
     [rows_of_one] = found
     return rows_of_one
+
+
+def word(cell: str) -> str:
+    """What stands in backticks."""
+    return cell.partition("`")[2].partition("`")[0]

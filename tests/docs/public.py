@@ -6,6 +6,7 @@ from airflow_provider_sela.exceptions import SelaUnavailableError
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.operators.parts import SelaPlanPartsOperator, SelaReadPartOperator
+from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.retry import SelaRetryPolicy
 from airflow_provider_sela.sensors.leads import SelaLeadSensor
 from airflow_provider_sela.testing import SelaApi
@@ -17,4 +18,5 @@ CALLED = [SelaHook, SelaApi]
 CLASSES = [
     *CALLED, SelaLeadsOperator, SelaLeadsToSqlOperator, SelaPlanPartsOperator, SelaReadPartOperator,
     SelaLeadSensor, SelaLeadTrigger, SelaLeadsEventTrigger, SelaRetryPolicy, SelaUnavailableError,
+    Privacy,
 ]  # fmt: skip

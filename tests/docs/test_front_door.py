@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.docs.pages import PAGES, blocks, prose, table
 from tests.docs.public import CLASSES
+from tests.support.sources import SOURCES, imports, top
 
 PACKAGE = REPOSITORY / "airflow_provider_sela"
 README, DOCS = REPOSITORY / "README.md", REPOSITORY / "docs"
@@ -66,15 +67,41 @@ def test_contributing_has_a_row_for_each_folder_of_the_package() -> None:
     assert {_CODE.findall(row["folder"])[0] for row in rows} == folders
 
 
-def test_contributing_names_the_layers_that_the_code_is_held_to() -> None:
+def layers() -> tuple[str, ...]:
+    """Those that the code is held to, from the bottom up."""
     tree = ast.parse((REPOSITORY / "tests" / "test_architecture.py").read_text())
-    [layers] = [
+    [found] = [
         ast.literal_eval(node.value)
         for node in tree.body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LAYERS"
     ]
+    return tuple(found)
+
+
+def test_contributing_names_the_layers_that_the_code_is_held_to() -> None:
     [told] = [block.code for block in blocks(CONTRIBUTING, "text")]
-    assert tuple(told.splitlines()) == layers
+    assert tuple(told.splitlines()) == layers()
+
+
+def test_a_folder_imports_no_more_than_contributing_says() -> None:
+    """What is named, and what lies on a layer below that."""
+    heights = {name: height for height, layer in enumerate(layers()) for name in re.findall(r"\w+", layer)}
+    compared = 0
+    for row in table(CONTRIBUTING, "folder", "belongs", "may import"):
+        folder, named = _CODE.findall(row["folder"])[0], set(_CODE.findall(row["may import"]))
+        if named:
+            compared += 1
+            highest = max(heights[name] for name in named)
+            below = {name for name, height in heights.items() if height < highest}
+            used = {
+                top(name.removeprefix(f"{PACKAGE.name}."))
+                for module, text in SOURCES.items()
+                if top(module) == folder
+                for name in imports(text)
+                if name.startswith(f"{PACKAGE.name}.")
+            }
+            assert used - {folder} <= named | below, folder
+    assert compared > 5
 
 
 def test_a_folder_says_itself_what_contributing_says_that_it_may_import() -> None:

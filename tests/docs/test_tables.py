@@ -14,15 +14,10 @@ from airflow_provider_sela.api.request import DEFAULT_HOST
 from airflow_provider_sela.exceptions import SelaError
 from airflow_provider_sela.settings import EXTRA_FIELDS
 from tests.conftest import REPOSITORY
-from tests.docs.pages import table
+from tests.docs.pages import table, word
 
 README = REPOSITORY / "README.md"
 DOCS = REPOSITORY / "docs"
-
-
-def word(cell: str) -> str:
-    """What stands in backticks."""
-    return cell.partition("`")[2].partition("`")[0]
 
 
 def test_the_page_of_the_connection_lists_each_extra_with_its_default() -> None:

@@ -315,3 +315,31 @@ def test_a_wrong_host_is_a_matter_of_set_up(api: SelaApi, monkeypatch: pytest.Mo
     monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(connection))
     with pytest.raises(SelaSetupError, match="there is no /api/leads/ at this Host"):
         SelaHook().count_leads()
+
+
+@pytest.mark.parametrize("conn_id", ["", None, b"sela", ["sela"]])
+async def test_what_is_no_connection_s_name_is_refused_and_not_waited_for(conn_id: Any) -> None:
+    with pytest.raises(SelaRequestError, match="sela_conn_id is "):
+        _ = SelaHook(conn_id).settings
+    with pytest.raises(SelaRequestError, match="sela_conn_id is "):
+        await SelaHook(conn_id).asettings()
+
+
+@pytest.mark.parametrize("privacy", [{"exclude_fields": ["email"]}, ["email"], {}])
+def test_what_is_no_privacy_is_refused_before_anything_is_sent(
+    hook: SelaHook, api: SelaApi, privacy: Any
+) -> None:
+    with pytest.raises(SelaRequestError, match="privacy is no Privacy "):
+        hook.snapshot(privacy=privacy)
+    assert api.requests == []
+
+
+def test_a_database_s_password_is_not_sent_where_its_connection_stands_in_the_place_of_sela_s(
+    api: SelaApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = {"conn_type": "postgres", "host": api.url, "password": "planted-password"}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database))
+    with pytest.raises(SelaSetupError, match="is of type 'postgres'") as refused:
+        SelaHook("warehouse").count_leads()
+    assert "planted" not in str(refused.value)
+    assert api.connections == 0

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_sela import dlt, metrics
+from airflow_provider_sela import metrics
+from airflow_provider_sela.dlt.resources import LOADS
 from airflow_provider_sela.metrics import METRICS, ReadStats
 from airflow_provider_sela.snapshot.verdict import Strength
 from airflow_provider_sela.warehouse import tables
@@ -28,7 +29,7 @@ def test_each_figure_of_a_read_is_a_count_and_each_count_a_column_of_all_tables_
     figures: Any = {field.name: place for place, field in enumerate(fields(ReadStats)) if field.type == "int"}
     counts = ReadStats(started=datetime(2026, 11, 1, tzinfo=UTC), **figures).counts()
     assert sorted(counts.values()) == sorted(figures.values())
-    for columns in (tables.LOADS.fields, dlt.LOADS):
+    for columns in (tables.LOADS.fields, LOADS):
         assert [field.name for field in columns if field.name in counts] == list(counts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, get_args
 
 import pytest
@@ -16,7 +16,8 @@ from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.operators.parts import SelaPlanPartsOperator, SelaReadPartOperator
 from airflow_provider_sela.sensors.leads import SelaLeadSensor
 from airflow_provider_sela.testing import SelaApi
-from airflow_provider_sela.transfers.leads_to_sql import Deletes, ModeName, SelaLeadsToSqlOperator
+from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
+from airflow_provider_sela.transfers.table_options import Deletes, ModeName
 from airflow_provider_sela.warehouse.tables import Mode
 from tests.support.tasks import rendered
 
@@ -24,7 +25,7 @@ OPERATORS: dict[type[Any], dict[str, Any]] = {
     SelaLeadsOperator: {},
     SelaLeadsToSqlOperator: {"conn_id": "warehouse", "table": "leads"},
     SelaPlanPartsOperator: {"path": "s3://bucket/parts"},
-    SelaReadPartOperator: {"part": "{{ part }}"},
+    SelaReadPartOperator: {"part": {"folder": "s3://bucket/parts", "plan": "", "part": 0, "of": 1}},
 }
 TASKS = {**OPERATORS, SelaLeadSensor: {"external_id": "your_crm_123"}}
 
@@ -65,9 +66,15 @@ OWN = [
     (SelaPlanPartsOperator, {"path": "parts"}, "path is a local path that does not begin with /"),
     (SelaPlanPartsOperator, {"path": None}, "path is empty"),
     (SelaPlanPartsOperator, {"max_parts": 1025}, "max_parts is 1025: allowed is 1 to 1024"),
+    (SelaReadPartOperator, {"part": "s3://bucket/parts"}, "part is no part: map the task over the output"),
+    (SelaReadPartOperator, {"part": None}, "part is no part"),
+    (SelaLeadsToSqlOperator, {"parts": "s3://bucket/parts"}, "parts is no output of SelaReadPartOperator"),
+    (SelaLeadsOperator, {"parts": 5}, "parts is no output of SelaReadPartOperator"),
     (SelaLeadSensor, {"external_id": None}, "external_id is empty"),
     (SelaLeadSensor, {"statuses": []}, "statuses is an empty list"),
     (SelaLeadSensor, {"statuses": ""}, "statuses is empty"),
+    (SelaLeadSensor, {"deferrable": "maybe"}, "deferrable is 'maybe': allowed are True and False"),
+    (SelaLeadSensor, {"start_from_trigger": None}, "start_from_trigger is None: allowed are True and"),
     (SelaLeadSensor, {"max_failures": -1}, "max_failures is -1: it starts at 0"),
     (SelaLeadSensor, {"sela_conn_id": "None"}, "sela_conn_id is the text None"),
 ]
@@ -93,6 +100,30 @@ def test_what_no_run_can_mend_is_refused_when_the_dag_is_parsed(
 ) -> None:
     with pytest.raises(SelaRequestError, match=message):
         kind(**{"task_id": "task", **TASKS[kind], **arguments})
+
+
+@pytest.mark.parametrize("kind", TASKS, ids=named)
+def test_a_value_of_a_type_that_no_parameter_has_is_refused_by_name_when_the_dag_is_parsed(
+    kind: type[Any],
+) -> None:
+    for name in kind.readers:
+        for value in (b"x", object(), date(2026, 1, 1), iter("x"), {"a": object()}, [b"x"]):
+            if name in ("part", "parts") and isinstance(value, dict if name == "part" else list):
+                continue
+            with pytest.raises(SelaRequestError, match=rf"\b{name}\b"):
+                kind(**{"task_id": "task", **TASKS[kind], name: value})
+
+
+@pytest.mark.parametrize("kind", TASKS, ids=named)
+def test_what_airflow_resolves_or_calls_in_a_run_passes_unchecked(kind: type[Any]) -> None:
+    """As functions do from Airflow 3.1 on, and objects with templates of their own."""
+
+    class Templated:
+        template_fields = ("text",)
+
+    for value in (lambda context, jinja_env: "x", Templated()):
+        for name in kind.template_fields:
+            kind(**{"task_id": "task", **TASKS[kind], name: value})
 
 
 @pytest.mark.parametrize(("kind", "arguments", "message"), REFUSED, ids=named)
@@ -144,6 +175,12 @@ def test_a_mapped_task_is_checked_in_its_run_for_what_contradicts_each_other(api
         ).expand_kwargs([{"table": "leads", "mode": "append"}])
     with pytest.raises(AirflowFailException, match="goes with merge and history, not with mode append"):
         mapped.unmap({"table": "leads", "mode": "append"}).execute({})
+    with DAG("mapped", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+        mapped = SelaLeadsToSqlOperator.partial(
+            task_id="several", conn_id="warehouse", table="leads", mode="replace", several_accounts=True
+        ).expand(sela_conn_id=["sela_default", "sela_other"])
+    with pytest.raises(AirflowFailException, match="several_accounts goes with neither mode replace"):
+        mapped.unmap({"sela_conn_id": "sela_default"}).execute({})
     with DAG("mapped", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
         mapped = SelaLeadsOperator.partial(task_id="read").expand(hash_fields=[["email"]])
     with pytest.raises(AirflowFailException, match="hash_fields needs a salt"):

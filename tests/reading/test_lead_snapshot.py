@@ -332,7 +332,8 @@ def test_what_is_encoded_is_what_the_snapshot_holds(hook_of: Callable[..., SelaH
         SelaApi(leads=[sample_lead(28000)]) as api,
         open_snapshot(hook_of(api), {}, encoder=encode) as snapshot,
     ):
-        assert list(snapshot) == [[28000]]
+        rows: list[Any] = list(snapshot)
+        assert rows == [[28000]]
         assert snapshot.stats.nulled == 2
 
 

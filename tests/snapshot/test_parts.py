@@ -1,4 +1,4 @@
-"""How a read is divided, and what a last process may conclude from answers of others."""
+"""How a read is split into parts, and what a last process may conclude from answers of others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_runs_are_even_and_of_neighbours(most: int, sizes: list[int]) -> None:
     assert [window for run in runs for window in run] == WINDOWS
 
 
-def test_nothing_is_divided_into_nothing() -> None:
+def test_nothing_is_split_into_nothing() -> None:
     assert split_into_parts([], 4) == []
 
 
@@ -39,20 +39,20 @@ def _resumed(
     while len(windows := planner.wanted()) == 1:
         first.append(_answer(windows[0], 1000))
         planner.record(first[-1])
-    divided = [_answer(window, date) for window, date in zip(windows, dates, strict=False)]
+    parts = [_answer(window, date) for window, date in zip(windows, dates, strict=False)]
     taken = []
 
     def take(answer: Response, started: int, ended: int) -> None:
         taken.append((answer.window, started, ended))
         reading.record(answer)
 
-    waiting, tick = resume(reading, first, divided * times, take, until=until)
+    waiting, tick = resume(reading, first, parts * times, take, until=until)
     assert {window for window, _, _ in taken[len(first) :]} | set(waiting) == set(windows)
     return taken[len(first) :], tick, waiting
 
 
 @pytest.mark.parametrize("dates", [[1000, 1500, 2000], [2000, 900, 5000], [None, None, None]])
-def test_divided_windows_overlap_each_other_and_precede_all_that_follows(dates: list[int | None]) -> None:
+def test_windows_of_parts_overlap_each_other_and_precede_all_that_follows(dates: list[int | None]) -> None:
     taken, tick, _ = _resumed(dates, 2000)
     assert len(taken) == 3
     (started,) = {started for _, started, _ in taken}

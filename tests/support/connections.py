@@ -28,6 +28,7 @@ class Fields:
     """The fields of an Airflow connection."""
 
     conn_id: str = "sela_default"
+    conn_type: str | None = "sela"
     password: str | None = TOKEN
     host: str | None = None
     port: int | None = None

@@ -26,12 +26,20 @@ class Terminal:
     :param command: the program and its arguments.
     :param cwd: the folder that it starts in.
     :param environment: all its variables.
+    :param columns: how wide the terminal is.
     :ivar output: what it has written so far.
     """
 
-    def __init__(self, command: Sequence[str | Path], cwd: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        cwd: Path,
+        environment: Mapping[str, str],
+        *,
+        columns: int = COLUMNS,
+    ) -> None:
         self._screen, terminal = pty.openpty()
-        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, columns, 0, 0))
         self.process = subprocess.Popen(
             command,
             cwd=cwd,

@@ -89,7 +89,17 @@ def test_a_port_in_use_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--leads", "-1"], "count is -1"), (["--port", "70000"], "port"), (["--page-size", "0"], "page_size")],
+    [
+        (["--leads", "-1"], "count is -1"),
+        (["--port", "70000"], "port"),
+        (["--page-size", "0"], "page_size"),
+        (["--latency", "-1"], "argument --latency: -1 is no number of seconds, 0 or more"),
+        (["--latency", "nan"], "argument --latency: nan is no number of seconds"),
+        (["--latency", "long"], "argument --latency: invalid"),
+        (["--rate-limit", "0"], "argument --rate-limit: 0 is no rate above 0; leave it out for no limit"),
+        (["--rate-limit", "inf"], "argument --rate-limit: inf is no rate above 0"),
+        (["--token", " "], "argument --token: it is empty"),
+    ],
 )
 def test_arguments_that_cannot_work_are_refused(arguments: list[str], message: str) -> None:
     done = run(*SERVE, *arguments)

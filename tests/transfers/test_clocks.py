@@ -110,10 +110,10 @@ def test_a_read_in_parts_begins_by_the_servers_time(tmp_path: Path, monkeypatch:
     with ShiftedApi(leads=1000, page_size=50, max_page_size=50) as api:
         monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection))
         api.shift = -YEARS
-        spread = PartsRun(tmp_path)
-        parts = [spread.read(part) for part in spread.plan()]
+        in_parts = PartsRun(tmp_path)
+        parts = [in_parts.read(part) for part in in_parts.plan()]
         # The task that finishes runs elsewhere, where the clock is right.
         api.shift = 0.0
-        spread.land(parts)
-    manifest = json.loads(spread.target.with_name("leads.jsonl.manifest.json").read_text())
+        in_parts.land(parts)
+    manifest = json.loads(in_parts.target.with_name("leads.jsonl.manifest.json").read_text())
     assert datetime.fromisoformat(manifest["started"]).year == (datetime.now(UTC) - timedelta(5 * 365)).year

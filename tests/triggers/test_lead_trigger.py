@@ -66,7 +66,9 @@ async def test_statuses_that_the_triggerer_rendered_to_a_text_are_read_as_the_li
     with SelaApi(leads=[lead(1, external_id="wanted", status="LOST")]) as api:
         connect(monkeypatch, api)
         assert (await first_event(waiting(statuses="['CLOSED', 'LOST']")))["ids"] == [1]
-        nothing = await first_event(waiting(statuses="None"))
+        rendered = waiting(statuses="{{ params.statuses }}")
+        rendered.statuses = "None"
+        nothing = await first_event(rendered)
     assert (nothing["status"], nothing["error"]) == ("failed", "SelaRequestError")
 
 
@@ -259,14 +261,50 @@ async def test_an_external_id_that_the_hook_refuses_ends_the_wait_in_the_same_wo
     """Airflow 3.3 renders the arguments in the triggerer, where no worker has looked at them."""
     with SelaApi(leads=3) as api:
         connect(monkeypatch, api)
-        event = await first_event(waiting(external_id))
+        rendered = waiting("{{ params.external_id }}")
+        rendered.external_id = external_id
+        event = await first_event(rendered)
+        with pytest.raises(SelaRequestError) as refused_when_made:
+            waiting(external_id)
         with pytest.raises(SelaRequestError) as refused:
             SelaHook().find_leads(external_id)
         with pytest.raises(SelaRequestError) as refused_too:
             await SelaHook().afind_leads(external_id)
         assert api.requests == []
-    assert str(refused.value) == str(refused_too.value)
+    assert str(refused.value) == str(refused_too.value) == str(refused_when_made.value)
     assert event == {"status": "failed", "error": "SelaRequestError", "message": str(refused.value)}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("statuses", "", "statuses is empty"),
+        ("statuses", [], "statuses is an empty list"),
+        ("sela_conn_id", "", "sela_conn_id is empty"),
+        ("poke_interval", "often", "poke_interval is 'often': expected is a number of seconds, 0 or more"),
+        ("poke_interval", -1, "poke_interval is -1: expected is a number"),
+        ("exponential_backoff", "maybe", "exponential_backoff is 'maybe': allowed are True and False"),
+        ("max_wait", True, "max_wait is True: expected is a number"),
+        ("max_failures", 1.5, "max_failures is not a whole number"),
+        ("deadline", "tomorrow", "deadline is 'tomorrow'"),
+        ("retry_at", float("nan"), "retry_at is nan"),
+    ],
+)
+def test_an_argument_that_makes_no_sense_is_refused_by_name_when_the_trigger_is_made(
+    name: str, value: Any, message: str
+) -> None:
+    with pytest.raises(SelaRequestError, match=message):
+        waiting(**{name: value})
+
+
+async def test_arguments_that_the_triggerer_rendered_to_texts_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts: dict[str, Any] = {"poke_interval": "0.2", "max_failures": "3", "deadline": str(time.time() + 60)}
+    with SelaApi(leads=[lead(7, external_id="wanted", status="OPEN")]) as api:
+        connect(monkeypatch, api)
+        event = await first_event(waiting(statuses="['OPEN']", exponential_backoff="False", **texts))
+    assert event["ids"] == [7]
 
 
 class ShrinkingUnfiltered(Shrinking, Unfiltered):

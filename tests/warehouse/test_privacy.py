@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_sela.exceptions import SelaRequestError
-from airflow_provider_sela.privacy import Privacy
+from airflow_provider_sela.privacy import Privacy, Redaction
 
 SALT = "sixteen characters and more"
 LEAD: dict[str, Any] = {
@@ -87,6 +87,47 @@ def test_dropped_metadata_does_not_pass() -> None:
     assert Privacy(drop_metadata=["ssn"])(LEAD)["metadata"] == {"first_name": "Ada"}
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"applicant": {"ssn": "000-00-0000", "city": "Reston"}},
+        {"applicants": [{"ssn": "000-00-0000", "city": "Reston"}, [{"ssn": "000-00-0000"}]]},
+        {"SSN": "000-00-0000", "city": "Reston", " Ssn": "000-00-0000"},
+        {"\uff53\uff53\uff4e": "000-00-0000", "city": "Reston"},
+    ],
+    ids=["below", "in a list", "in capitals", "in wide letters"],
+)
+def test_dropped_metadata_does_not_pass_at_any_depth_and_in_any_spelling(metadata: Any) -> None:
+    left = str(Privacy(drop_metadata=["ssn"])({"id": 1, "metadata": metadata})["metadata"])
+    assert "000-00-0000" not in left
+    assert "Reston" in left
+    assert list(Redaction(Privacy(drop_metadata=["ssn"])).remarks())
+    redaction = Redaction(Privacy(drop_metadata=["ssn"]))
+    redaction({"id": 1, "metadata": metadata})
+    assert not list(redaction.remarks())
+
+
+def test_a_dropped_key_with_dots_or_marks_is_the_key_itself() -> None:
+    metadata = {"a.b": 1, "a": {"b": 2}, "caf\u00e9": 3, "c": 4}
+    left = Privacy(drop_metadata=["a.b", "cafe\u0301"])({"id": 1, "metadata": metadata})["metadata"]
+    assert left == {"a": {"b": 2}, "c": 4}
+
+
+def test_metadata_that_is_too_deep_to_look_into_does_not_pass() -> None:
+    deep: Any = "000-00-0000"
+    for _ in range(900):
+        deep = {"a": deep}
+    redaction = Redaction(Privacy(drop_metadata=["ssn"]))
+    assert redaction({"id": 1, "metadata": deep})["metadata"] is None
+
+
+def test_kept_metadata_is_kept_by_its_exact_key_alone_with_all_that_it_holds() -> None:
+    metadata = {"state": {"email": "a"}, "State": 1, "other": {"state": 2}}
+    assert Privacy(keep_metadata=["state"])({"id": 1, "metadata": metadata})["metadata"] == {
+        "state": {"email": "a"}
+    }
+
+
 @pytest.mark.parametrize("metadata", ["ssn 000-00-0000", ["000-00-0000"], 0])
 @pytest.mark.parametrize("rule", [{"keep_metadata": ["first_name"]}, {"drop_metadata": ["ssn"]}])
 def test_metadata_without_keys_does_not_pass_a_rule_on_keys(rule: dict[str, Any], metadata: Any) -> None:
@@ -111,6 +152,14 @@ def test_the_salt_is_in_no_repr() -> None:
         ({"hash_fields": ["lead_type"], "salt": SALT}, "lead_type is no text field"),
         ({"hash_fields": ["email"]}, "salt of at least 16 characters"),
         ({"hash_fields": ["email"], "salt": "short"}, "salt of at least 16 characters"),
+        ({"hash_fields": ["email"], "salt": " " * 16}, "salt of at least 16 characters"),
+        ({"hash_fields": ["email"], "salt": None}, "salt of at least 16 characters"),
+        ({"hash_fields": ["email"], "salt": b"x" * 16}, "salt of at least 16 characters"),
+        ({"exclude_fields": None}, "exclude_fields is no list of texts"),
+        ({"keep_metadata": 5}, "keep_metadata is no list of texts"),
+        ({"keep_metadata": [None]}, "keep_metadata is empty"),
+        ({"drop_metadata": None}, "drop_metadata is no list of texts"),
+        ({"drop_metadata": {"ssn": 1}}, "drop_metadata is no list of texts"),
         ({"hash_fields": ["email"], "exclude_fields": ["email"], "salt": SALT}, "both excluded and hashed"),
         ({"exclude_fields": ["emial"]}, "exclude_fields: no documented field is called 'emial', .* is email"),
         (

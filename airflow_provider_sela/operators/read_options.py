@@ -56,7 +56,7 @@ def continuation_of(
     :param engine: connected engine.
     :param asked: stands for the filters and privacy options.
     """
-    from airflow_provider_sela.reading.continuation import going_on
+    from airflow_provider_sela.reading.continuation import continuation_from
     from airflow_provider_sela.warehouse.anchors import find_anchor, held_ids
     from airflow_provider_sela.warehouse.failures import quoted, scrubbed
 
@@ -68,4 +68,4 @@ def continuation_of(
         return find_anchor(engine, source, asked)
 
     found = (None, "") if read == "full" else quoted(find, "the earlier loads cannot be read")
-    return going_on(read, *found, lookback=lookback, full_every=full_every, held=held)
+    return continuation_from(read, *found, lookback=lookback, full_every=full_every, held=held)

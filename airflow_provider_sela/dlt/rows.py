@@ -1,4 +1,4 @@
-"""Spooled leads and rejects as rows that dlt takes; it reads some texts as something else."""
+"""Leads, rejects and loads as rows that dlt takes; it reads some texts as something else."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sela.api.leads import Kind, content_hash
 from airflow_provider_sela.storage.files import COLUMNS
 from airflow_provider_sela.storage.spool import Spool
+
+if TYPE_CHECKING:
+    from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
 
 # dlt marks typed values inside its files by a first character of this private range, and takes a text that
 # begins with one for such a value.
@@ -22,7 +25,7 @@ _DEEPEST_JSON = 200
 
 
 def lead_rows(spool: Spool) -> Iterator[dict[str, Any]]:
-    """The leads of a spool that :func:`~.files.row_line` has encoded."""
+    """The leads of a spool that :func:`~airflow_provider_sela.storage.files.row_line` has encoded."""
     for line in spool.lines():
         values = zip(COLUMNS, json.loads(line), strict=True)
         yield {name: _value(kind, value) for (name, kind), value in values}
@@ -33,6 +36,25 @@ def reject_rows(spool: Spool, rejected_at: datetime) -> Iterator[dict[str, Any]]
     for line in spool.reject_lines():
         raw = line.decode()
         yield {"_sela_hash": content_hash({"raw": raw}), "rejected_at": rejected_at, "raw": raw}
+
+
+def load_row(snapshot: LeadSnapshot) -> dict[str, Any]:
+    """What is kept of a read, once its leads have become lines."""
+    snapshot.spool.make_all()
+    snapshot.log_nulled()
+    stats = snapshot.stats
+    return {
+        "verdict": stats.verdict,
+        "reason": snapshot.verdict.reason or None,
+        "scope": stats.scope,
+        "since": stats.since,
+        "why_full": stats.why_full or None,
+        **{name: ", ".join(found) or None for name, found in stats.fields().items()},
+        "started": stats.started,
+        "finished": stats.now(),
+        "watermark": snapshot.spool.newest,
+        **stats.counts(),
+    }
 
 
 def _value(kind: Kind, value: Any) -> Any:
