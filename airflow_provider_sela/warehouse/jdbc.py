@@ -122,9 +122,8 @@ class JdbcEngine(GenericEngine):
         for schema, name, _ in self._relations(table)[:1]:
             found = self.connection.jconn.getMetaData().getIndexInfo(None, schema, name, True, True)
             while found.next():
-                # What tells of the table alone has no column.
-                if column := found.getString("COLUMN_NAME"):
-                    keys.setdefault(str(found.getString("INDEX_NAME")), set()).add(str(column).lower())
+                column = str(found.getString("COLUMN_NAME")).lower()
+                keys.setdefault(str(found.getString("INDEX_NAME")), set()).add(column)
         return [frozenset(columns) for columns in keys.values()]
 
     def _generated(self, schema: str, table: str) -> list[str]:

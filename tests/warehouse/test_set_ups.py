@@ -146,6 +146,8 @@ class TestJdbc:
             "CREATE TABLE leads (id BIGINT PRIMARY KEY, owner INTEGER DEFAULT 3 NOT NULL,"
             " number INTEGER GENERATED ALWAYS AS IDENTITY)"
         )
+        database.run("CREATE SCHEMA elsewhere")
+        database.run("CREATE TABLE elsewhere.leads (id BIGINT PRIMARY KEY, owner INTEGER NOT NULL)")
         lands_and_lands_again()
         assert database.rows("SELECT COUNT(*), MIN(owner) FROM leads") == [(11, 3)]
 
