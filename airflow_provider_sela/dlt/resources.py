@@ -11,26 +11,14 @@ from airflow_provider_sela.dlt.rows import lead_rows, load_row, reject_rows
 from airflow_provider_sela.dlt.shared_read import SharedRead, keep_anchor
 from airflow_provider_sela.metrics import READ_COUNTS
 from airflow_provider_sela.storage.files import COLUMNS
-from airflow_provider_sela.warehouse.tables import HASH, LOADS_TABLE, REJECTS_TABLE
+from airflow_provider_sela.warehouse.tables import HASH, LOADS_TABLE, READ_COLUMNS, REJECTS_TABLE
 
 if TYPE_CHECKING:
     from dlt.extract import DltResource
 
 LEADS_TABLE = "leads"
 TABLES = (LEADS_TABLE, REJECTS_TABLE, LOADS_TABLE)
-LOADS = (
-    Field("verdict", Kind.TEXT),
-    Field("reason", Kind.TEXT),
-    Field("scope", Kind.TEXT),
-    Field("since", Kind.TIMESTAMP),
-    Field("why_full", Kind.TEXT),
-    Field("missing_fields", Kind.TEXT),
-    Field("unknown_fields", Kind.TEXT),
-    Field("started", Kind.TIMESTAMP),
-    Field("finished", Kind.TIMESTAMP),
-    Field("watermark", Kind.TIMESTAMP),
-    *(Field(name, Kind.INTEGER) for name in READ_COUNTS),
-)
+LOADS = (*READ_COLUMNS, *(Field(name, Kind.INTEGER) for name in READ_COUNTS))
 REJECTS = (Field(HASH, Kind.TEXT), Field("rejected_at", Kind.TIMESTAMP), Field("raw", Kind.TEXT))
 
 _TYPES = {

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_sela.api.content import reject_hash
 from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.storage.files import COLUMNS
 from airflow_provider_sela.storage.spool import Spool
+from airflow_provider_sela.warehouse.tables import read_values
 
 if TYPE_CHECKING:
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
@@ -34,9 +34,8 @@ def lead_rows(spool: Spool) -> Iterator[dict[str, Any]]:
 
 def reject_rows(spool: Spool, rejected_at: datetime) -> Iterator[dict[str, Any]]:
     """The results without a usable id."""
-    for line in spool.reject_lines():
-        raw = line.decode()
-        yield {"_sela_hash": reject_hash(raw), "rejected_at": rejected_at, "raw": raw}
+    for content_hash, raw in spool.rejects():
+        yield {"_sela_hash": content_hash, "rejected_at": rejected_at, "raw": raw}
 
 
 def load_row(snapshot: LeadSnapshot) -> dict[str, Any]:
@@ -44,18 +43,7 @@ def load_row(snapshot: LeadSnapshot) -> dict[str, Any]:
     snapshot.spool.make_all()
     snapshot.log_nulled()
     stats = snapshot.stats
-    return {
-        "verdict": stats.verdict,
-        "reason": snapshot.verdict.reason or None,
-        "scope": stats.scope,
-        "since": stats.since,
-        "why_full": stats.why_full or None,
-        **{name: ", ".join(found) or None for name, found in stats.fields().items()},
-        "started": stats.started,
-        "finished": stats.now(),
-        "watermark": snapshot.spool.newest,
-        **stats.counts(),
-    }
+    return {**read_values(stats, snapshot.verdict.reason, snapshot.spool.newest), **stats.counts()}
 
 
 def _value(kind: Kind, value: Any) -> Any:

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from airflow_provider_sela.storage.spool import disk_errors, lines_in
+from airflow_provider_sela.storage.local_disk import disk_errors, lines_in
 
 
 class LineFile:

@@ -20,8 +20,8 @@ from hashlib import sha256
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from airflow_provider_sela.exceptions import SelaError
+from airflow_provider_sela.storage.local_disk import disk_errors
 from airflow_provider_sela.storage.publishing import Publication, storage, storage_error
-from airflow_provider_sela.storage.spool import disk_errors
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import accumulate, compress
@@ -15,11 +14,12 @@ from struct import Struct
 from typing import IO, Any, NamedTuple
 
 from airflow_provider_sela.api.columns import MISSING
+from airflow_provider_sela.api.content import reject_hash
 from airflow_provider_sela.api.fields import FieldNames
 from airflow_provider_sela.api.leads import canonical_json
 from airflow_provider_sela.api.pages import read_json
 from airflow_provider_sela.api.raw import RawLead, RawLeads
-from airflow_provider_sela.exceptions import SelaSetupError
+from airflow_provider_sela.storage.local_disk import disk_errors, lines_in
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -225,6 +225,12 @@ class Spool:
         with disk_errors():
             return lines_in(_path(self._rejects))
 
+    def rejects(self) -> Iterator[tuple[str, str]]:
+        """The hash of each reject and its text."""
+        for line in self.reject_lines():
+            raw = line.decode()
+            yield reject_hash(raw), raw
+
     def path(self) -> str:
         """Path of a file with exactly the distinct leads, in the bytes that came.
 
@@ -273,27 +279,3 @@ class Spool:
 def _path(file: IO[bytes]) -> str:
     file.flush()
     return f"/dev/fd/{file.fileno()}"
-
-
-def lines_in(path: str) -> Iterator[bytes]:
-    """The lines of an open file, from its beginning, without their line feeds."""
-    with open(path, "rb") as file:  # noqa: PTH123 (a descriptor, not a place in the file system)
-        file.seek(0)
-        for line in file:
-            yield line[:-1]
-
-
-@contextmanager
-def disk_errors() -> Iterator[None]:
-    """Say in words what the local disk refuses.
-
-    :raises SelaSetupError: it does.
-    """
-    try:
-        yield
-    except OSError as error:
-        reason = "is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "cannot be written"
-        code = errno.errorcode.get(error.errno or 0, "unknown error")
-        raise SelaSetupError(
-            f"the disk for temporary files {reason} ({code}): make room there or point TMPDIR to a larger one"
-        ) from None

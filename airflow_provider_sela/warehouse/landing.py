@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from airflow_provider_sela.api.content import reject_hash
 from airflow_provider_sela.metrics import RowCounts, load_counts
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.anchors import anchor_column
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.failures import quoted, scrubbed
 from airflow_provider_sela.warehouse.schema import Schema
-from airflow_provider_sela.warehouse.tables import HASH, LOADS, REJECTS, Load, Mode, Source
+from airflow_provider_sela.warehouse.tables import HASH, LOADS, REJECTS, Load, Mode, Source, read_values
 
 
 def land(
@@ -112,30 +112,26 @@ def _keep_loads(engine: Engine, schema: Schema, row: list[Any]) -> None:
 def _loads_row(
     engine: Engine, spool: Spool, load: Load, mode: Mode, counts: Mapping[str, int | None]
 ) -> list[Any]:
-    timestamp, newest = engine.dialect.timestamp, spool.newest
-    task_run = load.task_run
-    return [
-        secrets.token_hex(16),
-        load.load_id,
-        task_run.dag_id,
-        task_run.task_id,
-        task_run.run_id,
-        task_run.map_index,
-        engine.key,
-        *(load.source.columns() if load.source else (None, None, None)),
-        str(mode),
-        load.stats.verdict,
-        load.reason or None,
-        load.stats.scope,
-        None if load.stats.since is None else timestamp(load.stats.since),
-        load.stats.why_full or None,
-        anchor_column(load),
-        *(", ".join(names) or None for names in load.stats.fields().values()),
-        timestamp(load.started),
-        timestamp(load.stats.now()),
-        None if newest is None else timestamp(newest),
-        *counts.values(),
-    ]
+    timestamp, task_run = engine.dialect.timestamp, load.task_run
+    origin, account, accounts = load.source.columns() if load.source else (None, None, None)
+    read = read_values(load.stats, load.reason, spool.newest)
+    values = {
+        "attempt_id": secrets.token_hex(16),
+        "load_id": load.load_id,
+        "dag_id": task_run.dag_id,
+        "task_id": task_run.task_id,
+        "run_id": task_run.run_id,
+        "map_index": task_run.map_index,
+        "target": engine.key,
+        "origin": origin,
+        "account": account,
+        "accounts": accounts,
+        "mode": str(mode),
+        "anchor": anchor_column(load),
+        **{name: timestamp(value) if isinstance(value, datetime) else value for name, value in read.items()},
+        **counts,
+    }
+    return [values[field.name] for field in LOADS.fields]
 
 
 def _keep_rejects(engine: Engine, spool: Spool, load: Load, schema: Schema) -> None:
@@ -148,15 +144,9 @@ def _keep_rejects(engine: Engine, spool: Spool, load: Load, schema: Schema) -> N
     started = dialect.timestamp(load.started)
     rows = (
         [target, digest, load.load_id, load.run_id, started, raw]
-        for digest, raw in _rejects(spool)
+        for digest, raw in spool.rejects()
         if digest not in known
     )
     sent = engine.insert(table, REJECTS.fields, rows)
     now = engine.fetch_one(f"SELECT COUNT(*) {kept}", [target])[0]
     engine.refuse_loss(len(known) + sent - now, sent, table)
-
-
-def _rejects(spool: Spool) -> Iterator[tuple[str, str]]:
-    for line in spool.reject_lines():
-        raw = line.decode()
-        yield reject_hash(raw), raw

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Field, Kind
 from airflow_provider_sela.metrics import LOAD_COUNTS, TOLERANCE_SECONDS, ReadStats
@@ -128,6 +128,19 @@ class Mode(StrEnum):
 
 LOADS_TABLE = "_sela_loads"
 REJECTS_TABLE = "_sela_rejects"
+#: What a read says of itself, in every table of loads; :func:`read_values` fills them.
+READ_COLUMNS = (
+    Field("verdict", Kind.TEXT),
+    Field("reason", Kind.TEXT),
+    Field("scope", Kind.TEXT),
+    Field("since", Kind.TIMESTAMP),
+    Field("why_full", Kind.TEXT),
+    Field("missing_fields", Kind.TEXT),
+    Field("unknown_fields", Kind.TEXT),
+    Field("started", Kind.TIMESTAMP),
+    Field("finished", Kind.TIMESTAMP),
+    Field("watermark", Kind.TIMESTAMP),
+)
 LOADS = Layout(
     (
         Field("attempt_id", Kind.TEXT),
@@ -141,17 +154,8 @@ LOADS = Layout(
         Field("account", Kind.TEXT),
         Field("accounts", Kind.TEXT),
         Field("mode", Kind.TEXT),
-        Field("verdict", Kind.TEXT),
-        Field("reason", Kind.TEXT),
-        Field("scope", Kind.TEXT),
-        Field("since", Kind.TIMESTAMP),
-        Field("why_full", Kind.TEXT),
         Field("anchor", Kind.TEXT),
-        Field("missing_fields", Kind.TEXT),
-        Field("unknown_fields", Kind.TEXT),
-        Field("started", Kind.TIMESTAMP),
-        Field("finished", Kind.TIMESTAMP),
-        Field("watermark", Kind.TIMESTAMP),
+        *READ_COLUMNS,
         *(Field(name, Kind.INTEGER) for name in LOAD_COUNTS),
     ),
     ("attempt_id",),
@@ -167,6 +171,25 @@ REJECTS = Layout(
     ),
     ("target", HASH),
 )
+
+
+def read_values(stats: ReadStats, reason: str, watermark: datetime | None) -> dict[str, Any]:
+    """The values of :data:`READ_COLUMNS`.
+
+    :param reason: why the verdict is no stronger; empty for a proof.
+    :param watermark: the latest ``modified_time`` of all leads.
+    """
+    return {
+        "verdict": stats.verdict,
+        "reason": reason or None,
+        "scope": stats.scope,
+        "since": stats.since,
+        "why_full": stats.why_full or None,
+        **{name: ", ".join(found) or None for name, found in stats.fields().items()},
+        "started": stats.started,
+        "finished": stats.now(),
+        "watermark": watermark,
+    }
 
 
 class TaskRun(NamedTuple):

@@ -29,8 +29,8 @@ from tests.support.databases import DuckDB
 
 DOCS, PACKAGE = REPOSITORY / "docs", REPOSITORY / "airflow_provider_sela"
 ALL = "".join(page.read_text() for page in PAGES)
-#: Options of programs that are not ours.
-THEIRS = {"max_total_time"}
+#: Options of programs and databases that are not ours.
+THEIRS = {"enable_external_access", "max_total_time", "row_order"}
 
 
 def arguments(function: Any) -> set[str]:
