@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from itertools import accumulate
+from itertools import accumulate, compress
 from struct import Struct
 from typing import IO, Any, NamedTuple
 
@@ -75,6 +75,7 @@ class Spool:
     :param watch: is told of each lead that comes.
     :ivar fields: names of the fields that the leads have; those that are not documented as far as lines were
         made.
+    :ivar told: whether lines were made of all leads, or what they tell is known.
     :raises SelaSetupError: the disk is full or cannot be written.
     """
 
@@ -92,7 +93,7 @@ class Spool:
         self._index: dict[int, bytes] = {}
         self._rejected: set[bytes] = set()
         self._superseded = False
-        self._told = False
+        self.told = False
         self._end = 0
         with disk_errors():
             self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 (open until close)
@@ -136,7 +137,7 @@ class Spool:
     def add_all(self, leads: Sequence[RawLead]) -> None:
         """Take leads, with one write for those that are new."""
         columns = leads if isinstance(leads, RawLeads) else RawLeads.from_leads(leads)
-        self._told = False
+        self.told = False
         self._look(columns)
         # In JSON a line feed stands between tokens only.
         lines = [line.replace(b"\n", b" ") if b"\n" in line else line for line in columns.json]
@@ -187,9 +188,18 @@ class Spool:
             with disk_errors():
                 self._rejects.write(data + b"\n")
 
-    def lines(self) -> Iterator[bytes]:
-        """The line of each distinct lead, without its line feed, in the order of arrival."""
-        return self._made(zip(self._index, lines_in(self.path()), strict=True))
+    def lines(self, wanted: Sequence[int] | None = None) -> Iterator[bytes]:
+        """The line of each lead that is wanted (default: all), in the order of arrival."""
+        return self._made(self.leads() if wanted is None else compress(self.leads(), wanted))
+
+    def leads(self) -> Iterator[tuple[int, bytes]]:
+        """Ids and leads in the bytes that came, in the order of arrival."""
+        return zip(self._index, lines_in(self.path()), strict=True)
+
+    def tell(self, nulled: Counter[str], unknown: Iterable[str]) -> None:
+        """Take what is known of leads of which no line was made."""
+        self._nulled += nulled
+        self.fields.add_unknown(unknown)
 
     def lines_by_id(self) -> Iterator[bytes]:
         """The same lines by ascending id: leads read again come in the same order."""
@@ -197,7 +207,7 @@ class Spool:
 
     def make_all(self) -> None:
         """Make every line for what it tells, if nobody has."""
-        if not self._told:
+        if not self.told:
             deque(self.lines(), maxlen=0)
 
     def _made(self, leads: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
@@ -208,7 +218,7 @@ class Spool:
                 nulled.update(line.nulled)
                 self.fields.add_unknown(line.unknown)
             yield line.data
-        self._nulled, self._told = nulled, True
+        self._nulled, self.told = nulled, True
 
     def reject_lines(self) -> Iterator[bytes]:
         """The line of each reject: JSON as the API sent it."""

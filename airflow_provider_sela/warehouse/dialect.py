@@ -13,8 +13,18 @@ from airflow_provider_sela.api.content import Content, content_hash, content_of
 from airflow_provider_sela.api.leads import Field, Kind, Row
 from airflow_provider_sela.storage.csv_lines import csv_line
 from airflow_provider_sela.storage.spool import Line
+from airflow_provider_sela.warehouse.digests import digester, row_digest
 from airflow_provider_sela.warehouse.identifiers import TableName
-from airflow_provider_sela.warehouse.tables import DELETED_AT, HASH, SHORT, VALID_TO, Column, Layout, Mode
+from airflow_provider_sela.warehouse.tables import (
+    DELETED_AT,
+    DIGEST,
+    HASH,
+    SHORT,
+    VALID_TO,
+    Column,
+    Layout,
+    Mode,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_sela.api.raw import RawLead
@@ -74,7 +84,7 @@ class Dialect:
         """A row as a line, in the form that is staged fastest.
 
         :param values: of all columns that are staged.
-        :param content: that of all of them but the last, the hash.
+        :param content: that of all of them but the last two, hash and digest.
         """
         return msgspec.json.encode(values)
 
@@ -95,10 +105,13 @@ class Dialect:
     def encoder(self) -> Callable[[RawLead], Line]:
         """Make what makes the lines that are staged in this database."""
 
+        read_digest = digester(self)
+
         def encode(lead: RawLead) -> Line:
             values, nulled, unknown = self.adapt(lead.row())
             content = content_of(values.values())
-            values[HASH] = content_hash(content)
+            values[HASH] = hashed = content_hash(content)
+            values[DIGEST] = row_digest(read_digest(lead.json), hashed, nulled, unknown)
             return Line(self.spool_line(values, content), nulled, unknown)
 
         return encode
@@ -159,15 +172,18 @@ class CsvDialect(Dialect):
     """A database that reads CSV as :mod:`~airflow_provider_sela.storage.csv_lines` writes it."""
 
     def spool_line(self, values: Mapping[str, Any], content: Content) -> bytes:
-        *row, digest = values.values()
-        return csv_line(row, content, digest)
+        *row, hashed, digest = values.values()
+        return csv_line(row, content, hashed, digest)
 
     def encoder(self) -> Callable[[RawLead], Line]:
         """The same lines, twice as fast where rows need not be adapted."""
+        read_digest = digester(self)
 
         def encode(lead: RawLead) -> Line:
             values, nulled, unknown = lead.row_values()
             content = content_of(values)
-            return Line(csv_line(values, content, content_hash(content)), nulled, unknown)
+            hashed = content_hash(content)
+            digest = row_digest(read_digest(lead.json), hashed, nulled, unknown)
+            return Line(csv_line(values, content, hashed, digest), nulled, unknown)
 
         return encode

@@ -3,20 +3,20 @@
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from airflow_provider_sela.api.leads import Kind
+from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.storage.line_file import LineFile, in_pieces
-from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import CsvDialect
+from airflow_provider_sela.warehouse.digests import digest_blocks
+from airflow_provider_sela.warehouse.filling import FillingEngine
 from airflow_provider_sela.warehouse.identifiers import TableName
-from airflow_provider_sela.warehouse.refused import in_memory
-from airflow_provider_sela.warehouse.staged import StagedEngine
-from airflow_provider_sela.warehouse.tables import STAGED, Column
+from airflow_provider_sela.warehouse.refused import in_memory, refuse_relative
+from airflow_provider_sela.warehouse.tables import DIGESTS, STAGED, Column
 
 if TYPE_CHECKING:
     from airflow.providers.duckdb.hooks.duckdb import DuckDBHook
@@ -61,10 +61,11 @@ class DuckDBDialect(CsvDialect):
         Kind.JSON: frozenset({"json", "varchar"}),
     }
 
-    def spool_query(self, longest: int) -> str:
-        """The query that reads a file of rows; its parameter is the path.
+    def spool_query(self, longest: int, same: Sequence[str] = ()) -> str:
+        """The query that reads a file of rows; its last parameter is the path.
 
         :param longest: bytes of the longest line.
+        :param same: what stands in all rows beside, as it stands in a statement.
         """
         # Read as text first: only the cast is exact for timestamps and for JSON that is itself a string.
         exact = (Kind.INTEGER, Kind.BOOLEAN)
@@ -72,7 +73,8 @@ class DuckDBDialect(CsvDialect):
             f"'{name}': '{self.types[kind] if kind in exact else self.types[Kind.TEXT]}'"
             for name, kind in STAGED
         )
-        typed = ", ".join(f"CAST({self.column(field.name)} AS {self.types[field.kind]})" for field in STAGED)
+        casts = (f"CAST({self.column(field.name)} AS {self.types[field.kind]})" for field in STAGED)
+        typed = ", ".join([*casts, *same])
         # In parallel, DuckDB guesses where lines begin, and texts may hold what looks like some.
         return (
             f"SELECT {typed} FROM read_csv(?, auto_detect = false, header = false, columns = {{{read}}},"
@@ -82,7 +84,7 @@ class DuckDBDialect(CsvDialect):
         )
 
 
-class DuckDBEngine(StagedEngine):
+class DuckDBEngine(FillingEngine):
     """DuckDB, in a file or at MotherDuck.
 
     Its buffers live in the worker's own process, so they are bounded to 256 MB, beyond which DuckDB uses
@@ -92,6 +94,7 @@ class DuckDBEngine(StagedEngine):
 
     dialect = DuckDBDialect()
     staging = "temp._sela_staging"
+    digests = "temp._sela_digests"
     # An index would double the memory of the staging table, and DuckDB's hash join needs none.
     staging_key = False
 
@@ -103,6 +106,7 @@ class DuckDBEngine(StagedEngine):
     )
     def open(self) -> Any:
         """Wait while another process has the file."""
+        refuse_relative(self.hook.get_connection(self.hook.get_conn_id()))
         return super().open()
 
     def connect(self) -> Any:
@@ -157,7 +161,16 @@ class DuckDBEngine(StagedEngine):
         self.execute("COMMIT")
 
     def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
-        """Views, and schemas that are not there."""
+        """Views, schemas that are not there, and what keeps DuckDB from writing or from reading rows."""
+        (read_only,) = self.fetch_one(
+            "SELECT bool_or(readonly) FROM duckdb_databases()"
+            " WHERE lower(database_name) = lower(coalesce(?, current_database()))",
+            self._named(table)[2:],
+        )
+        if read_only:
+            return ["is in a database that is opened read-only: take read_only out of Extra"]
+        if not self.fetch_one("SELECT current_setting('enable_external_access')")[0]:
+            return ["DuckDB may read no files, which is how leads get there: allow enable_external_access"]
         if create:
             (known,) = self.fetch_one(
                 "SELECT count(*) FROM duckdb_schemas()"
@@ -183,21 +196,59 @@ class DuckDBEngine(StagedEngine):
         )
         return {name: Column(*column) for name, *column in rows} or None
 
-    def fill(self, spool: Spool) -> None:
+    def unique_keys(self, table: TableName) -> list[frozenset[str]]:
+        """Primary keys, unique constraints and unique indexes."""
+        named = self._named(table)
+        return self.keys_of(
+            "SELECT constraint_name, lower(unnest(constraint_column_names)) FROM duckdb_constraints()"
+            f" WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE') AND {_NAMED.format('table')}"
+            " UNION ALL SELECT index_name, lower(trim(unnest(string_split(trim(expressions, '[]'), ',')),"
+            f" ' \"' || chr(39))) FROM duckdb_indexes() WHERE is_unique AND {_NAMED.format('table')}",
+            [*named, *named],
+        )
+
+    def fill_digests(self, rows: Iterator[tuple[int, int, str]]) -> None:
+        """Let DuckDB read them as CSV."""
+        types = {field.name: self.dialect.types[field.kind] for field in DIGESTS.fields}
+        for lines in in_pieces(digest_blocks(rows), _PIECE_BYTES):
+            with LineFile() as file:
+                file.write(lines)
+                self.execute(
+                    f"INSERT INTO {self.digests} SELECT * FROM read_csv(?, header = false, columns = {types},"
+                    " auto_detect = false)",
+                    [file.path],
+                )
+
+    def fill(self, lines: Iterable[bytes]) -> None:
         """Let DuckDB parse some leads while the next become rows."""
+        self._fill(self.staging, lines)
+
+    def _fill(self, table: str, lines: Iterable[bytes], added: Sequence[tuple[Field, Any]] = ()) -> None:
         with ThreadPoolExecutor(1, "sela-duckdb") as thread:
             loading: Future[None] | None = None
-            for lines in in_pieces(spool.lines(), _PIECE_BYTES):
+            for piece in in_pieces(lines, _PIECE_BYTES):
                 file = LineFile()
-                file.write(lines)
+                file.write(piece)
                 if loading:
                     loading.result()
-                loading = thread.submit(self._load, file)
+                loading = thread.submit(self._load, file, table, added)
             if loading:
                 loading.result()
 
-    def _load(self, file: LineFile) -> None:
+    def fill_target(self, lines: Iterable[bytes], added: Sequence[tuple[Field, Any]]) -> None:
+        """The same, into the target."""
+        self._fill(self.dialect.table(self.target), lines, added)
+
+    def takes_all(self) -> bool:
+        """DuckDB has neither triggers nor policies."""
+        return True
+
+    def _load(self, file: LineFile, table: str, added: Sequence[tuple[Field, Any]]) -> None:
         # Its buffers are as large as the longest line that it is told of.
         with file:
             longest = max(file.longest + 2, _LONGEST_LINE_BYTES)
-            self.execute(f"INSERT INTO {self.staging} {self.dialect.spool_query(longest)}", [file.path])
+            fields = self.dialect.column_list([*STAGED, *(field for field, _ in added)])
+            same = [self.dialect.parameter(field.kind) for field, _ in added]
+            query = self.dialect.spool_query(longest, same)
+            values = [value for _, value in added]
+            self.execute(f"INSERT INTO {table} ({fields}) {query}", [*values, file.path])

@@ -93,8 +93,8 @@ class Engine(ABC):
         """Columns of a table by name, None where there is no such table."""
 
     @abstractmethod
-    def stage(self, spool: Spool) -> None:
-        """Bring the spooled leads near the target."""
+    def stage(self, spool: Spool, mode: Mode, load: Load) -> None:
+        """Bring the spooled leads near the target, but for those that it has in the same bytes."""
 
     @abstractmethod
     def write(self, mode: Mode, load: Load) -> Counts:
@@ -128,8 +128,11 @@ class Engine(ABC):
         """End the transaction and keep what it did."""
         self.connection.commit()
 
-    def lock(self) -> None:  # noqa: B027 (some databases have one writer at a time)
-        """Wait for other loads into the same target, where the database does not do so by itself."""
+    def lock(self, *, alone: bool) -> None:  # noqa: B027 (some databases have one writer at a time)
+        """Wait for other loads into the same target, where the database does not do so by itself.
+
+        :param alone: whether this load makes what all targets share.
+        """
 
     def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
         """What the catalogue says against a table beyond its columns; nothing where it cannot be asked.
@@ -139,7 +142,19 @@ class Engine(ABC):
         """
         return []
 
+    def unique_keys(self, table: TableName) -> list[frozenset[str]]:
+        """Columns, named as :meth:`columns` does, whose values no two rows of a table share: those alone that
+        the database enforces, and none where it cannot be asked."""
+        return []
+
     # What follows from it.
+
+    def keys_of(self, sql: str, parameters: Sequence[Any]) -> list[frozenset[str]]:
+        """Keys by a query that gives a row for each column of each, with what is the key's own first."""
+        keys: dict[Any, set[str]] = {}
+        for key, column in self.select(sql, parameters):
+            keys.setdefault(key, set()).add(column)
+        return [frozenset(columns) for columns in keys.values()]
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Run one statement."""

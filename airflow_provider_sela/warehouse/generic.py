@@ -5,21 +5,24 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.exceptions import SelaSetupError
 from airflow_provider_sela.storage.line_file import LineFile, in_pieces
 from airflow_provider_sela.storage.spool import Spool
+from airflow_provider_sela.warehouse.comparison import Comparison, Known, Unmade, aware, unmade
 from airflow_provider_sela.warehouse.deletes import refuse_many
+from airflow_provider_sela.warehouse.digests import RULES, digester
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.identifiers import TableName, beside
 from airflow_provider_sela.warehouse.rehearsal import prove_rollback
 from airflow_provider_sela.warehouse.sqlalchemy_dialect import SQLAlchemyDialect
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
+    DIGEST,
     HASH,
     LOAD_ID,
     LOADS,
@@ -34,6 +37,7 @@ from airflow_provider_sela.warehouse.tables import (
     Layout,
     Load,
     Mode,
+    staged_in,
 )
 
 if TYPE_CHECKING:
@@ -43,51 +47,14 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 1 << 20
 _PLACEHOLDERS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
 _TIMES = tuple(place for place, field in enumerate(STAGED) if field.kind is Kind.TIMESTAMP)
-_MODIFIED = next(place for place, field in enumerate(STAGED) if field.name == "modified_time")
-
-
-class _Known(NamedTuple):
-    """A lead as the target has it.
-
-    :param digest: its hash, None where it has to be written in any case.
-    :param later: whether a load that began later than this one wrote it.
-    :param modified: its ``modified_time`` in that case.
-    """
-
-    digest: str | None
-    later: bool
-    modified: datetime | None
-
-    def differs(self, digest: str, modified: datetime | None) -> bool:
-        """Whether what was read is to replace it."""
-        if self.digest == digest:
-            return False
-        return not self.later or bool(modified and self.modified and modified > self.modified)
-
-
-class _Comparison(NamedTuple):
-    """Leads of the target beside those of the read.
-
-    :param known: by id, those in scope.
-    :param missing: how many the target lacks.
-    :param changed: ids of those that differ.
-    :param gone: ids of those that were not read, as far as they are to go.
-    :param ahead: how many are stamped later than now.
-    """
-
-    known: dict[int, _Known]
-    missing: int
-    changed: set[int]
-    gone: list[int]
-    ahead: int
-
-    @property
-    def counts(self) -> Counts:
-        return Counts(self.missing, len(self.changed), len(self.gone), self.ahead)
+_MODIFIED, _HASH, _DIGEST = (
+    [field.name for field in STAGED].index(name) for name in ("modified_time", HASH, DIGEST)
+)
+_KEYS = (Field("id", Kind.INTEGER), Field(HASH, Kind.TEXT))
 
 
 class GenericEngine(Engine):
-    """Compares hashes in the worker, about 300 bytes for each lead of the target, and sends what differs.
+    """Compares hashes in the worker, about 400 bytes for each lead of the target, and sends what differs.
 
     No staging table is needed, nor any statement beyond INSERT, UPDATE and DELETE by key. Types of existing
     columns cannot be asked for alike everywhere, so that a conflict shows when the first row is refused,
@@ -158,20 +125,45 @@ class GenericEngine(Engine):
         super().add_column(name, field)
         self.connection.commit()
 
-    def stage(self, spool: Spool) -> None:
+    def stage(self, spool: Spool, mode: Mode, load: Load) -> None:
         """Make rows once: they are looked at several times."""
-        self._spool, self._staged = spool, LineFile()
-        for lines in in_pieces(spool.lines(), _PIECE_BYTES):
+        self._spool = spool
+        self._unmade = self._find_unmade(mode, load)
+        self._stage()
+
+    def _stage(self) -> None:
+        self._drop_staged()
+        self._staged = LineFile()
+        hashes = self._unmade.hashes
+        wanted = bytearray(key not in hashes for key, _ in self._spool.leads()) if hashes else None
+        for lines in in_pieces(self._spool.lines(wanted), _PIECE_BYTES):
             self._staged.write(lines)
+        self._spool.tell(*self._unmade.remarks)
+
+    def _find_unmade(self, mode: Mode, load: Load) -> Unmade:
+        columns = self.columns(self.target) or ()
+        if any(field.name not in columns for field in mode.layout.fields):
+            return unmade((), (), str)
+        return unmade(self._known(mode, load, DIGEST), self._spool.leads(), digester(self.dialect))
 
     def __exit__(self, *exc_info: object) -> None:
         super().__exit__(*exc_info)
+        self._drop_staged()
+
+    def _drop_staged(self) -> None:
         if self._staged is not None:
             self._staged.close()
 
     def write(self, mode: Mode, load: Load) -> Counts:
         """Compare, then update, insert and delete by key, and compare again."""
+        self._fields = staged_in(self.columns(self.target) or ())
         found = self._compare(mode, load)
+        if found.overlooked:
+            # Somebody else was faster.
+            self._unmade = unmade((), (), str)
+            self._stage()
+            found = self._compare(mode, load)
+        self._remember(mode, load, found.known)
         counts = found.counts
         if found.gone and load.max_deletes is not None:
             refuse_many(len(found.gone), len(found.known), load.max_deletes)
@@ -185,23 +177,41 @@ class GenericEngine(Engine):
         self._delete(mode, load, found.gone)
         del found
         if counts.written:
-            self.refuse_loss(self._compare(mode, load).counts.written, counts.written)
+            after = self._compare(mode, load)
+            self.refuse_loss(after.counts.written + after.overlooked, counts.written)
         return counts
 
-    def _compare(self, mode: Mode, load: Load) -> _Comparison:
-        known, ahead = dict[int, _Known](), 0
-        for key, row, is_ahead in self._known(mode, load):
+    def _compare(self, mode: Mode, load: Load) -> Comparison:
+        known, ahead = dict[int, Known](), 0
+        beside = DIGEST if len(self._fields) == len(STAGED) else HASH
+        for key, row, _ in self._known(mode, load, beside):
             known[key] = row
-            ahead += is_ahead and key in self._spool
+            ahead += row.ahead and key in self._spool
         changed = {
             row[0]
             for row in self._rows()
-            if row[0] in known and known[row[0]].differs(row[-1], _aware(row[_MODIFIED]))
+            if row[0] in known and known[row[0]].differs(row[_HASH], aware(row[_MODIFIED]))
         }
         missing = len(self._spool) - sum(key in self._spool for key in known)
         removing = mode.removes and not load.stats.doubt
         gone = [key for key in known if key not in self._spool] if removing else []
-        return _Comparison(known, missing, changed, gone, 0 if mode.removes else ahead)
+        overlooked = self._unmade.overlooked(known)
+        return Comparison(known, missing, changed, gone, 0 if mode.removes else ahead, overlooked)
+
+    def _remember(self, mode: Mode, load: Load, known: Mapping[int, Known]) -> None:
+        """Give rows their digests that hold none, or one by other rules."""
+        dialect, placeholder = self.dialect, self.dialect.placeholder
+        scope, values = self._scope(mode, load)
+        key, sets = dialect.column("id"), dialect.assignments([(DIGEST, placeholder)])
+        rows = (
+            [row[_DIGEST], row[0], *values]
+            for row in self._rows()
+            if row[_DIGEST] and (found := known.get(row[0])) and found.digest == row[_HASH]
+            if not found.current
+        )
+        if len(self._fields) == len(STAGED):
+            update = f"UPDATE {dialect.table(self.target)} SET {sets} WHERE {key} = {placeholder} AND {scope}"
+            self.execute_many(update, rows)
 
     def _delete(self, mode: Mode, load: Load, ids: list[int]) -> None:
         scope, values = self._scope(mode, load)
@@ -223,8 +233,8 @@ class GenericEngine(Engine):
             return f"{dialect.column(LOAD_ID)} = {dialect.placeholder}", [load.load_id]
         return (f"{dialect.column(VALID_TO)} IS NULL" if mode is Mode.HISTORY else "1 = 1"), []
 
-    def _known(self, mode: Mode, load: Load) -> Iterator[tuple[int, _Known, bool]]:
-        """Rows in scope, and whether they are stamped later than now.
+    def _known(self, mode: Mode, load: Load, beside: str) -> Iterator[tuple[int, Known, str | None]]:
+        """Rows in scope, each with a column that is asked for beside.
 
         In history, a version that a later load closed stands in the way of an older one.
         """
@@ -237,7 +247,7 @@ class GenericEngine(Engine):
             scope = f"({scope} OR {dialect.column(SYNCED_AT)} > {dialect.placeholder})"
             values = [started]
         rows = self.select(
-            f"SELECT {dialect.column('id')}, {dialect.column(HASH)},"
+            f"SELECT {dialect.column_list([*_KEYS, Field(beside, Kind.TEXT)])},"
             f" CASE WHEN {dialect.column(DELETED_AT)} IS NULL THEN 0 ELSE 1 END,"
             f" CASE WHEN {later} THEN 1 ELSE 0 END,"
             f" CASE WHEN {later} THEN {dialect.column('modified_time')} END,"
@@ -245,10 +255,11 @@ class GenericEngine(Engine):
             f" FROM {dialect.table(self.target)} WHERE {scope}",
             [started, started, dialect.timestamp(load.latest), *values],
         )
-        for key, digest, deleted, is_later, modified, is_ahead in rows:
-            newest = None if mode is Mode.HISTORY else _aware(modified)
+        for key, digest, kept, deleted, is_later, modified, is_ahead in rows:
+            newest = None if mode is Mode.HISTORY else aware(modified)
             later_one = (False, None) if mode.removes else (bool(is_later), newest)
-            yield key, _Known(None if deleted else digest, *later_one), bool(is_ahead)
+            current = bool(kept and kept.startswith(RULES))
+            yield key, Known(None if deleted else digest, *later_one, bool(is_ahead), current), kept
 
     def _change(self, mode: Mode, load: Load, ids: set[int]) -> None:
         dialect = self.dialect
@@ -259,12 +270,12 @@ class GenericEngine(Engine):
             sets = dialect.assignments([(VALID_TO, placeholder)])
             self.execute_many(f"UPDATE {target} SET {sets} WHERE {where}", ([started, key] for key in ids))
             return
-        copied = [(field.name, placeholder) for field in STAGED if field.name != "id"]
+        copied = [(field.name, placeholder) for field in self._fields if field.name != "id"]
         ours = [(DELETED_AT, "NULL"), *((name, placeholder) for name in (SYNCED_AT, RUN_ID, LOAD_ID))]
         self.execute_many(
             f"UPDATE {target} SET {dialect.assignments(copied + ours)} WHERE {where}",
             (
-                [*row[1:], started, load.run_id, load.load_id, row[0], *values]
+                [*row[1 : len(self._fields)], started, load.run_id, load.load_id, row[0], *values]
                 for row in self._rows()
                 if row[0] in ids
             ),
@@ -273,17 +284,11 @@ class GenericEngine(Engine):
     def _add(self, mode: Mode, load: Load, rows: Iterator[list[Any]]) -> None:
         started = self.dialect.timestamp(load.started)
         ours = [Field(SYNCED_AT, Kind.TIMESTAMP), Field(RUN_ID, Kind.TEXT), Field(LOAD_ID, Kind.TEXT)]
-        fields = [*STAGED, *ours]
+        fields = [*self._fields, *ours]
         constants = [started, load.run_id, load.load_id]
         if mode is Mode.HISTORY:
             fields.append(Field(VALID_FROM, Kind.TIMESTAMP))
             constants.append(started)
-        self.insert(self.dialect.table(self.target), fields, ([*row, *constants] for row in rows))
-
-
-def _aware(value: Any) -> datetime | None:
-    """A timestamp as drivers give it: with or without a zone, as text, or as an object of Java's."""
-    if value is None:
-        return None
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        self.insert(
+            self.dialect.table(self.target), fields, ([*row[: len(self._fields)], *constants] for row in rows)
+        )

@@ -34,7 +34,7 @@ def land(
     :param spool: leads, whose encoder is this engine's :meth:`~.dialect.Dialect.encoder`.
     :param create: whether missing tables may be created.
     :param add: whether missing columns may be added.
-    :param judge: is called when all leads have become rows, before the target is touched.
+    :param judge: is called when all leads have become rows, before the target is touched for good.
     :return: the load's counts by name, with ``verdict``.
     :raises SelaTargetError: the target does not fit.
     :raises SelaTargetUnavailableError: the database failed.
@@ -74,11 +74,11 @@ def _land(
     schema.check(load.source)
     if engine.transactional_ddl:
         engine.begin()
-    engine.stage(spool)
-    judge()
-    stats = replace(load.stats, nulled=spool.nulled, unknown_fields=spool.fields.unknown)
-    load = replace(load, stats=stats)
-    engine.lock()
+    engine.stage(spool, mode, load)
+    staged = spool.told
+    if staged:
+        judge()
+    engine.lock(alone=schema.makes_shared)
     schema.apply()
     # What was made may have got another name than it was given.
     engine.locate()
@@ -86,6 +86,10 @@ def _land(
         engine.begin()
     load = replace(load, source=schema.confirm(load.source, spool))
     written = engine.write(mode, load)
+    if not staged:
+        judge()
+    stats = replace(load.stats, nulled=spool.nulled, unknown_fields=spool.fields.unknown)
+    load = replace(load, stats=stats)
     marked = engine.mark_deleted(mode, load)
     unchanged = load.stats.leads - written.new - written.changed
     deleted, ahead = written.deleted + marked.deleted, written.ahead + marked.ahead

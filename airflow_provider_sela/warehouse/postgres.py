@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, ClassVar
 
-from airflow_provider_sela.api.leads import Kind
-from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError
+from airflow_provider_sela.api.leads import Field, Kind
+from airflow_provider_sela.exceptions import (
+    SelaSetupError,
+    SelaTargetError,
+    SelaTargetUnavailableError,
+    of_connection,
+)
+from airflow_provider_sela.storage.csv_lines import csv_cells
 from airflow_provider_sela.storage.line_file import in_pieces
-from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import CsvDialect
+from airflow_provider_sela.warehouse.digests import digest_blocks
+from airflow_provider_sela.warehouse.failures import TAKES_NO_WRITES
+from airflow_provider_sela.warehouse.filling import FillingEngine
 from airflow_provider_sela.warehouse.identifiers import TableName
-from airflow_provider_sela.warehouse.staged import StagedEngine
-from airflow_provider_sela.warehouse.tables import STAGED, Column
+from airflow_provider_sela.warehouse.tables import DIGESTS, STAGED, Column
 
 #: Form of the lines, for COPY.
 COPY_OPTIONS = r"FORMAT csv, NULL 'null', QUOTE E'\x01', ENCODING 'UTF8'"
 # Of rows in memory at once.
 _BLOCK_BYTES = 2**18
-# "Sela" in ASCII. One lock for all loads into a database: it is held for the writing, not for the reading.
+# "Sela" in ASCII. A load shares this lock, and has one of its table for itself; a load that makes what all
+# tables share has it for itself.
 _LOCK_KEY = 0x53656C61
 
 
@@ -54,11 +63,12 @@ class PostgresDialect(CsvDialect):
         return name.lower()
 
 
-class PostgresEngine(StagedEngine):
+class PostgresEngine(FillingEngine):
     """PostgreSQL 12 and newer."""
 
     dialect = PostgresDialect()
     staging = "pg_temp._sela_staging"
+    digests = "pg_temp._sela_digests"
     # Where a pooler hands the session to somebody else, the table must not outlive the transaction.
     staging_options = " ON COMMIT DROP"
 
@@ -73,10 +83,13 @@ class PostgresEngine(StagedEngine):
         cursor.execute("SET LOCAL quote_all_identifiers = off")
         cursor.execute(
             "SELECT version(), current_setting('server_encoding'),"
-            " has_database_privilege(current_database(), 'TEMPORARY')"
+            " has_database_privilege(current_database(), 'TEMPORARY'),"
+            " current_setting('transaction_read_only'), pg_is_in_recovery()"
         )
-        server, encoding, may_stage = cursor.fetchall()[0]
+        server, encoding, may_stage, read_only, standby = cursor.fetchall()[0]
         self._check_server(server)
+        if read_only == "on":
+            raise self._read_only(standby)
         if encoding not in _ENCODINGS:
             raise SelaTargetError(
                 f"the database is encoded in {encoding}, which cannot hold every text: take one in UTF8"
@@ -109,6 +122,13 @@ class PostgresEngine(StagedEngine):
                 " with SelaLeadsOperator, or use sela_leads() of airflow_provider_sela.dlt"
             )
 
+    def _read_only(self, standby: bool) -> SelaTargetError:
+        """A standby may be the primary after the next failover; what a role is set to stays so."""
+        kind = SelaTargetUnavailableError if standby else SelaTargetError
+        what = "a standby" if standby else "set to transaction_read_only"
+        message = f"the database is {what} (25006): {TAKES_NO_WRITES}"
+        return kind(of_connection(self.hook.get_conn_id(), message))
+
     def located(self) -> TableName:
         """The schema in which the search path leads to the table, or in which it would be made: the tables
         beside it belong there, and nowhere else."""
@@ -121,9 +141,15 @@ class PostgresEngine(StagedEngine):
         )
         return self.target if schema is None else (schema, *self.target)
 
-    def lock(self) -> None:
-        """Let loads write one after another; readers and other writers go on."""
-        self.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_KEY])
+    def lock(self, *, alone: bool) -> None:
+        """Let loads into one table write one after another; readers and other writers go on."""
+        if alone:
+            self.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_KEY])
+            return
+        self.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_LOCK_KEY])
+        name = blake2b("\0".join(self.target).encode(), digest_size=4).digest()
+        key = int.from_bytes(name, "big", signed=True)
+        self.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK_KEY, key])
 
     def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
         """Views and the like, schemas that are not there, and rights that the role lacks."""
@@ -160,28 +186,60 @@ class PostgresEngine(StagedEngine):
 
     def columns(self, table: TableName) -> dict[str, Column] | None:
         """Ask the catalogue, which follows the search path as statements do."""
+        # A domain may have a NOT NULL and a default of its own.
         rows = self.select(
             "SELECT attname, format_type(atttypid, atttypmod)"
             " || CASE WHEN attidentity = 'a' OR attgenerated <> '' THEN ' generated always' ELSE '' END,"
-            " NOT attnotnull,"
-            " atthasdef OR attidentity <> '' OR attgenerated <> ''"
-            " FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+            " NOT (attnotnull OR typnotnull),"
+            " atthasdef OR attidentity <> '' OR attgenerated <> '' OR typdefault IS NOT NULL"
+            " FROM pg_attribute JOIN pg_type t ON t.oid = atttypid"
+            " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
             [self.dialect.table(table)],
         )
         return {name: Column(*column) for name, *column in rows} or None
 
-    def fill(self, spool: Spool) -> None:
+    def unique_keys(self, table: TableName) -> list[frozenset[str]]:
+        """Unique indexes of whole columns and whole tables."""
+        return self.keys_of(
+            "SELECT indexrelid::bigint, attname::text FROM pg_index JOIN pg_attribute ON attrelid = indrelid"
+            " AND attnum = ANY((indkey::int2[])[0:indnkeyatts - 1]) WHERE indrelid = to_regclass(%s)"
+            " AND indisunique AND indpred IS NULL AND indexprs IS NULL",
+            [self.dialect.table(table)],
+        )
+
+    def fill(self, lines: Iterable[bytes]) -> None:
         """Send rows as they are made, then let the planner know how many leads it was."""
-        sql = f"COPY {self.staging} ({self.dialect.column_list(STAGED)}) FROM STDIN WITH ({COPY_OPTIONS})"
-        blocks = (b"\n".join([*lines, b""]) for lines in in_pieces(spool.lines(), _BLOCK_BYTES))
+        self._send(self.staging, STAGED, _blocks(lines))
+        # Of all columns it would take nearly half as long as the COPY.
+        self.execute(f"ANALYZE {self.staging} ({self.dialect.column('id')})")
+
+    def fill_digests(self, rows: Iterator[tuple[int, int, str]]) -> None:
+        """Send them as CSV."""
+        self._send(self.digests, DIGESTS.fields, (block + b"\n" for block in digest_blocks(rows)))
+
+    def fill_target(self, lines: Iterable[bytes], added: Sequence[tuple[Field, Any]]) -> None:
+        """Send rows as they are made."""
+        same = b"," + csv_cells(value for _, value in added)
+        fields = [*STAGED, *(field for field, _ in added)]
+        self._send(self.dialect.table(self.target), fields, _blocks(lines, same))
+
+    def takes_all(self) -> bool:
+        """Not where COPY is refused, as under row-level security, or does other things than INSERT."""
+        (free,) = self.fetch_one(
+            "SELECT NOT (relrowsecurity OR relhasrules OR relhastriggers) FROM pg_class"
+            " WHERE oid = to_regclass(%s)",
+            [self.dialect.table(self.target)],
+        )
+        return bool(free)
+
+    def _send(self, table: str, fields: Sequence[Field], blocks: Iterator[bytes]) -> None:
+        sql = f"COPY {table} ({self.dialect.column_list(fields)}) FROM STDIN WITH ({COPY_OPTIONS})"
         if hasattr(self.cursor, "copy_expert"):
             self._copy(sql, _Reader(blocks))
         else:
             with self.cursor.copy(sql) as copy:
                 for block in blocks:
                     copy.write(block)
-        # Of all columns it would take nearly half as long as the COPY.
-        self.execute(f"ANALYZE {self.staging} ({self.dialect.column('id')})")
 
     def _copy(self, sql: str, reader: _Reader) -> None:
         try:
@@ -192,6 +250,11 @@ class PostgresEngine(StagedEngine):
         # psycopg 2 raises an error of its own for one that was raised while it read.
         if reader.failure is not None:
             raise reader.failure
+
+
+def _blocks(lines: Iterable[bytes], end: bytes = b"") -> Iterator[bytes]:
+    """Many lines at a time, each with what belongs to its end."""
+    return ((end + b"\n").join([*piece, b""]) for piece in in_pieces(lines, _BLOCK_BYTES))
 
 
 class _Reader:

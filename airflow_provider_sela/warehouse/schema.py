@@ -1,5 +1,6 @@
 """Makes a table fit, or says before anything is written why it does not."""
 
+# ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
     LOADS,
     LOADS_TABLE,
+    OPTIONAL,
     REJECTS,
     REJECTS_TABLE,
     Column,
@@ -29,6 +31,7 @@ class Schema:
 
     :param create: whether a missing table may be created.
     :param add: whether a missing column may be added.
+    :ivar makes_shared: whether something is missing of the tables beside it, once that was checked.
     """
 
     def __init__(self, engine: Engine, mode: Mode, *, create: bool, add: bool) -> None:
@@ -47,6 +50,12 @@ class Schema:
             remedy.
         """
         existing = self._run(apply=False)
+        self.makes_shared = any(
+            field.name not in (existing[name] or ())
+            for name, layout in self._tables()
+            for field in layout.fields
+            if name != self._engine.target
+        )
         for name, layout in self._tables():
             if columns := existing[name]:
                 verbs = self._mode.verbs if name == self._engine.target else "INSERT"
@@ -55,6 +64,8 @@ class Schema:
             books = Books(self._engine, self.loads, columns)
             books.refuse_mode(self._mode)
             books.refuse_server(self._mode, source)
+        if "id" in (existing[self._engine.target] or ()):
+            self._refuse_keys()
 
     def confirm(self, source: Source | None, spool: Spool) -> Source | None:
         """Look into the books once nobody else writes them; raises as :meth:`check`.
@@ -111,7 +122,8 @@ class Schema:
             raise SelaTargetError(f"table {spelled} cannot be created: {'; '.join(objections)}")
 
     def _missing(self, name: TableName, layout: Layout, existing: dict[str, Column]) -> list[Field]:
-        missing = [field for field in layout.fields if field.name not in existing]
+        lacking = [field for field in layout.fields if field.name not in existing]
+        missing = [field for field in lacking if field.name not in OPTIONAL]
         complaints = [
             *self._engine.objections(name, create=False, alter=bool(missing)),
             *self._conflicts(layout, existing),
@@ -122,7 +134,31 @@ class Schema:
             complaints.append(f"has no column {names}: add what is missing, or set add_columns")
         if complaints:
             raise SelaTargetError(f"table {self._engine.spelled(name)}: {'; '.join(complaints)}")
+        if lacking and self._add and not self._engine.objections(name, create=False, alter=True):
+            return lacking
         return missing
+
+    def _refuse_keys(self) -> None:
+        """Keys of a user that allow fewer rows than the mode has, and, where no key has kept them from
+        it, leads that are there twice: both rows would count as one lead's."""
+        engine, key = self._engine, frozenset(self._mode.layout.key)
+        unique = engine.unique_keys(engine.target)
+        if narrow := next((columns for columns in unique if columns < key), None):
+            raise SelaTargetError(
+                f"table {engine.written}: {', '.join(narrow)} is unique, and mode {self._mode} has several"
+                " rows for a lead: drop that key, or give this mode a table of its own"
+            )
+        if len(key) > 1 or key in unique:
+            return
+        column = engine.dialect.column("id")
+        (repeats,) = engine.fetch_one(
+            f"SELECT COUNT({column}) - COUNT(DISTINCT {column}) FROM {engine.dialect.table(engine.target)}"
+        )
+        if repeats:
+            raise SelaTargetError(
+                f"table {engine.written}: {repeats} of its rows repeat the id of another, and mode"
+                f" {self._mode} has one row for a lead: delete them, and make id the primary key"
+            )
 
     def _conflicts(self, layout: Layout, existing: dict[str, Column]) -> list[str]:
         return [
@@ -144,7 +180,7 @@ def _unfillable(layout: Layout, existing: dict[str, Column]) -> list[str]:
 
 
 def _always(layout: Layout) -> set[str]:
-    optional = {DELETED_AT, "_sela_valid_to"}
+    optional = {DELETED_AT, "_sela_valid_to", *OPTIONAL}
     return {
         field.name
         for field in layout.fields

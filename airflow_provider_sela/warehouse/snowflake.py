@@ -18,7 +18,7 @@ from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
-from airflow_provider_sela.warehouse.tables import STAGED, Column, Layout
+from airflow_provider_sela.warehouse.tables import STAGED, Column, Layout, Load, Mode
 
 #: Everything of the session that changes what a load does, whatever the account, the user or the connection
 #: says. A killed worker's statement ends after 5 minutes (``ABORT_DETACHED_QUERY``), and so does its idle
@@ -102,6 +102,7 @@ class SnowflakeEngine(StagedEngine):
     transactional_ddl = False
     auxiliary_tables: ClassVar[Mapping[str, Layout]] = {_LOCK: Layout((_LOCKED,))}
     staging = '"_SELA_STAGING"'
+    digests = '"_SELA_DIGESTS"'
     staging_key = False
 
     def __enter__(self) -> SnowflakeEngine:
@@ -183,10 +184,14 @@ class SnowflakeEngine(StagedEngine):
             for name, kind, _, nullable, default, *_ in described
         }
 
-    def fill(self, spool: Spool) -> None:
-        """Send the spool in compressed parts, none of which touches the worker's disk."""
+    def stage(self, spool: Spool, mode: Mode, load: Load) -> None:
+        """Make the table that takes what is sent, too."""
         self.execute(f'CREATE TEMPORARY TABLE "{_SPOOLED}" ("ROW" VARIANT)')
-        self._bulk(self.staging, STAGED, spool.lines())
+        super().stage(spool, mode, load)
+
+    def fill(self, lines: Iterable[bytes]) -> None:
+        """Send rows in compressed parts, none of which touches the worker's disk."""
+        self._bulk(self.staging, STAGED, lines)
 
     def insert(
         self, table: str, fields: Sequence[Field], rows: Iterable[Sequence[Any]], batch_rows: int = 0

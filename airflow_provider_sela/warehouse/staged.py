@@ -14,6 +14,7 @@ from airflow_provider_sela.warehouse.deletes import refuse_many
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
+    DIGESTS,
     HASH,
     LOAD_ID,
     RUN_ID,
@@ -23,9 +24,12 @@ from airflow_provider_sela.warehouse.tables import (
     VALID_FROM,
     VALID_TO,
     Counts,
+    Layout,
     Load,
     Mode,
+    staged_in,
 )
+from airflow_provider_sela.warehouse.unchanged import Tables, Unchanged
 
 
 class StagedEngine(Engine):
@@ -36,26 +40,49 @@ class StagedEngine(Engine):
     gone. For ``append`` the rows of this load are in scope, for ``history`` the versions that still hold;
     there the update closes a version, which makes its lead one that is missing.
 
-    A new database gives :attr:`staging`, :meth:`fill` and :meth:`~.engine.Engine.columns`.
+    A new database gives :attr:`staging`, :attr:`digests`, :meth:`fill` and :meth:`~.engine.Engine.columns`.
     """
 
     #: The staging table as it stands in a statement.
     staging: str
-    #: Whether it has a primary key, which makes the joins of some databases fast.
+    #: The table of digests likewise, see :class:`~.unchanged.Unchanged`.
+    digests: str
+    #: Whether the staging table has a primary key, which makes the joins of some databases fast.
     staging_key: ClassVar[bool] = True
+    #: Whether the table of digests has one.
+    digests_key: ClassVar[bool] = False
     #: What stands behind the dialect's options of a table.
     staging_options: ClassVar[str] = ""
 
     @abstractmethod
-    def fill(self, spool: Spool) -> None:
-        """Load the spooled leads into the empty staging table by the bulk path of the database."""
+    def fill(self, lines: Iterable[bytes]) -> None:
+        """Load lines into the empty staging table by the bulk path of the database."""
 
-    def stage(self, spool: Spool) -> None:
-        """Create the staging table, which ends with the connection, and fill it."""
-        columns = self.dialect.definitions(STAGING, primary_key=self.staging_key)
+    def fill_digests(self, rows: Iterator[tuple[int, int, str]]) -> None:
+        """Load the rows of :data:`~.tables.DIGESTS` into their table."""
+        self.insert(self.digests, DIGESTS.fields, rows)
+
+    def stage(self, spool: Spool, mode: Mode, load: Load) -> None:
+        """Create the staging table, and fill it with the leads that the target may lack."""
+        self._create_temporary(self.staging, STAGING, primary_key=self.staging_key)
+        tables = Tables(self.staging, self.digests, self._make_digests, self.scope(mode, load))
+        self._unchanged = Unchanged(self, mode, load, tables)
+        self._spool = spool
+        self._stage()
+
+    def _stage(self) -> None:
+        self.fill(self._spool.lines(self._unchanged.find(self._spool)))
+        self._spool.tell(*self._unchanged.remarks())
+
+    def _make_digests(self, rows: Iterator[tuple[int, int, str]]) -> None:
+        self._create_temporary(self.digests, DIGESTS, primary_key=self.digests_key)
+        self.fill_digests(rows)
+
+    def _create_temporary(self, table: str, layout: Layout, *, primary_key: bool) -> None:
+        """Create a table that ends with the connection."""
+        columns = self.dialect.definitions(layout, primary_key=primary_key)
         options = self.dialect.table_options + self.staging_options
-        self.execute(f"CREATE TEMPORARY TABLE {self.staging} ({columns}){options}")
-        self.fill(spool)
+        self.execute(f"CREATE TEMPORARY TABLE {table} ({columns}){options}")
 
     def rows(self, lines: Iterable[bytes]) -> Iterator[Sequence[Any]]:
         """Lines as rows of the staging table, for databases that are sent rows."""
@@ -63,9 +90,16 @@ class StagedEngine(Engine):
 
     def write(self, mode: Mode, load: Load) -> Counts:
         """Compare, then change, insert and delete what the comparison found, and compare again."""
+        self._fields = staged_in(self.columns(self.target) or ())
+        if self._unchanged.overlooked():
+            # Another load, or somebody else, was faster.
+            self.execute(f"DELETE FROM {self.staging}")
+            self._stage()
+        if len(self._fields) == len(STAGED):
+            self._unchanged.remember()
         found = self._compare(mode, load)
         if found.deleted and load.max_deletes is not None:
-            refuse_many(found.deleted, self._count(mode, load), load.max_deletes)
+            refuse_many(found.deleted, self.count(mode, load), load.max_deletes)
         if found.changed:
             self._update(mode, load)
         if found.new or (found.changed and mode is Mode.HISTORY):
@@ -74,12 +108,13 @@ class StagedEngine(Engine):
             where, values = self._gone(mode, load)
             self.execute(f"DELETE FROM {self.dialect.table(self.target)} WHERE {where}", values)
         if found.written:
-            self.refuse_loss(self._compare(mode, load).written, found.written)
+            lost = self._compare(mode, load).written + self._unchanged.overlooked()
+            self.refuse_loss(lost, found.written)
         return found
 
     def _compare(self, mode: Mode, load: Load) -> Counts:
         dialect = self.dialect
-        scope, scope_values = self._scope(mode, load)
+        scope, scope_values = self.scope(mode, load)
         changed, changed_values = self._changed(mode, load)
         target, key = dialect.table(self.target), dialect.column("id")
         ahead = f"t.{dialect.column(mode.since)} > {dialect.parameter(Kind.TIMESTAMP)}"
@@ -97,14 +132,14 @@ class StagedEngine(Engine):
         where, values = self._gone(mode, load)
         return Counts(new, changes, self.fetch_one(f"SELECT COUNT(*) FROM {target} WHERE {where}", values)[0])
 
-    def _count(self, mode: Mode, load: Load) -> int:
+    def count(self, mode: Mode, load: Load) -> int:
         """How many rows are in scope."""
-        scope, values = self._scope(mode, load)
+        scope, values = self.scope(mode, load)
         target = self.dialect.table(self.target)
         rows: int = self.fetch_one(f"SELECT COUNT(*) FROM {target} t WHERE {scope}", values)[0]
         return rows
 
-    def _scope(self, mode: Mode, load: Load, table: str = "t") -> tuple[str, list[Any]]:
+    def scope(self, mode: Mode, load: Load, table: str = "t") -> tuple[str, list[Any]]:
         """The condition that a row is in scope.
 
         :param table: the target as the statement calls it.
@@ -122,8 +157,9 @@ class StagedEngine(Engine):
         """The condition that a row in scope is of a lead that was not read, where no table has an alias."""
         dialect = self.dialect
         target, key = dialect.table(self.target), dialect.column("id")
-        scope, values = self._scope(mode, load, target)
-        read = f"SELECT 1 FROM {self.staging} s WHERE s.{key} = {target}.{key}"
+        scope, values = self.scope(mode, load, target)
+        every = self.digests if self._unchanged.used else self.staging
+        read = f"SELECT 1 FROM {every} s WHERE s.{key} = {target}.{key}"
         return f"{scope} AND NOT EXISTS ({read})", values
 
     def _changed(self, mode: Mode, load: Load) -> tuple[str, list[Any]]:
@@ -149,32 +185,38 @@ class StagedEngine(Engine):
         if mode is Mode.HISTORY:
             sets, values = [(VALID_TO, stamp)], [dialect.timestamp(load.started)]
         else:
-            copied = [(name, f"s.{dialect.column(name)}") for name, _ in STAGED if name != "id"]
+            copied = [(name, f"s.{dialect.column(name)}") for name, _ in self._fields if name != "id"]
             whose = [(name, dialect.placeholder) for name in (RUN_ID, LOAD_ID)]
             sets = [*copied, (DELETED_AT, "NULL"), (SYNCED_AT, stamp), *whose]
             values = [dialect.timestamp(load.started), load.run_id, load.load_id]
-        scope, scope_values = self._scope(mode, load)
+        scope, scope_values = self.scope(mode, load)
         changed, changed_values = self._changed(mode, load)
         target, where = dialect.table(self.target), f"{scope} AND {changed}"
         update = dialect.update(target, self.staging, sets, f"t.{key} = s.{key}", where)
         self.execute(update, [*values, *scope_values, *changed_values])
 
-    def _insert_missing(self, mode: Mode, load: Load) -> None:
-        dialect = self.dialect
-        scope, scope_values = self._scope(mode, load)
+    def added(self, mode: Mode, load: Load) -> list[tuple[Field, Any]]:
+        """Columns of a new row that are the same for a whole load, with their values."""
+        started = self.dialect.timestamp(load.started)
         added: list[tuple[Field, Any]] = [
-            (Field(SYNCED_AT, Kind.TIMESTAMP), dialect.timestamp(load.started)),
+            (Field(SYNCED_AT, Kind.TIMESTAMP), started),
             (Field(RUN_ID, Kind.TEXT), load.run_id),
             (Field(LOAD_ID, Kind.TEXT), load.load_id),
         ]
         if mode is Mode.HISTORY:
-            added.append((Field(VALID_FROM, Kind.TIMESTAMP), dialect.timestamp(load.started)))
+            added.append((Field(VALID_FROM, Kind.TIMESTAMP), started))
+        return added
+
+    def _insert_missing(self, mode: Mode, load: Load) -> None:
+        dialect = self.dialect
+        scope, scope_values = self.scope(mode, load)
+        added = self.added(mode, load)
         target, key = dialect.table(self.target), dialect.column("id")
-        names = dialect.column_list([*STAGED, *(field for field, _ in added)])
+        names = dialect.column_list([*self._fields, *(field for field, _ in added)])
         constants = ", ".join(dialect.parameter(field.kind) for field, _ in added)
         self.execute(
             f"INSERT INTO {target} ({names})"
-            f" SELECT {dialect.column_list(STAGED, 's.')}, {constants} FROM {self.staging} s WHERE NOT EXISTS"
-            f" (SELECT 1 FROM {target} t WHERE t.{key} = s.{key} AND {scope})",
+            f" SELECT {dialect.column_list(self._fields, 's.')}, {constants} FROM {self.staging} s"
+            f" WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE t.{key} = s.{key} AND {scope})",
             [*(value for _, value in added), *scope_values],
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_sela.snapshot.anchor import Anchor
 
 HASH = "_sela_hash"
+DIGEST = "_sela_digest"
 SYNCED_AT = "_sela_synced_at"
 RUN_ID = "_sela_run_id"
 LOAD_ID = "_sela_load_id"
@@ -25,7 +26,7 @@ VALID_FROM = "_sela_valid_from"
 VALID_TO = "_sela_valid_to"
 
 #: What is known of a lead before it meets the table.
-STAGED = (*LEAD_FIELDS, EXTRA, Field(HASH, Kind.TEXT))
+STAGED = (*LEAD_FIELDS, EXTRA, Field(HASH, Kind.TEXT), Field(DIGEST, Kind.TEXT))
 _LANDED = (
     *STAGED,
     Field(SYNCED_AT, Kind.TIMESTAMP),
@@ -38,6 +39,7 @@ _LANDED = (
 SHORT = frozenset(
     (
         HASH,
+        DIGEST,
         RUN_ID,
         LOAD_ID,
         "attempt_id",
@@ -63,6 +65,15 @@ class Layout(NamedTuple):
 
 #: The staging table.
 STAGING = Layout(STAGED, ("id",))
+#: The bytes of all leads that were read, each with its place in the order of arrival.
+DIGESTS = Layout((Field("place", Kind.INTEGER), Field("id", Kind.INTEGER), Field(DIGEST, Kind.TEXT)), ("id",))
+#: What a load does without where the target lacks it.
+OPTIONAL = frozenset((DIGEST,))
+
+
+def staged_in(columns: Collection[str]) -> list[Field]:
+    """What of a staged row a table has a column for."""
+    return [field for field in STAGED if field.name not in OPTIONAL or field.name in columns]
 
 
 class Column(NamedTuple):

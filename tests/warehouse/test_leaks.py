@@ -15,7 +15,7 @@ from airflow_provider_sela.exceptions import SelaTargetError
 from airflow_provider_sela.storage.spool import Line, Spool
 from airflow_provider_sela.warehouse.landing import land
 from airflow_provider_sela.warehouse.registry import engine_for
-from airflow_provider_sela.warehouse.tables import HASH, Load, TaskRun
+from airflow_provider_sela.warehouse.tables import DIGEST, HASH, Load, TaskRun
 from tests.support.databases import Database
 from tests.support.errors import chain
 from tests.support.loads import lead, load_leads, moment, stats
@@ -67,7 +67,9 @@ def test_a_value_that_cannot_be_staged_is_not_quoted(
 
     def broken(item: RawLead) -> Line:
         values = {**item.row().values, field: PLANTED}
-        return Line(engine.dialect.spool_line({**values, HASH: "0"}, content_of(values.values())))
+        return Line(
+            engine.dialect.spool_line({**values, HASH: "0", DIGEST: None}, content_of(values.values()))
+        )
 
     with Spool(broken) as spool:
         add(spool, cast(Lead, lead(1)))

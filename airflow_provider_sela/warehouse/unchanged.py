@@ -1,0 +1,163 @@
+"""Which leads the target has in the very same bytes, so that no row is made of them."""
+
+# ruff: noqa: S608 (names are checked, values are parameters)
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from airflow_provider_sela.api.leads import Kind
+from airflow_provider_sela.storage.spool import Spool
+from airflow_provider_sela.warehouse.digests import HASH_LENGTH, LENGTH, RULES, Remarks, digester, remarks
+from airflow_provider_sela.warehouse.engine import Engine
+from airflow_provider_sela.warehouse.tables import (
+    DELETED_AT,
+    DIGEST,
+    HASH,
+    VALID_TO,
+    Load,
+    Mode,
+)
+
+
+class Tables(NamedTuple):
+    """What lies between the leads and the target.
+
+    :param staging: the staging table as it stands in a statement.
+    :param digests: the table of digests, likewise.
+    :param fill: makes and fills the latter with rows of :data:`~.tables.DIGESTS`.
+    :param scope: the condition that a row of the target is in scope, and the values of its parameters.
+    """
+
+    staging: str
+    digests: str
+    fill: Callable[[Iterator[tuple[int, int, str]]], None]
+    scope: tuple[str, list[Any]]
+
+
+class Unchanged:
+    """Digests of all leads that were read, in a temporary table beside the staging table.
+
+    In each statement ``t`` is the target and ``d`` the table of digests. A lead is unchanged if it has rows
+    in scope, and each of them holds its digest, is not marked as deleted, and is not stamped later than now:
+    then no step of a load would touch one. All of it is looked up twice: before the load's lock, for which
+    leads no row is to be made, and behind it, whether that still holds.
+
+    :ivar used: whether there are digests to compare with.
+    """
+
+    def __init__(self, engine: Engine, mode: Mode, load: Load, tables: Tables) -> None:
+        self._engine = engine
+        self._mode = mode
+        self._load = load
+        self._tables = tables
+        self.used = self._tells = False
+
+    def find(self, spool: Spool) -> bytearray | None:
+        """Look which leads have to become rows: for each lead whether it has to; None for all."""
+        engine = self._engine
+        if not self.used:
+            if not self._are_kept():
+                return None
+            digest = digester(engine.dialect)
+            leads = enumerate(spool.leads())
+            self._tables.fill((place, key, digest(lead)) for place, (key, lead) in leads)
+            self.used = True
+        place, digest_column = (engine.dialect.column(name) for name in ("place", DIGEST))
+        (join, scoped), (same, values) = self._joined(), self._same()
+        silent = f"{same} AND LENGTH(t.{digest_column}) = {LENGTH + HASH_LENGTH}"
+        found = engine.select(
+            f"SELECT DISTINCT CASE WHEN {same} THEN -1 ELSE d.{place} END FROM {join}"
+            f" WHERE CASE WHEN {silent} THEN 0 ELSE 1 END = 1",
+            [*values, *scoped, *values],
+        )
+        wanted, self._tells = bytearray(len(spool)), False
+        for (number,) in found:
+            if number < 0:
+                self._tells = True
+            else:
+                wanted[number] = 1
+        return wanted
+
+    def remarks(self) -> Remarks:
+        """What is told of the unchanged leads, once rows were made of all others."""
+        if not self._tells:
+            return remarks(())
+        dialect = self._engine.dialect
+        digest, silent = f"t.{dialect.column(DIGEST)}", LENGTH + HASH_LENGTH
+        names = f"SUBSTR({digest}, {silent + 1})"
+        (join, scoped), (same, values) = self._joined(), self._same()
+        told = self._engine.select(
+            f"SELECT {names}, COUNT(DISTINCT d.{dialect.column('id')}) FROM {join}"
+            f" WHERE LENGTH({digest}) > {silent} AND {same} AND {self._not_staged()} GROUP BY {names}",
+            [*scoped, *values],
+        )
+        return remarks(told)
+
+    def overlooked(self) -> int:
+        """How many leads of which no row was made are not unchanged any more."""
+        if not self.used:
+            return 0
+        (join, scoped), (same, values) = self._joined(), self._same()
+        differs = f"CASE WHEN {same} THEN 0 ELSE 1 END = 1"
+        sql = f"SELECT COUNT(*) FROM {join} WHERE {differs} AND {self._not_staged()}"
+        rows: int = self._engine.fetch_one(sql, [*scoped, *values])[0]
+        return rows
+
+    def remember(self) -> None:
+        """Give rows their digests that hold none, or one by other rules, such as those of an earlier version.
+
+        The same content in other bytes touches no row: a trigger or a log of changes would take it for one.
+        """
+        engine, dialect = self._engine, self._engine.dialect
+        key, digest, content = (dialect.column(name) for name in ("id", DIGEST, HASH))
+        scope, values = self._tables.scope
+        target, join = dialect.table(engine.target), f"t.{key} = s.{key}"
+        where = (
+            f"{scope} AND t.{content} = s.{content} AND s.{digest} IS NOT NULL"
+            f" AND (t.{digest} IS NULL OR SUBSTR(t.{digest}, 1, {len(RULES)}) <> '{RULES}')"
+        )
+        counted = f"SELECT COUNT(*) FROM {self._tables.staging} s JOIN {target} t ON {join} WHERE {where}"
+        if engine.fetch_one(counted, values)[0]:
+            sets = [(DIGEST, f"s.{digest}")]
+            engine.execute(dialect.update(target, self._tables.staging, sets, join, where), values)
+
+    def _are_kept(self) -> bool:
+        """Whether the target has a digest in scope."""
+        engine, dialect = self._engine, self._engine.dialect
+        columns = engine.columns(engine.target) or ()
+        if any(field.name not in columns for field in self._mode.layout.fields):
+            return False
+        scope, values = self._tables.scope
+        kept = f"SELECT 1 FROM {dialect.table(engine.target)} t WHERE {scope}"
+        kept = f"{kept} AND t.{dialect.column(DIGEST)} IS NOT NULL LIMIT 1"
+        return bool(list(engine.select(kept, values)))
+
+    def _joined(self) -> tuple[str, list[Any]]:
+        """All leads beside their rows in scope; the row may be missing."""
+        engine, key = self._engine, self._engine.dialect.column("id")
+        scope, values = self._tables.scope
+        target = engine.dialect.table(engine.target)
+        return f"{self._tables.digests} d LEFT JOIN {target} t ON t.{key} = d.{key} AND {scope}", values
+
+    def _same(self) -> tuple[str, list[Any]]:
+        """The condition that a row is as it was read."""
+        mode, dialect = self._mode, self._engine.dialect
+        digest, values = dialect.column(DIGEST), list[Any]()
+        same = [
+            f"SUBSTR(t.{digest}, 1, {LENGTH}) = d.{digest}",
+            f"SUBSTR(t.{digest}, {LENGTH + 1}, {HASH_LENGTH}) ="
+            f" SUBSTR(t.{dialect.column(HASH)}, 1, {HASH_LENGTH})",
+            f"t.{dialect.column(DELETED_AT)} IS NULL",
+        ]
+        if mode is Mode.HISTORY:
+            same.append(f"t.{dialect.column(VALID_TO)} IS NULL")
+        if not mode.removes:
+            since = f"t.{dialect.column(mode.since)}"
+            same.append(f"({since} IS NULL OR {since} <= {dialect.parameter(Kind.TIMESTAMP)})")
+            values = [dialect.timestamp(self._load.latest)]
+        return " AND ".join(same), values
+
+    def _not_staged(self) -> str:
+        key = self._engine.dialect.column("id")
+        return f"NOT EXISTS (SELECT 1 FROM {self._tables.staging} s WHERE s.{key} = d.{key})"
