@@ -48,7 +48,7 @@ def _line(name: str, options: argparse.Namespace) -> str:
         kind = "proven" if read.verdict.proven else str(read.verdict).partition("(")[0].lower()
         kinds[kind] += 1
         kinds[f"{kind}, incomplete"] += bool(read.lost)
-        costs.append(read.stats.requests / read.plain)
+        costs.append(read.requests / read.plain)
     cells = (
         name,
         kinds["proven"],

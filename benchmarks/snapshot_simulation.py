@@ -66,7 +66,7 @@ def _line(
     ]
     proven = [outcome for outcome in outcomes if outcome.verdict.proven]
     walked = median(requests for requests, _ in plain)
-    costs = [outcome.stats.requests / walked for outcome in outcomes]
+    costs = [outcome.requests / walked for outcome in outcomes]
     losses = [len(lost) for _, lost in plain]
     cells = (
         habits.writes,

@@ -44,7 +44,10 @@ def text(name: str, value: object) -> str:
     if value is None or value == "" or str(value).isspace():
         raise SelaRequestError(f"{name} is empty: give it a value, or leave it out if it may be")
     if not isinstance(value, str):
-        raise SelaRequestError(f"{name} is no text: {type(value).__name__}")
+        raise SelaRequestError(
+            f"{name} is no text: {type(value).__name__}. Where the DAG renders native objects, quotes around"
+            " a template keep its text"
+        )
     if value.strip() == "None":
         raise SelaRequestError(
             f"{name} is the text None, which a template makes of a value that is missing: give the template a"

@@ -87,11 +87,17 @@ def filter_text(name: str, value: object) -> str:
     return read
 
 
+def phone_text(name: str, value: object) -> str:
+    """Read a phone number in E.164, of which a template that gives native objects makes a number."""
+    read = filter_text(name, value)
+    return read if isinstance(value, str) else f"+{read}"
+
+
 #: Reads the value of each filter, by its name.
 FILTERS: dict[str, Reader] = {
     "email": filter_text,
     "external_id": filter_text,
-    "phone_number": filter_text,
+    "phone_number": phone_text,
     "user": user_id,
 }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow_provider_sela.api.parameters import Reader, optional, settled, text
 from airflow_provider_sela.connections import airflow_connection
+from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.privacy import RULES, Privacy
 
 #: How each option is read; the salt's connection is no part of the rules.
@@ -24,7 +25,7 @@ def privacy_of(*, salt_conn_id: str | None, **options: Any) -> Privacy:
     :raises SelaSetupError: the salt's connection is not defined.
     """
     conn_id = PRIVACY_OPTIONS["salt_conn_id"]("salt_conn_id", salt_conn_id)
-    salt = airflow_connection(conn_id, "salt_conn_id").password if conn_id else None
+    salt = _salt(conn_id) if conn_id else None
     return Privacy(salt=salt or "", **_read(options))
 
 
@@ -34,6 +35,17 @@ def check_privacy(*, salt_conn_id: object, **options: Any) -> None:
         PRIVACY_OPTIONS["salt_conn_id"]("salt_conn_id", salt_conn_id)
     known = {name: value for name, value in options.items() if settled(value)}
     Privacy(salt="" if salt_conn_id is None else _UNKNOWN_SALT, **_read(known))
+
+
+def _salt(conn_id: str) -> str | None:
+    connection = airflow_connection(conn_id, "salt_conn_id")
+    if connection.conn_type == "sela":
+        raise SelaRequestError(
+            f"salt_conn_id: the connection {conn_id!r} holds a token of Sela's, and a new token would change"
+            " every hash: put a salt of its own into a connection of type generic"
+        )
+    salt: str | None = connection.password
+    return salt
 
 
 def _read(options: dict[str, Any]) -> dict[str, Any]:

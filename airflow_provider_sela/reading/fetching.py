@@ -36,7 +36,7 @@ class Job(Protocol):
         """Leads in the whole, for the log; None while unknown."""
 
     def wanted(self) -> list[Window]:
-        """Windows to read now, each named once; none while others are out."""
+        """Windows to read now, each named once; a thread without one asks, also while others are out."""
 
     def take(self, reply: Reply, started: int, ended: int) -> None:
         """Take a reply; ticks as in :class:`~airflow_provider_sela.snapshot.windows.Response`."""

@@ -148,7 +148,7 @@ class _PlanningJob:
 
     @property
     def leads(self) -> int:
-        return self._reading.stats.distinct
+        return len(self._reading.ids)
 
     @property
     def expected(self) -> int | None:

@@ -7,7 +7,8 @@ Every step asks for the first thing that the proof lacks:
 * the end of the list, if it is not believed. Newest first, a response from the newest end must follow it: a
   pair of requests with no arrival in between, which is why nothing else is asked for at that time;
 * the other end, if anything but the ends was read after it. The proof needs no such read, but leads that
-  jump there, in a list that only looks sorted, are seen there;
+  jump there, in a list that only looks sorted, are seen there. A proof that reaches less far than that needs
+  no answer from the newest end after it, so that both are asked for at once;
 * more lateness, if the proof allows for little (see ``attempts``).
 
 Changes lift leads over the floor while all this is going on. It converges because each response from the
@@ -17,6 +18,7 @@ newest end is also a new, higher floor, under which the windows that follow are 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from airflow_provider_sela.snapshot.attempts import Attempts
 from airflow_provider_sela.snapshot.orders import Order, Position
@@ -58,6 +60,7 @@ class Closing:
         self.repaired = 0
         self._record = record
         self._limit = limit
+        self._whole = reach is None
         self._attempts = Attempts(record, lateness, reach)
         self._in_hand: Sequence[Proof] = ()
         self._more = _MORE
@@ -86,7 +89,7 @@ class Closing:
 
     def _ask_for_more(self) -> list[Window]:
         """Windows that may make more of the proofs in hand; without any they are accepted."""
-        unguarded = next((proof for proof in self._in_hand if not self._guarded(proof)), None)
+        unguarded = next((proof for proof in self._in_hand if not self._is_guarded(proof)), None)
         if unguarded is not None:
             return self._ask([self._ends(unguarded.order)[1]], "the ends of the list could not be read last")
         better = self._attempts.for_more(self._in_hand) if self._more else None
@@ -98,18 +101,16 @@ class Closing:
         self.proofs, self.flaw = self._in_hand, ""
         return []
 
-    def _guarded(self, proof: Proof) -> bool:
+    def _is_guarded(self, proof: Proof) -> bool:
         """Whether the oldest end was read after all windows of a proof but the ends."""
-        closing, observations = proof.closing, self._record.observations
-        inside = max(
-            (
-                seen.ended
-                for seen in observations
-                if closing and seen.ended < closing.started and not at_an_end(seen)
-            ),
-            default=-1,
-        )
-        return any(seen.started > inside and at_oldest_end(proof.order, seen) for seen in observations)
+        return self._guards(proof.order, proof.closing.started if proof.closing else 0)
+
+    def _guards(self, order: Order, tick: float) -> bool:
+        """Whether the oldest end was read after all windows but the ends that were answered before a tick."""
+        observations = self._record.observations
+        inside = (seen.ended for seen in observations if seen.ended < tick and not at_an_end(seen))
+        last = max(inside, default=-1)
+        return any(seen.started > last and at_oldest_end(order, seen) for seen in observations)
 
     def _ends(self, order: Order) -> tuple[Window, Window]:
         """Windows of the newest and of the oldest end."""
@@ -122,10 +123,13 @@ class Closing:
         if proof.repairable:
             return self._ask(self._repairs(proof), proof.flaw, proof)
         newest, oldest = self._ends(proof.order)
-        if proof.covered and not self._guarded(proof):
+        if proof.covered and not self._is_guarded(proof):
             return self._ask([oldest], proof.flaw, proof)
         if proof.floor is None or proof.covered:
             return self._give_up(proof.flaw)
+        if not self._whole and not self._guards(proof.order, inf):
+            # A proof that needs no oldest end need not wait for it either.
+            return self._ask([oldest, newest], proof.flaw, proof)
         if not proof.last or proof.gaps or not proof.order.descending:
             return self._ask([newest], proof.flaw, proof)
         return self._ask([oldest], proof.flaw, proof)

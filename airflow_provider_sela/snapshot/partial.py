@@ -3,11 +3,10 @@
 It passes through these stages, forwards only:
 
 1. *probe*: the first page, which tells the server's cap and how the list is sorted.
-2. *samples*: answers from inside the list, where another order would show.
-3. *descent*: the newest end, and windows from there until one shows a lead below the floor. Where an order is
-   still possible under which that would say nothing, more samples.
-4. *close*: see ``closing``, whose proof has to reach no further than the floor: both ends again, the newest
-   one last.
+2. *descent*: windows from the newest end until one shows a lead below the floor, each named when somebody
+   has time for it; at the same time *samples*, answers from inside the list, where another order would show.
+   Where an order is then still possible under which that would say nothing, more samples.
+3. *close*: see ``closing``, whose proof has to reach no further than the floor: both ends, last.
 
 It ends with a verdict, PROVEN, or with a reason to read everything: it never says less.
 
@@ -19,7 +18,7 @@ which another read has proven over the whole list, and which every answer here h
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from enum import Enum, auto
+from functools import partial
 
 from airflow_provider_sela.api.columns import MISSING
 from airflow_provider_sela.snapshot.anchor import CLOCKS_APART, Anchor, anchor_of, named_orders
@@ -27,7 +26,7 @@ from airflow_provider_sela.snapshot.attempts import LATENESS
 from airflow_provider_sela.snapshot.closing import UNSORTED, Closing
 from airflow_provider_sela.snapshot.descent import Descent, samples
 from airflow_provider_sela.snapshot.orders import Order
-from airflow_provider_sela.snapshot.proof import condition
+from airflow_provider_sela.snapshot.proof import Proof, condition
 from airflow_provider_sela.snapshot.reach import Reach, Scope
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.verdict import Strength, Verdict
@@ -52,14 +51,6 @@ _SPARE = 24
 _SECOND = 1_000_000
 
 
-class _Stage(Enum):
-    PROBE = auto()
-    SAMPLES = auto()
-    DESCENT = auto()
-    MORE = auto()
-    CLOSE = auto()
-
-
 class PartialReading:
     """A read of what is new.
 
@@ -72,9 +63,11 @@ class PartialReading:
 
     :ivar verdict: PROVEN, or None while windows are wanted or out, or everything is to be read.
     :ivar refusal: why everything is to be read; empty while that is not so.
+    :ivar repaired: gaps between windows that were closed by further windows.
     """
 
     passes = 1
+    repaired = 0
 
     def __init__(
         self,
@@ -92,11 +85,11 @@ class PartialReading:
         self._anchor = anchor
         self._sworn = named_orders(anchor.orders) if anchor else []
         self._record = Record(page_size)
-        self._closing = Closing(self._record, limit=0, lateness=lateness, reach=reach)
         self._lateness = lateness
-        self._descent = Descent(self._record, reach, descending=True)
         self._samples = range(0)
-        self._stage = _Stage.PROBE
+        self._proofs: Sequence[Proof] = ()
+        self._descent: Descent | None = None
+        self._following: Callable[[], list[Window]] = self._after_probe
         self._queue = [Window(1, page_size)]
         self._out: set[Window] = set()
 
@@ -115,27 +108,27 @@ class PartialReading:
         """Leads that are read in all; they cannot be told before."""
         return None
 
-    @property
-    def repaired(self) -> int:
-        """Gaps between windows that were closed by further windows."""
-        return self._closing.repaired
-
     def wanted(self) -> list[Window]:
-        """Windows to request now; each is named once."""
+        """Windows to request now, each named once; who has time for more while they are out asks again."""
         windows, self._queue = self._queue, []
+        if self._descent and not windows:
+            windows = self._descent.onward(self._allowed(), self._out)
         self._out.update(windows)
         return windows
 
     def record(self, response: Response) -> None:
         """Take the answer to a window."""
         self._out.remove(response.window)
+        seen = None
         if response.gone:
             self._record.gone(response)
         else:
             seen, _ = self._record.add(response)
-            if self._stage is _Stage.DESCENT:
-                self._descent.answers.append(seen)
-        if not self._out:
+        if self._descent:
+            self._descent.record(response.window, seen)
+        if objection := self._objection():
+            self._queue = self._refuse(objection)
+        elif not self._out and not self._queue:
             self._queue = self._following()
 
     def missing(self, held: Set[int], known: int) -> str:
@@ -144,7 +137,7 @@ class PartialReading:
         :param held: ids of this read's leads that they have brought.
         :param known: how many they have brought in all.
         """
-        proofs, new = self._closing.proofs, self._record.known.keys() - held
+        proofs, new = self._proofs, self._record.known.keys() - held
         if not new.isdisjoint(self._below(proofs[0].order)):
             return "the list shows old leads that no load before has brought"
         counted = max(proof.closing.count for proof in proofs if proof.closing)
@@ -175,20 +168,6 @@ class PartialReading:
             if MISSING < key < oldest
         ]
 
-    def _following(self) -> list[Window]:
-        """What to read next, now that every answer is in."""
-        objection = self._objection()
-        if objection:
-            return self._refuse(objection)
-        steps: dict[_Stage, Callable[[], list[Window]]] = {
-            _Stage.PROBE: self._after_probe,
-            _Stage.SAMPLES: self._after_samples,
-            _Stage.DESCENT: self._descend,
-            _Stage.MORE: self._after_descent,
-            _Stage.CLOSE: self._close,
-        }
-        return steps[self._stage]()
-
     def _after_probe(self) -> list[Window]:
         record = self._record
         first = record.observations[0]
@@ -198,39 +177,36 @@ class PartialReading:
             return self._refuse(SMALL)
         if first.date is not None and self._reach.moment > first.date + CLOCKS_APART:
             return self._refuse(FUTURE)
-        self._stage = _Stage.SAMPLES
+        descent = Descent(record, self._reach, descending=self._descending)
+        self._descent, self._following = descent, partial(self._descend, descent)
         return self._sample(_SAMPLES if self._anchor else _SAMPLES + _MORE_SAMPLES)
 
-    def _after_samples(self) -> list[Window]:
-        self._stage = _Stage.DESCENT
-        self._descent = Descent(self._record, self._reach, descending=self._descending)
-        return self._descent.newest_end()
-
-    def _descend(self) -> list[Window]:
-        orders = [order for order in self._record.evidence.supported() if self._allows(order)]
-        if not self._descent.answers:
-            return self._descent.newest_end() or self._refuse(NO_END)
-        if not self._descent.passed(orders):
-            return self._descent.onward(orders[0]) or self._refuse(MANY)
-        if self._ambiguity():
-            self._stage = _Stage.MORE
-            return self._sample(_MORE_SAMPLES)
-        return self._after_descent()
+    def _descend(self, descent: Descent) -> list[Window]:
+        allowed = self._allowed()
+        if windows := descent.onward(allowed, self._out):
+            return windows
+        if not descent.answers:
+            return self._refuse(NO_END)
+        if not descent.passed(allowed):
+            return self._refuse(MANY)
+        self._descent, self._following = None, self._after_descent
+        return self._sample(_MORE_SAMPLES) if self._ambiguity() else self._after_descent()
 
     def _after_descent(self) -> list[Window]:
-        self._stage = _Stage.CLOSE
         limit = 2 * self._record.requests + _SPARE
-        self._closing = Closing(self._record, limit=limit, lateness=self._lateness, reach=self._reach)
-        return self._close()
+        closing = Closing(self._record, limit=limit, lateness=self._lateness, reach=self._reach)
+        self._following = partial(self._close, closing)
+        return self._following()
 
-    def _close(self) -> list[Window]:
-        windows, proofs = self._closing.wanted(), self._closing.proofs
+    def _close(self, closing: Closing) -> list[Window]:
+        windows, self._proofs, self.repaired = closing.wanted(), closing.proofs, closing.repaired
         # What refutes an order refutes it while it is put to the proof.
         objection = self._objection() or self._ambiguity()
-        if objection or not (windows or proofs):
-            return self._refuse(objection or self._closing.flaw)
-        if proofs:
-            self.verdict = Verdict(Strength.PROVEN, str(proofs[0].order), self.passes, condition(proofs))
+        if objection or not (windows or self._proofs):
+            return self._refuse(objection or closing.flaw)
+        if self._proofs:
+            order, given = str(self._proofs[0].order), condition(self._proofs)
+            self.verdict = Verdict(Strength.PROVEN, order, self.passes, given)
         return windows
 
     def _sample(self, number: int) -> list[Window]:
@@ -251,6 +227,10 @@ class PartialReading:
         """Whether all that is new stands at the end that is read."""
         return order.descending is self._descending and self._moves_what_is_new(order)
 
+    def _allowed(self) -> list[Order]:
+        """Orders that are possible and under which all that is new stands at the end that is read."""
+        return [order for order in self._record.evidence.supported() if self._allows(order)]
+
     def _ambiguity(self) -> str:
         """Which orders are still possible under which something new may stand elsewhere; empty for none."""
         others = [order for order in self._record.evidence.supported() if not self._allows(order)]
@@ -265,7 +245,7 @@ class PartialReading:
             return record.doubt
         if self._anchor and not any(order in self._sworn for order in left):
             return OTHERWISE
-        if not any(map(self._allows, left)):
+        if not self._allowed():
             return f"the list is sorted by {_or(left)}" if left else UNSORTED
         return ""
 

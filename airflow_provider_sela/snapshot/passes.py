@@ -119,7 +119,7 @@ class Passes:
         self._record = record
         self._reason = reason
         self._most = most
-        self._pass = Pass(0, 1)
+        self._pass = self._planned(done=1 - made)
 
     def begin(self) -> list[Window]:
         """The first windows; none if there is a verdict."""
@@ -128,7 +128,7 @@ class Passes:
         if self.made and record.limited:
             self._conclude(Strength.UNVERIFIED, max((record.count or 0) - len(record.known), 0))
             return []
-        return self._next(done=1 - self.made)
+        return self._pass.windows or self.following()
 
     def record(self, seen: Observation, unknown: set[int]) -> list[Window]:
         """Take a response and the ids in it that are new; returns what to read on."""
@@ -147,16 +147,17 @@ class Passes:
         elif self.made >= self._most or done.endless:
             self._conclude(Strength.UNVERIFIED, hidden)
         else:
-            return self._next()
+            self._pass = self._planned()
+            return self._pass.windows or self.following()
         return []
 
-    def _next(self, done: int = 0) -> list[Window]:
+    def _planned(self, done: int = 0) -> Pass:
+        """The pass to make next."""
         record = self._record
         since = record.observations[0].date
         # Another size for each pass, so that none is given the answers of the one before out of a cache.
         size = max(record.cap - self.made, record.cap // 2, 1)
-        self._pass = Pass(record.length, size, backwards=self.made % 2 == 1, since=since, done=done)
-        return self._pass.windows or self.following()
+        return Pass(record.length, size, backwards=self.made % 2 == 1, since=since, done=done)
 
     def _conclude(self, strength: Strength, uncounted: int) -> None:
         reason = LIMITED if self._record.limited else self._reason

@@ -33,6 +33,12 @@ def reaching(offset: int, cap: int) -> Window:
     return Window(offset // size + 1, size)
 
 
+def _stopping(stop: int, cap: int) -> Window:
+    """The window that stops at ``stop`` or behind it and starts as far ahead of it as it can."""
+    windows = (Window(-(-stop // size), size) for size in range(cap, cap // 2, -1))
+    return min(windows, key=lambda window: (window.offset, -window.stop))
+
+
 def cover(start: int, stop: int, cap: int, overlap: int) -> list[Window]:
     """Windows, first to last, that hold the ranks from ``start`` to before ``stop``.
 
@@ -44,11 +50,21 @@ def cover(start: int, stop: int, cap: int, overlap: int) -> list[Window]:
     """
     windows = [reaching(max(start, 0), cap)]
     while windows[-1].stop < stop:
-        reached = windows[-1].stop
-        # Small pages leave few offsets to choose from; less overlap is better than none.
-        onward = (reaching(reached - shared, cap) for shared in range(min(overlap, cap // 2), -1, -1))
-        windows.append(next(window for window in onward if window.stop > reached))
+        windows.append(after(windows[-1].stop, cap, overlap))
     return windows
+
+
+def after(reached: int, cap: int, overlap: int) -> Window:
+    """The window that holds some ranks before ``reached`` and goes on from there as far as it can."""
+    # Small pages leave few offsets to choose from; less overlap is better than none.
+    onward = (reaching(reached - shared, cap) for shared in range(min(overlap, cap // 2), -1, -1))
+    return next(window for window in onward if window.stop > reached)
+
+
+def before(reached: int, cap: int, overlap: int) -> Window:
+    """The window that holds some ranks from ``reached`` on and goes back from there as far as it can."""
+    onward = (_stopping(reached + shared, cap) for shared in range(min(overlap, cap // 2), -1, -1))
+    return next(window for window in onward if window.offset < reached)
 
 
 def around(start: int, stop: int, cap: int, overlap: int, asked: Container[Window] = ()) -> list[Window]:

@@ -173,12 +173,12 @@ class _Evaluation:
         fronts = [seen for seen in used if at_newest_end(order, seen)]
         proven = []
         for seen in used:
-            limit = floors.of(seen) if order.mutable else inf
+            limit = floors.of(seen) if order.mutable and seen is not closing else inf
             if limit is None:
                 continue
             ends = seen.claims_end and _ends(order, seen, fronts, floors, self.unknown)
-            below, open_end = (inf, True) if seen is closing else (limit, newest)
-            proven.append(stretch(order, seen, ends=ends, below=below, newest=open_end))
+            open_end = newest or seen is closing
+            proven.append(stretch(order, seen, ends=ends, below=limit, newest=open_end))
         return [each for each in proven if each is not None]
 
 

@@ -23,8 +23,8 @@ It passes through these stages, forwards only:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import Enum, auto
+from collections.abc import Callable, Sequence, Set
+from functools import partial
 
 from airflow_provider_sela.snapshot.anchor import Anchor, anchor_of
 from airflow_provider_sela.snapshot.attempts import LATENESS
@@ -34,7 +34,7 @@ from airflow_provider_sela.snapshot.passes import Passes
 from airflow_provider_sela.snapshot.plan import OVERLAP, cover, front, tail
 from airflow_provider_sela.snapshot.proof import condition
 from airflow_provider_sela.snapshot.record import Record
-from airflow_provider_sela.snapshot.verdict import Stats, Strength, Verdict
+from airflow_provider_sela.snapshot.verdict import Strength, Verdict
 from airflow_provider_sela.snapshot.windows import Response, Window
 
 _PROBES = 12
@@ -42,15 +42,6 @@ _IN_VAIN = 6
 """Answers that say the same, after which a list of one page is asked for no more."""
 _EFFORT = 2
 _SPARE = 60
-
-
-class _Stage(Enum):
-    PROBE = auto()
-    SEEK = auto()
-    NEWEST = auto()
-    REST = auto()
-    CLOSE = auto()
-    REPEAT = auto()
 
 
 class Reading:
@@ -65,21 +56,22 @@ class Reading:
         lead shows it, greatest first. The greatest is proven that the answers allow.
 
     :ivar verdict: None while windows are wanted or out.
+    :ivar passes: whole reads so far.
+    :ivar repaired: gaps between windows that were closed by further windows.
     """
 
     def __init__(self, page_size: int, *, max_passes: int = 4, lateness: Sequence[int] = LATENESS) -> None:
-        if page_size < 1:
-            raise ValueError(f"page_size is {page_size}: it starts at 1")
         if max_passes < 2:
             raise ValueError(f"max_passes is {max_passes}: nothing can converge in fewer than 2")
         self.verdict: Verdict | None = None
+        self.passes = 1
+        self.repaired = 0
         self._max_passes = max_passes
         self._lateness = lateness
         self._record = Record(page_size)
-        self._closing = Closing(self._record, limit=0, lateness=lateness)
         self._probed: list[tuple[int, int]] = []
-        self._passes = Passes(self._record, "", 1, max_passes)
-        self._stage = _Stage.PROBE
+        self._passes: Passes | None = None
+        self._after: Callable[[], list[Window]] = self._after_probe
         self._queue = [Window(1, page_size)]
         self._out: set[Window] = set()
 
@@ -89,26 +81,14 @@ class Reading:
         return self.verdict is not None
 
     @property
-    def passes(self) -> int:
-        """Whole reads so far."""
-        return self._passes.made
-
-    @property
     def expected(self) -> int | None:
         """Length of the list as last heard of, None before the first answer."""
         return self._record.count
 
     @property
-    def repaired(self) -> int:
-        """Gaps between windows that were closed by further windows."""
-        return self._closing.repaired
-
-    @property
-    def stats(self) -> Stats:
-        """What the read has taken so far."""
-        record = self._record
-        orders = tuple(str(order) for order in record.evidence.supported())
-        return Stats(record.requests, len(record.known), self.repaired, self.passes, orders)
+    def ids(self) -> Set[int]:
+        """Ids of the leads that were read."""
+        return self._record.known.keys()
 
     def anchor(self, *, started: int, lookback: int) -> Anchor | None:
         """What this read leaves to one of what is new; None unless it is PROVEN.
@@ -139,7 +119,7 @@ class Reading:
             self._record.gone(response)
         else:
             seen, new = self._record.add(response)
-            if self._stage is _Stage.REPEAT:
+            if self._passes:
                 self._queue.extend(self._passes.record(seen, new))
         if not self._out and not self._queue:
             self._queue = self._following()
@@ -149,15 +129,7 @@ class Reading:
         if self._whole():
             self.verdict = Verdict(Strength.ATOMIC, passes=self.passes)
             return []
-        after = {
-            _Stage.PROBE: self._after_probe,
-            _Stage.SEEK: self._plan,
-            _Stage.NEWEST: self._rest,
-            _Stage.REST: self._close,
-            _Stage.CLOSE: self._close,
-            _Stage.REPEAT: self._read_again,
-        }
-        return after[self._stage]()
+        return self._after()
 
     def _whole(self) -> bool:
         """Whether the last response is the whole list, whatever its order.
@@ -196,12 +168,12 @@ class Reading:
         """What follows once the length of the list is known, or is looked for."""
         record = self._record
         if record.extent.unseen(record.cap) and not record.limited:
-            self._stage = _Stage.SEEK
+            self._after = self._plan
             return [record.extent.seek(record.cap)]
         if record.doubt:
             return self._repeat(record.doubt, whole=0)
         if self._moves():
-            self._stage = _Stage.NEWEST
+            self._after = self._rest
             newest_first = record.evidence.descending()
             first, last = front(record.cap, record.asked), tail(record.length, record.cap, record.asked)
             return [first if newest_first else last]
@@ -235,27 +207,25 @@ class Reading:
         if descending and not ends:
             windows.append(last)
         limit = record.requests + _EFFORT * len(windows) + _SPARE
-        self._closing = Closing(record, limit=limit, lateness=self._lateness)
-        self._stage = _Stage.REST
+        self._after = partial(self._close, Closing(record, limit=limit, lateness=self._lateness))
         return list(dict.fromkeys(windows))
 
-    def _close(self) -> list[Window]:
-        self._stage = _Stage.CLOSE
-        windows, proofs = self._closing.wanted(), self._closing.proofs
+    def _close(self, closing: Closing) -> list[Window]:
+        windows, proofs, self.repaired = closing.wanted(), closing.proofs, closing.repaired
         if proofs:
             self.verdict = Verdict(Strength.PROVEN, str(proofs[0].order), self.passes, condition(proofs))
             return []
-        return windows or self._repeat(self._closing.flaw, whole=1)
+        return windows or self._repeat(closing.flaw, whole=1)
 
     def _repeat(self, reason: str, *, whole: int) -> list[Window]:
         """Begin with whole reads; ``whole`` of them, 0 or 1, are done."""
-        self._stage = _Stage.REPEAT
-        self._passes = Passes(self._record, reason, whole, self._max_passes)
-        windows = self._passes.begin()
-        self.verdict = self._passes.verdict
-        return windows
+        self._passes = passes = Passes(self._record, reason, whole, self._max_passes)
+        self._after = partial(self._read_again, passes)
+        return self._passing(passes, passes.begin())
 
-    def _read_again(self) -> list[Window]:
-        windows = self._passes.following()
-        self.verdict = self._passes.verdict
+    def _read_again(self, passes: Passes) -> list[Window]:
+        return self._passing(passes, passes.following())
+
+    def _passing(self, passes: Passes, windows: list[Window]) -> list[Window]:
+        self.passes, self.verdict = passes.made, passes.verdict
         return windows

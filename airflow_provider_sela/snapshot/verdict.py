@@ -49,21 +49,3 @@ class Verdict:
         if self.strength is Strength.CONVERGED:
             return f"CONVERGED({self.passes})"
         return self.strength.name
-
-
-@dataclass(frozen=True)
-class Stats:
-    """What a read took.
-
-    :param requests: answers recorded, 404 included.
-    :param distinct: distinct ids seen.
-    :param repaired: gaps that were found between windows and closed by further windows.
-    :param passes: whole reads made.
-    :param orders: orders that no answer contradicts, in Django's spelling.
-    """
-
-    requests: int
-    distinct: int
-    repaired: int
-    passes: int
-    orders: tuple[str, ...]

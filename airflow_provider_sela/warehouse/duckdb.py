@@ -15,7 +15,7 @@ from airflow_provider_sela.warehouse.dialect import CsvDialect
 from airflow_provider_sela.warehouse.digests import digest_blocks
 from airflow_provider_sela.warehouse.filling import FillingEngine
 from airflow_provider_sela.warehouse.identifiers import TableName
-from airflow_provider_sela.warehouse.refused import in_memory
+from airflow_provider_sela.warehouse.refused import in_memory, refuse_relative
 from airflow_provider_sela.warehouse.tables import DIGESTS, STAGED, Column
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ class DuckDBEngine(FillingEngine):
     )
     def open(self) -> Any:
         """Wait while another process has the file."""
+        refuse_relative(self.hook.get_connection(self.hook.get_conn_id()))
         return super().open()
 
     def connect(self) -> Any:
@@ -160,7 +161,16 @@ class DuckDBEngine(FillingEngine):
         self.execute("COMMIT")
 
     def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
-        """Views, and schemas that are not there."""
+        """Views, schemas that are not there, and what keeps DuckDB from writing or from reading rows."""
+        (read_only,) = self.fetch_one(
+            "SELECT bool_or(readonly) FROM duckdb_databases()"
+            " WHERE lower(database_name) = lower(coalesce(?, current_database()))",
+            self._named(table)[2:],
+        )
+        if read_only:
+            return ["is in a database that is opened read-only: take read_only out of Extra"]
+        if not self.fetch_one("SELECT current_setting('enable_external_access')")[0]:
+            return ["DuckDB may read no files, which is how leads get there: allow enable_external_access"]
         if create:
             (known,) = self.fetch_one(
                 "SELECT count(*) FROM duckdb_schemas()"
@@ -185,6 +195,17 @@ class DuckDBEngine(FillingEngine):
             self._named(table),
         )
         return {name: Column(*column) for name, *column in rows} or None
+
+    def unique_keys(self, table: TableName) -> list[frozenset[str]]:
+        """Primary keys, unique constraints and unique indexes."""
+        named = self._named(table)
+        return self.keys_of(
+            "SELECT constraint_name, lower(unnest(constraint_column_names)) FROM duckdb_constraints()"
+            f" WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE') AND {_NAMED.format('table')}"
+            " UNION ALL SELECT index_name, lower(trim(unnest(string_split(trim(expressions, '[]'), ',')),"
+            f" ' \"' || chr(39))) FROM duckdb_indexes() WHERE is_unique AND {_NAMED.format('table')}",
+            [*named, *named],
+        )
 
     def fill_digests(self, rows: Iterator[tuple[int, int, str]]) -> None:
         """Let DuckDB read them as CSV."""

@@ -142,7 +142,19 @@ class Engine(ABC):
         """
         return []
 
+    def unique_keys(self, table: TableName) -> list[frozenset[str]]:
+        """Columns, named as :meth:`columns` does, whose values no two rows of a table share: those alone that
+        the database enforces, and none where it cannot be asked."""
+        return []
+
     # What follows from it.
+
+    def keys_of(self, sql: str, parameters: Sequence[Any]) -> list[frozenset[str]]:
+        """Keys by a query that gives a row for each column of each, with what is the key's own first."""
+        keys: dict[Any, set[str]] = {}
+        for key, column in self.select(sql, parameters):
+            keys.setdefault(key, set()).add(column)
+        return [frozenset(columns) for columns in keys.values()]
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Run one statement."""

@@ -4,17 +4,23 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_sela.api.content import Content
 from airflow_provider_sela.api.leads import EXTRA, Field, Kind, Row, canonical_json
-from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetUnavailableError, of_connection
+from airflow_provider_sela.exceptions import (
+    SelaSetupError,
+    SelaTargetError,
+    SelaTargetUnavailableError,
+    of_connection,
+)
 from airflow_provider_sela.storage.line_file import in_pieces
 from airflow_provider_sela.warehouse.dialect import Dialect
+from airflow_provider_sela.warehouse.failures import TAKES_NO_WRITES
 from airflow_provider_sela.warehouse.identifiers import TableName
+from airflow_provider_sela.warehouse.mysql_catalogue import NAMED, Catalogue
 from airflow_provider_sela.warehouse.staged import StagedEngine
 from airflow_provider_sela.warehouse.tables import SHORT, STAGED, Column
 
@@ -31,14 +37,11 @@ _STATEMENT_BYTES = 4_000_000
 _STATEMENT_ROWS = 1000
 
 
-#: A table in the information schema.
-_NAMED = "table_name = %s AND table_schema = COALESCE(%s, DATABASE())"
-_GRANT = re.compile(r"GRANT (?P<rights>.+?) ON (?P<database>\*|`[^`]+`)\.(?P<table>\*|`[^`]+`) TO ")
-_ALL = "ALL PRIVILEGES"
-# Of a role, which MySQL lists by its name alone.
-_UNKNOWN = "what a role may"
 # Without NO_AUTO_VALUE_ON_ZERO a lead with id 0 would get the next number of an AUTO_INCREMENT column.
 _SQL_MODE = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO"
+# As some hosts set the opposite: no statement without a key, answers of a thousand rows, small joins.
+_WHOLE_ANSWERS = "sql_safe_updates = 0, sql_select_limit = 18446744073709551615, sql_big_selects = 1"
+_ASKED = ("enforce_storage_engine", "innodb_read_only", "tx_read_only", "transaction_read_only")
 # Unicode without gaps; columns without an encoding are no text.
 _ENCODINGS = ("utf8mb4", "utf16", "utf16le", "utf32", "gb18030")
 
@@ -65,7 +68,8 @@ class MySQLDialect(Dialect):
     placeholder = "%s"
     quote_mark = "`"
     # Text is compared exactly, as everywhere else. A server's default engine may know no transactions.
-    table_options = " ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+    # Older row formats have no room for as many texts and keys.
+    table_options = " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 
     def parameter(self, kind: Kind) -> str:
         """Both drivers join rows into one INSERT only where parameters stand bare."""
@@ -124,14 +128,26 @@ class MySQLEngine(StagedEngine):
         else:
             self.connection.set_character_set("utf8mb4", "utf8mb4_bin")
         cursor = self._plain_cursor()
-        cursor.execute(f"SET SESSION sql_mode = '{_SQL_MODE}', sql_safe_updates = 0")
-        cursor.execute("SHOW VARIABLES LIKE 'enforce_storage_engine'")
-        if any(engine and engine.lower() != "innodb" for _, engine in cursor.fetchall()):
+        cursor.execute(f"SET SESSION sql_mode = '{_SQL_MODE}', {_WHOLE_ANSWERS}")
+        # With READ COMMITTED, a server that keeps its binary log by statements refuses every write.
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        cursor.execute(f"SHOW VARIABLES WHERE variable_name IN ({', '.join(map(repr, _ASKED))})")
+        self._check_server({name: str(value).lower() for name, value in cursor.fetchall()})
+        return cursor
+
+    def _check_server(self, settings: Mapping[str, str]) -> None:
+        """What no table can help."""
+        conn_id = self.hook.get_conn_id()
+        if settings.get(_ASKED[0], "") not in ("", "none", "innodb"):
             message = (
                 "the server's enforce_storage_engine allows no table of InnoDB, the engine with transactions"
             )
-            raise SelaSetupError(of_connection(self.hook.get_conn_id(), message))
-        return cursor
+            raise SelaSetupError(of_connection(conn_id, message))
+        on = [name for name in _ASKED[1:] if settings.get(name) in ("on", "1")]
+        if on:
+            # A reader may be the writer after the next failover; what a server gives its sessions stays so.
+            kind = SelaTargetUnavailableError if on[0] == "innodb_read_only" else SelaTargetError
+            raise kind(of_connection(conn_id, f"the server has {on[0]} on: {TAKES_NO_WRITES}"))
 
     def located(self) -> TableName:
         """The name that is stored, where the server compares without case (``lower_case_table_names``)."""
@@ -139,7 +155,7 @@ class MySQLEngine(StagedEngine):
         if not folding:
             return self.target
         rows = self.select(
-            f"SELECT table_name FROM information_schema.tables WHERE {_NAMED}", self._named(self.target)
+            f"SELECT table_name FROM information_schema.tables WHERE {NAMED}", self._named(self.target)
         )
         return (*self.target[:-1], next((name for (name,) in rows), self.target[-1]))
 
@@ -167,7 +183,7 @@ class MySQLEngine(StagedEngine):
         rows = self.select(
             "SELECT LOWER(column_name), LOWER(column_type), is_nullable = 'YES',"
             " column_default IS NOT NULL OR extra <> '', LOWER(character_set_name), LOWER(extra)"
-            f" FROM information_schema.columns WHERE {_NAMED}",
+            f" FROM information_schema.columns WHERE {NAMED}",
             self._named(table),
         )
         return {
@@ -176,60 +192,36 @@ class MySQLEngine(StagedEngine):
         } or None
 
     def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
-        """Views, engines without transactions, databases that are not there, and rights that are lacking."""
-        if create and (missing := self._missing_database(table)):
-            return [missing]
-        kinds = self.select(
-            "SELECT table_type, t.engine, COALESCE(e.transactions, 'NO') FROM information_schema.tables t"
-            f" LEFT JOIN information_schema.engines e ON e.engine = t.engine WHERE {_NAMED}",
-            self._named(table),
-        )
-        found = [
-            f"is a {kind.lower()}: leads need a table"
-            if engine is None
-            else f"is of the engine {engine}, which takes nothing back: ALTER TABLE … ENGINE=InnoDB"
-            for kind, engine, transactions in list(kinds)
-            if transactions != "YES"
-        ]
-        needed = {"CREATE TEMPORARY TABLES": True, "CREATE": create, "ALTER": alter}
-        granted = self._granted(table)
-        if not granted & {_ALL, _UNKNOWN}:
-            lacking = [right for right, wanted in needed.items() if wanted and right not in granted]
-            found += [f"the user lacks the right {right}: GRANT it" for right in lacking]
-        return found
-
-    def _missing_database(self, table: TableName) -> str | None:
-        schema = self._named(table)[1]
-        (name,) = self.fetch_one("SELECT COALESCE(%s, DATABASE())", [schema])
-        if name is None:
-            return "the connection names no database: write database.table, or put it into Schema"
-        counted = "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = %s"
-        (known,) = self.fetch_one(counted, [name])
-        return None if known else f"there is no database {name} that the user may see: create it, or GRANT"
-
-    def _granted(self, table: TableName) -> set[str]:
-        """Rights of the user on a table that may not be there."""
-        granted: set[str] = set()
-        schema = self._named(table)[1]
-        for (grant,) in list(self.select("SHOW GRANTS")):
-            match = _GRANT.match(grant)
-            if not match:
-                granted.add(_UNKNOWN)
-                continue
-            # In a grant, the name of a database is a pattern of LIKE.
-            pattern = "%" if match["database"] == "*" else match["database"].strip("`")
-            here = self.fetch_one("SELECT COALESCE(%s, DATABASE()) LIKE %s", [schema, pattern])[0]
-            if here and match["table"].strip("`") in ("*", table[-1]):
-                granted.update(match["rights"].split(", "))
-        return granted
+        """What the information schema and the grants say."""
+        return Catalogue(self, table, self._named(table)).objections(create=create, alter=alter)
 
     def _named(self, table: TableName) -> list[str | None]:
         return [table[-1], table[-2] if len(table) > 1 else None]
 
+    def unique_keys(self, table: TableName) -> list[frozenset[str]]:
+        """Unique indexes, the primary key among them."""
+        return self.keys_of(
+            "SELECT index_name, LOWER(column_name) FROM information_schema.statistics"
+            f" WHERE non_unique = 0 AND {NAMED}",
+            self._named(table),
+        )
+
     def fill(self, lines: Iterable[bytes]) -> None:
         """Insert many rows with each statement, but not more than a packet takes."""
-        for piece in in_pieces(lines, _STATEMENT_BYTES, _STATEMENT_ROWS):
-            self.insert(self.staging, STAGED, self.rows(piece))
+        (packet,) = self.fetch_one("SELECT @@max_allowed_packet")
+        for piece in in_pieces(lines, min(_STATEMENT_BYTES, packet // 4), _STATEMENT_ROWS):
+            longest = max(map(len, piece))
+            try:
+                self.insert(self.staging, STAGED, self.rows(piece))
+            except Exception:
+                # Quoting makes a line longer, by half at most of what is one. The server may just hang up.
+                if longest * 2 < packet:
+                    raise
+                too_long = f"a lead of {longest} bytes is more than the server's max_allowed_packet takes"
+            else:
+                continue
+            # Raised outside the handler: a context would lead to the lead.
+            raise SelaTargetError(f"{too_long} ({packet}), and nothing was written: raise it")
 
 
 def _whole_type(kind: str, encoding: str | None, extra: str) -> str:

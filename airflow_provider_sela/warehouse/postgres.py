@@ -8,11 +8,17 @@ from hashlib import blake2b
 from typing import Any, ClassVar
 
 from airflow_provider_sela.api.leads import Field, Kind
-from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError
+from airflow_provider_sela.exceptions import (
+    SelaSetupError,
+    SelaTargetError,
+    SelaTargetUnavailableError,
+    of_connection,
+)
 from airflow_provider_sela.storage.csv_lines import csv_cells
 from airflow_provider_sela.storage.line_file import in_pieces
 from airflow_provider_sela.warehouse.dialect import CsvDialect
 from airflow_provider_sela.warehouse.digests import digest_blocks
+from airflow_provider_sela.warehouse.failures import TAKES_NO_WRITES
 from airflow_provider_sela.warehouse.filling import FillingEngine
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.tables import DIGESTS, STAGED, Column
@@ -77,10 +83,13 @@ class PostgresEngine(FillingEngine):
         cursor.execute("SET LOCAL quote_all_identifiers = off")
         cursor.execute(
             "SELECT version(), current_setting('server_encoding'),"
-            " has_database_privilege(current_database(), 'TEMPORARY')"
+            " has_database_privilege(current_database(), 'TEMPORARY'),"
+            " current_setting('transaction_read_only'), pg_is_in_recovery()"
         )
-        server, encoding, may_stage = cursor.fetchall()[0]
+        server, encoding, may_stage, read_only, standby = cursor.fetchall()[0]
         self._check_server(server)
+        if read_only == "on":
+            raise self._read_only(standby)
         if encoding not in _ENCODINGS:
             raise SelaTargetError(
                 f"the database is encoded in {encoding}, which cannot hold every text: take one in UTF8"
@@ -112,6 +121,13 @@ class PostgresEngine(FillingEngine):
                 f" leads need PostgreSQL {_OLDEST_VERSION} or newer. For another database write Parquet files"
                 " with SelaLeadsOperator, or use sela_leads() of airflow_provider_sela.dlt"
             )
+
+    def _read_only(self, standby: bool) -> SelaTargetError:
+        """A standby may be the primary after the next failover; what a role is set to stays so."""
+        kind = SelaTargetUnavailableError if standby else SelaTargetError
+        what = "a standby" if standby else "set to transaction_read_only"
+        message = f"the database is {what} (25006): {TAKES_NO_WRITES}"
+        return kind(of_connection(self.hook.get_conn_id(), message))
 
     def located(self) -> TableName:
         """The schema in which the search path leads to the table, or in which it would be made: the tables
@@ -170,15 +186,26 @@ class PostgresEngine(FillingEngine):
 
     def columns(self, table: TableName) -> dict[str, Column] | None:
         """Ask the catalogue, which follows the search path as statements do."""
+        # A domain may have a NOT NULL and a default of its own.
         rows = self.select(
             "SELECT attname, format_type(atttypid, atttypmod)"
             " || CASE WHEN attidentity = 'a' OR attgenerated <> '' THEN ' generated always' ELSE '' END,"
-            " NOT attnotnull,"
-            " atthasdef OR attidentity <> '' OR attgenerated <> ''"
-            " FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+            " NOT (attnotnull OR typnotnull),"
+            " atthasdef OR attidentity <> '' OR attgenerated <> '' OR typdefault IS NOT NULL"
+            " FROM pg_attribute JOIN pg_type t ON t.oid = atttypid"
+            " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
             [self.dialect.table(table)],
         )
         return {name: Column(*column) for name, *column in rows} or None
+
+    def unique_keys(self, table: TableName) -> list[frozenset[str]]:
+        """Unique indexes of whole columns and whole tables."""
+        return self.keys_of(
+            "SELECT indexrelid::bigint, attname::text FROM pg_index JOIN pg_attribute ON attrelid = indrelid"
+            " AND attnum = ANY((indkey::int2[])[0:indnkeyatts - 1]) WHERE indrelid = to_regclass(%s)"
+            " AND indisunique AND indpred IS NULL AND indexprs IS NULL",
+            [self.dialect.table(table)],
+        )
 
     def fill(self, lines: Iterable[bytes]) -> None:
         """Send rows as they are made, then let the planner know how many leads it was."""

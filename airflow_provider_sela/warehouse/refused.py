@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from airflow_provider_sela.exceptions import SelaSetupError
+from airflow_provider_sela.exceptions import SelaSetupError, of_connection
 
 _NO_TRANSACTION = "it has no transaction that could take a load back"
 _NO_LOAD_IN_ONE = "its connection writes outside of a transaction over several statements"
@@ -145,6 +145,21 @@ def in_memory(conn_id: str) -> SelaSetupError:
         f"connection {conn_id!r} names no file, so its tables would vanish with the task: put the path of a"
         " database file into Host"
     )
+
+
+def refuse_relative(connection: Any) -> None:
+    """Refuse a file that each worker would look for in a place of its own.
+
+    :param connection: Airflow connection whose Host is a local path, or holds a colon.
+    :raises SelaSetupError: the path is relative, or begins with ``~``.
+    """
+    host = connection.host or ""
+    if host and not host.startswith("/") and ":" not in host:
+        message = (
+            "Host is a path that does not begin with /, so that its place depends on who runs the task and"
+            " where: write it in full, such as /data/leads.db"
+        )
+        raise SelaSetupError(of_connection(connection.conn_id, message))
 
 
 def _types(connection: Any) -> set[str]:

@@ -1,5 +1,6 @@
 """Makes a table fit, or says before anything is written why it does not."""
 
+# ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -63,6 +64,8 @@ class Schema:
             books = Books(self._engine, self.loads, columns)
             books.refuse_mode(self._mode)
             books.refuse_server(self._mode, source)
+        if "id" in (existing[self._engine.target] or ()):
+            self._refuse_keys()
 
     def confirm(self, source: Source | None, spool: Spool) -> Source | None:
         """Look into the books once nobody else writes them; raises as :meth:`check`.
@@ -134,6 +137,28 @@ class Schema:
         if lacking and self._add and not self._engine.objections(name, create=False, alter=True):
             return lacking
         return missing
+
+    def _refuse_keys(self) -> None:
+        """Keys of a user that allow fewer rows than the mode has, and, where no key has kept them from
+        it, leads that are there twice: both rows would count as one lead's."""
+        engine, key = self._engine, frozenset(self._mode.layout.key)
+        unique = engine.unique_keys(engine.target)
+        if narrow := next((columns for columns in unique if columns < key), None):
+            raise SelaTargetError(
+                f"table {engine.written}: {', '.join(narrow)} is unique, and mode {self._mode} has several"
+                " rows for a lead: drop that key, or give this mode a table of its own"
+            )
+        if len(key) > 1 or key in unique:
+            return
+        column = engine.dialect.column("id")
+        (repeats,) = engine.fetch_one(
+            f"SELECT COUNT({column}) - COUNT(DISTINCT {column}) FROM {engine.dialect.table(engine.target)}"
+        )
+        if repeats:
+            raise SelaTargetError(
+                f"table {engine.written}: {repeats} of its rows repeat the id of another, and mode"
+                f" {self._mode} has one row for a lead: delete them, and make id the primary key"
+            )
 
     def _conflicts(self, layout: Layout, existing: dict[str, Column]) -> list[str]:
         return [

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from airflow_provider_sela.api.leads import LEAD_FIELDS, Kind
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
-from airflow_provider_sela.warehouse.refused import in_memory
+from airflow_provider_sela.warehouse.refused import in_memory, refuse_relative
 from airflow_provider_sela.warehouse.staged import StagedEngine
 from airflow_provider_sela.warehouse.tables import STAGED, Column
 
@@ -19,6 +20,9 @@ _STRICT = re.compile(r"\)[^)]*\bSTRICT\b[^)]*$", re.IGNORECASE)
 _LENGTH = re.compile(r" *\([^)]*\)")
 # Another load has the lock from staging to commit, not while it reads.
 _LOCK_WAIT_MILLISECONDS = 60_000
+_TRIED = "_sela_tried"
+#: Results that do not pass; a lock and a full disk may.
+_UNWRITABLE = ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_READONLY")
 
 
 class SQLiteDialect(Dialect):
@@ -50,6 +54,13 @@ class SQLiteEngine(StagedEngine):
     # Run, they would wait for the lock of another load.
     rehearsed = "EXPLAIN {}"
 
+    def open(self) -> Any:
+        """Refuse a file that would be made in the worker's own folder."""
+        connection = self.hook.get_connection(self.hook.get_conn_id())
+        if connection.extra_dejson.get("mode") != "memory":
+            refuse_relative(connection)
+        return super().open()
+
     def connect(self) -> Any:
         """Take the transaction from Python's driver, which would commit before DDL."""
         # However it is spelled, a database in memory or in a file without a name ends with the connection.
@@ -57,8 +68,22 @@ class SQLiteEngine(StagedEngine):
         if not files["main"]:
             raise in_memory(self.hook.get_conn_id())
         self.connection.isolation_level = None
+        self._try_writing()
         self.connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_MILLISECONDS}")
         return self.connection.cursor()
+
+    def _try_writing(self) -> None:
+        """Begin to make a table and take it back: nothing else shows that a file or folder is read-only."""
+        self.connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute(f"CREATE TABLE main.{_TRIED} (id INTEGER)")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname.startswith(_UNWRITABLE):
+                raise
+        finally:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
 
     def located(self) -> TableName:
         """The case in which the table was made: names are compared without it."""
@@ -107,6 +132,16 @@ class SQLiteEngine(StagedEngine):
             [table[-1], table[-2] if len(table) > 1 else "main"],
         )
         return {name: Column(_LENGTH.sub("", kind), *rest) for name, kind, *rest in rows} or None
+
+    def unique_keys(self, table: TableName) -> list[frozenset[str]]:
+        """The primary key, which has no index where it is the row's number, and unique indexes."""
+        name = [table[-1], table[-2] if len(table) > 1 else "main"]
+        return self.keys_of(
+            "SELECT '', lower(name) FROM pragma_table_xinfo(?, ?) WHERE pk > 0"
+            " UNION ALL SELECT keys.name, lower(columns.name) FROM pragma_index_list(?, ?) keys,"
+            ' pragma_index_info(keys.name, ?) columns WHERE keys."unique" AND NOT keys.partial',
+            [*name, *name, name[1]],
+        )
 
     def fill(self, lines: Iterable[bytes]) -> None:
         """Insert row by row, without a round trip to anywhere."""

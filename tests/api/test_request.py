@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2.nativetypes import NativeEnvironment
 
 from airflow_provider_sela.api.request import authorization, lead_filters, origin, page_params
 from airflow_provider_sela.exceptions import SelaRequestError, SelaSetupError
@@ -61,6 +62,29 @@ def test_a_user_rendered_by_a_template_may_have_spaces_around() -> None:
 
 def test_spaces_inside_other_filters_are_sent_as_they_are() -> None:
     assert lead_filters(external_id=" a b ") == {"external_id": " a b "}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "template", "sent"),
+    [
+        ("phone_number", "+18042221111", "{{ value }}", "+18042221111"),
+        ("phone_number", "+18042221111", "'{{ value }}'", "+18042221111"),
+        ("external_id", "2024_001", "'{{ value }}'", "2024_001"),
+        ("external_id", "1e5", "'{{ value }}'", "1e5"),
+        ("external_id", "00123", "{{ value }}", "00123"),
+        ("external_id", "123", "{{ value }}", "123"),
+    ],
+)
+def test_a_filter_that_is_rendered_to_a_native_object_asks_for_what_was_meant(
+    name: str, value: str, template: str, sent: str
+) -> None:
+    rendered = NativeEnvironment(autoescape=False).from_string(template).render(value=value)
+    assert lead_filters(**{name: rendered}) == {name: sent}
+
+
+def test_a_filter_that_became_no_text_says_how_to_keep_it_one() -> None:
+    with pytest.raises(SelaRequestError, match=r"external_id is no text: float.*quotes around a template"):
+        lead_filters(external_id=1e5)  # type: ignore[arg-type]
 
 
 def test_a_filter_that_no_url_can_carry_is_refused_without_being_quoted() -> None:

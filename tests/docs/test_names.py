@@ -15,7 +15,8 @@ from airflow.models.connection import Connection
 from airflow.providers.common.compat.sdk import DAG, BaseOperator, BaseSensorOperator
 
 from airflow_provider_sela import cli
-from airflow_provider_sela.dlt import LOADS, REJECTS, sela_leads
+from airflow_provider_sela.dlt import sela_leads
+from airflow_provider_sela.dlt.resources import LOADS, REJECTS
 from airflow_provider_sela.metrics import READ_COUNTS, RowCounts
 from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.settings import Settings
@@ -141,19 +142,24 @@ def test_a_reason_that_a_page_explains_is_one_that_is_given(page: str, head: str
     assert [reason for reason in reasons if not fits(reason, source)] == []
 
 
-def extras() -> Iterator[tuple[str, str]]:
+def extras() -> Iterator[tuple[str, str, str]]:
+    """Where connections with extras are added, of which type, and the extras."""
     for page in PAGES:
         for block in blocks(page, "sh"):
             for line in re.sub(r"\\\n", " ", block.code).split("\nairflow "):
                 words = shlex.split(line, comments=True)
-                if "--conn-extra" in words and "sela" in words:
-                    yield str(block), words[words.index("--conn-extra") + 1]
+                if "--conn-extra" in words:
+                    kind, extra = (words[words.index(f"--conn-{name}") + 1] for name in ("type", "extra"))
+                    yield str(block), kind, extra
 
 
 def test_extras_on_a_page_are_those_of_the_connection() -> None:
     found = list(extras())
-    assert found
-    for place, extra in found:
+    assert {"sela", "snowflake", "jdbc", "odbc"} <= {kind for _, kind, _ in found}
+    for place, kind, extra in found:
+        assert isinstance(json.loads(extra), dict), place
+        if kind != "sela":
+            continue
         connection = Connection(conn_id="pasted", conn_type="sela", password="s3cr3t", extra=extra)
         assert Settings.from_connection(connection).unknown_extras == {}, place
 

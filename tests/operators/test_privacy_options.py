@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.testing import SelaApi, sample_leads
@@ -50,6 +51,13 @@ MISSPELT: list[tuple[dict[str, Any], tuple[int, int, str]]] = [
     ({"exclude_fields": ["email", "extra.scor"]}, (1, 1, "exclude_fields")),
     ({"hash_fields": ["extra.scor", "email"], "salt_conn_id": "salt"}, (1, 1, "hash_fields")),
 ]
+
+
+def test_a_token_is_no_salt(sela: SelaApi, tmp_path: Path) -> None:
+    """It is changed one day, and every hash would be another one."""
+    with pytest.raises(AirflowFailException, match="'sela_default' holds a token of Sela's"):
+        read(tmp_path, hash_fields=["email"], salt_conn_id="sela_default")
+    assert sela.requests == []
 
 
 @pytest.mark.parametrize(("options", "counts"), MISSPELT)

@@ -110,18 +110,19 @@ class Loads:
         seen: dict[int, Entry] = {}
         out: list[tuple[Window, int]] = []
         waiting: list[Window] = []
-        while True:
-            waiting.extend(reading.wanted())
-            while waiting and len(out) < self.concurrency:
+        while not reading.over:
+            while len(out) < self.concurrency:
+                waiting.extend([] if waiting else reading.wanted())
+                if not waiting:
+                    break
                 out.append((waiting.pop(0), next(clock)))
-            if not out:
-                return seen
             window, started = out.pop(chance.randrange(len(out)))
             answer = self.leads.answer(window)
             for entry in answer.entries:
                 if entry.id not in seen or (seen[entry.id].modified or 0) <= (entry.modified or 0):
                     seen[entry.id] = entry
             reading.record(response_of(window, answer, started, next(clock)))
+        return seen
 
 
 def response_of(window: Window, answer: Answer, started: int, ended: int) -> Response:

@@ -13,7 +13,7 @@ from itertools import count
 from airflow_provider_sela.snapshot.attempts import LATENESS
 from airflow_provider_sela.snapshot.parts import resume, split_into_parts
 from airflow_provider_sela.snapshot.reading import Reading
-from airflow_provider_sela.snapshot.verdict import Stats, Verdict
+from airflow_provider_sela.snapshot.verdict import Verdict
 from airflow_provider_sela.snapshot.windows import Response, Window
 from tests.snapshot.drifting import DriftingList
 from tests.snapshot.rows import SECOND
@@ -25,20 +25,26 @@ class Outcome:
     """What came of a read.
 
     :param verdict: its verdict.
-    :param stats: what it took.
     :param lost: leads that existed throughout and were not seen.
+    :param requests: answers that it was told of.
+    :param distinct: leads in them.
+    :param passes: whole reads.
+    :param orders: that none of them contradicts.
     :param plain: requests of a plain walk over as many leads.
     """
 
     verdict: Verdict
-    stats: Stats
     lost: frozenset[int]
+    requests: int
+    distinct: int
+    passes: int
+    orders: list[str]
     plain: int = 0
 
     @property
     def reasoned(self) -> bool:
         """Whether there is a reason where one is due: no proof, or one that allows for late changes."""
-        moving = any("modified_time" in order for order in self.stats.orders)
+        moving = any("modified_time" in order for order in self.orders)
         due = not self.verdict.proven or (str(self.verdict) != "ATOMIC" and moving)
         return bool(self.verdict.reason) is due
 
@@ -170,11 +176,19 @@ class _Reader:
             window, started = out.pop(chance.randrange(len(out)))
             self.take(self.ask(window), started, next(clock))
         if self.reading.verdict is None:
-            raise AssertionError(f"no verdict after {self.reading.stats.requests} requests")
+            raise AssertionError(f"no verdict after {self.reading._record.requests} requests")
 
     def outcome(self) -> Outcome:
         assert self.reading.verdict is not None
-        return Outcome(self.reading.verdict, self.reading.stats, frozenset(self.leads.stable - self.seen))
+        record = self.reading._record
+        return Outcome(
+            self.reading.verdict,
+            frozenset(self.leads.stable - self.seen),
+            record.requests,
+            len(record.known),
+            self.reading.passes,
+            list(map(str, record.evidence.supported())),
+        )
 
 
 def walk(leads: DriftingList, *, page_size: int = 1000) -> tuple[int, frozenset[int]]:

@@ -81,7 +81,7 @@ def test_a_quiet_list_costs_at_most_a_quarter_more_than_a_plain_walk(order: str,
     requests, _ = walk(leads)
     assert str(outcome.verdict) == f"PROVEN({order})"
     assert requests == 50
-    assert outcome.stats.requests <= 1.25 * requests
+    assert outcome.requests <= 1.25 * requests
 
 
 @pytest.mark.parametrize("order", HONEST)
@@ -111,7 +111,7 @@ def test_a_busy_list_read_in_parts_is_proven_at_the_same_cost(order: str) -> Non
     alone = [read(busy(seed), concurrency=16, seed=seed) for seed in seeds]
     assert not any(outcome.lost for outcome in apart)
     assert all(outcome.verdict.proven for outcome in apart)
-    requests = [sum(outcome.stats.requests for outcome in outcomes) for outcomes in (apart, alone)]
+    requests = [sum(outcome.requests for outcome in outcomes) for outcomes in (apart, alone)]
     assert requests[0] <= 1.1 * requests[1]
 
 

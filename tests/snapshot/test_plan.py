@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_sela.snapshot.plan import around, cover, tail
+from airflow_provider_sela.snapshot.plan import after, around, before, cover, tail
 from airflow_provider_sela.snapshot.windows import Window
 
 
@@ -27,6 +27,17 @@ def test_a_cover_holds_every_rank_and_neighbours_overlap(
     for one, other in pairwise(windows):
         assert one.offset <= other.offset
         assert one.stop - other.offset >= min(overlap, cap // 10)
+
+
+@given(reached=st.integers(1, 3000), cap=st.integers(1, 120), overlap=st.integers(0, 12))
+def test_a_step_down_overlaps_and_goes_far_in_either_direction(reached: int, cap: int, overlap: int) -> None:
+    down, up = after(reached, cap, overlap), before(reached, cap, overlap)
+    assert down.offset <= reached < down.stop
+    assert up.offset < reached <= up.stop
+    if reached > cap >= 10:
+        least = min(overlap, cap // 10)
+        assert min(reached - down.offset, up.stop - reached) >= least
+        assert min(down.stop - reached, reached - up.offset) >= cap // 2 - overlap
 
 
 @given(start=st.integers(0, 3000), length=st.integers(1, 300), cap=st.integers(4, 300))

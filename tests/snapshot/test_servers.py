@@ -43,7 +43,7 @@ def test_no_lead_is_missing_from_a_proof_whatever_the_server_does(name: str, par
 def test_honest_servers_are_proven_at_little_cost(name: str, most: float) -> None:
     outcomes = _reads(name)
     assert all(outcome.verdict.proven for outcome in outcomes)
-    assert median(outcome.stats.requests / outcome.plain for outcome in outcomes) <= most
+    assert median(outcome.requests / outcome.plain for outcome in outcomes) <= most
 
 
 @pytest.mark.parametrize("beyond", ["next is null", "pages are gone", "pages are empty"])
@@ -52,13 +52,13 @@ def test_a_server_that_pages_only_so_far_is_told_and_costs_less_than_two_walks(b
         assert outcome.verdict.strength is Strength.UNVERIFIED
         assert "leads more than it shows" in outcome.verdict.reason
         assert outcome.verdict.reason.startswith(doubts.LIMITED) is (beyond != "pages are empty")
-        assert outcome.stats.requests <= 2 * outcome.plain
+        assert outcome.requests <= 2 * outcome.plain
 
 
 def test_a_count_that_is_a_little_too_high_does_not_fail_the_task() -> None:
     for outcome in _reads("count 2 % too high"):
         assert outcome.verdict.strength is not Strength.UNVERIFIED, outcome
-        assert outcome.stats.requests <= 3.5 * outcome.plain
+        assert outcome.requests <= 3.5 * outcome.plain
 
 
 @pytest.mark.parametrize("factor", [10_000, 2**63])
@@ -103,7 +103,7 @@ def test_leads_left_out_of_pages_are_told_and_do_not_fail_the_task(share: str) -
         assert outcome.verdict.strength is Strength.CONVERGED, outcome
         told = doubts.INCOMPLETE, "leads more than it shows"
         assert any(words in outcome.verdict.reason for words in told), outcome
-    assert median(outcome.stats.requests / outcome.plain for outcome in outcomes) <= 4
+    assert median(outcome.requests / outcome.plain for outcome in outcomes) <= 4
 
 
 @pytest.mark.parametrize(("name", "most"), [("5 %", 4), ("all", 8)])
@@ -113,7 +113,7 @@ def test_leads_shown_twice_by_a_join_are_told(name: str, most: float) -> None:
         assert outcome.verdict.reason.startswith(doubts.REPEATED)
     converged = sum(outcome.verdict.strength is Strength.CONVERGED for outcome in outcomes)
     assert converged >= 0.8 * len(outcomes)
-    assert median(outcome.stats.requests / outcome.plain for outcome in outcomes) <= most
+    assert median(outcome.requests / outcome.plain for outcome in outcomes) <= most
 
 
 def test_a_quiet_list_whose_leads_are_shown_twice_takes_two_whole_reads() -> None:
@@ -123,7 +123,7 @@ def test_a_quiet_list_whose_leads_are_shown_twice_takes_two_whole_reads() -> Non
         plain = -(-leads._counted() // leads.cap)
         outcome = read(leads, seed=seed)
         assert str(outcome.verdict) == "CONVERGED(2)"
-        assert outcome.stats.requests <= 2 * plain + 2
+        assert outcome.requests <= 2 * plain + 2
 
 
 @pytest.mark.parametrize("order", ["modified_time", "-modified_time"])

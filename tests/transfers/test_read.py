@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
 import re
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.testing import SelaApi
-from airflow_provider_sela.testing.samples import sample_lead
+from airflow_provider_sela.testing.samples import sample_lead, timestamp
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 from airflow_provider_sela.warehouse.anchors import NO_LOAD, OTHER
 from tests.support.databases import DuckDB
@@ -56,6 +57,47 @@ def test_what_has_changed_is_brought_in_a_handful_of_requests(warehouse: DuckDB,
     books = warehouse.rows("SELECT scope, since, anchor FROM _sela_loads ORDER BY started")
     assert [book[0] for book in books] == ["full", "changed"]
     assert json.loads(books[1][2])["known"] == 601
+
+
+@pytest.fixture(params=[True, False], ids=["newest first", "newest last"])
+def settled(request: pytest.FixtureRequest, warehouse: DuckDB) -> Iterator[ByChange]:
+    """A list of 3,000 leads in which nothing has changed for two hours, and a load of it."""
+    with ByChange([sample_lead(28000 + number) for number in range(3000)], max_page_size=100) as api:
+        api.reverse = request.param
+        everything = random.Random(1).sample(range(3000), 3000)  # noqa: S311
+        _change(api, everything, _ago(hours=200), _ago(hours=2))
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection))
+            assert told(load("monday", read="changed")) == ("full", NO_LOAD)
+            api.requests.clear()
+            yield api
+
+
+def _ago(**length: float) -> datetime:
+    return datetime.now(UTC) - timedelta(**length)
+
+
+def _change(api: SelaApi, numbers: Sequence[int], begin: datetime, end: datetime) -> None:
+    for rank, number in enumerate(numbers):
+        moment = begin + (end - begin) * rank / len(numbers)
+        api.update(28000 + number, status="LOST", modified_time=timestamp(moment))
+
+
+def test_a_list_that_is_quiet_for_longer_than_lookback_costs_at_most_six_requests(settled: ByChange) -> None:
+    for day in ("tuesday", "wednesday"):
+        result = load(day, read="changed")
+        assert told(result) == ("changed", None)
+        assert (result["new"], result["changed"]) == (0, 0)
+        assert result["requests"] == len(settled.requests) <= 6
+        settled.requests.clear()
+
+
+@pytest.mark.parametrize("pages", [1, 3, 10])
+def test_each_page_of_changes_costs_about_one_request(settled: ByChange, pages: int) -> None:
+    _change(settled, range(1000, 1000 + 100 * pages), _ago(minutes=100), _ago(minutes=5))
+    result = load("tuesday", read="changed")
+    assert (told(result), result["changed"]) == (("changed", None), 100 * pages)
+    assert result["requests"] == len(settled.requests) <= pages + 9
 
 
 def told(result: dict[str, Any]) -> tuple[str, str | None]:

@@ -51,10 +51,21 @@ def coded(*args: Any, **codes: Any) -> Exception:
         (coded("HYT00", "time-out"), False),
         (coded(1366, "Incorrect string value"), True),
         (coded(1213, "Deadlock found"), False),
+        (coded(1197, "more than max_binlog_cache_size"), True),
+        (coded("more than max_binlog_cache_size", errno=1197, sqlstate="HY000"), True),
+        (coded("Lost connection", errno=2013, sqlstate="HY000"), False),
+        (coded(sqlstate="P0001"), True),
+        (coded(sqlstate="53400"), True),
+        (coded(sqlstate="53300"), False),
         (coded("Too many connections", errno=1203, sqlstate="42000"), False),
         (coded("1142", errno=1142, sqlstate="42000"), True),
         (coded(sqlite_errorname="SQLITE_CONSTRAINT_NOTNULL"), True),
         (coded(sqlite_errorname="SQLITE_BUSY"), False),
+        (coded(sqlite_errorname="SQLITE_IOERR_WRITE"), False),
+        (coded(sqlite_errorname="SQLITE_READONLY_DBMOVED"), True),
+        (DriverError("FATAL:  no such database: nowhere"), True),
+        (DriverError("FATAL:  sorry, too many clients already"), False),
+        (DriverError('IO Error: Could not set lock on file "x": Conflicting lock is held'), False),
         (TypeError("No matching overloads"), True),
         (OSError(28, "No space left on device"), False),
         (type("IntegrityError", (Exception,), {})(), True),
@@ -82,3 +93,10 @@ def test_a_message_that_looks_like_a_code_is_not_told() -> None:
     with pytest.raises(SelaTargetError) as raised:
         scrubbed(lambda: failing(DriverError("SMITH")))
     assert "SMITH" not in str(raised.value)
+
+
+def test_a_number_is_told_where_the_state_says_nothing() -> None:
+    with pytest.raises(SelaTargetError, match=r"\(1526\)"):
+        scrubbed(lambda: failing(coded("no partition for 7", errno=1526, sqlstate="HY000")))
+    with pytest.raises(SelaTargetError, match=r"\(HY000\)"):
+        scrubbed(lambda: failing(coded("HY000", "[HY000] something")))

@@ -24,8 +24,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     """Ids of the leads of which rows are made."""
     ids: Made = []
 
-    def noted(encoder: Callable[[Dialect], Encoder]) -> Callable[[Dialect], Encoder]:
-        def make(self: Dialect) -> Encoder:
+    def noted(encoder: Callable[[Any], Encoder]) -> Callable[[Any], Encoder]:
+        def make(self: Any) -> Encoder:
             encode: Callable[[RawLead], Line] = encoder(self)
 
             def encode_noted(item: RawLead) -> Line:
