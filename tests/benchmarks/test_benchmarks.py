@@ -91,6 +91,27 @@ def test_a_peer_that_reads_too_few_leads_is_no_result(
         Suite(Scale(leads=10, rounds=1), environments).reading()
 
 
+def test_second_loads_follow_the_first_into_its_table_and_those_of_peers_are_run_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[tuple[str, str, str]] = []
+
+    def run(_: Environments, way: str, order: dict[str, Any], folder: str) -> dict[str, Any]:
+        runs.append((way, order["table"], order["token"]))
+        return {"leads": 10, "seconds": 1.0, "cpu": 1.0, "peak": 1.0}
+
+    monkeypatch.setattr(Environments, "run", run)
+    found = Suite(Scale(leads=10, rounds=2), Environments(tmp_path, own=True)).loading_duckdb()["ways"]
+    for number in (0, 1):
+        table = f"load_sela{number}"
+        assert [token for _, place, token in runs if place == table] == [TOKEN, TOKEN, LATER]
+    assert [place for way, place, _ in runs if way == "load_dlt_duckdb"] == [
+        "load_dlt_duckdb0", "load_dlt_duckdb0", "load_dlt_duckdb1",
+    ]  # fmt: skip
+    assert len(found["unchanged"]["runs"]) == len(found["changed"]["runs"]) == 2
+    assert len(found["load_dlt_duckdb_again"]["runs"]) == 1
+
+
 def test_a_way_that_fails_says_why(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="read_raw failed"):
         Environments(tmp_path, own=True).run("read_raw", {"url": "http://127.0.0.1:1", "token": ""}, "/tmp")  # noqa: S108
