@@ -22,7 +22,7 @@ from math import inf
 
 from airflow_provider_sela.snapshot.attempts import Attempts
 from airflow_provider_sela.snapshot.orders import Order, Position
-from airflow_provider_sela.snapshot.plan import OVERLAP, front, tail
+from airflow_provider_sela.snapshot.plan import OVERLAP, front
 from airflow_provider_sela.snapshot.proof import Proof, at_an_end, at_oldest_end
 from airflow_provider_sela.snapshot.reach import Reach
 from airflow_provider_sela.snapshot.record import Record
@@ -34,9 +34,10 @@ INDISTINCT = "the leads show no id or time by which an order could be told"
 
 _MORE = 4
 """Requests for more lateness, once there is a proof for less."""
-_PATIENCE = 6
+_MOST_REPEATS = 6
 """Times that a question is asked whose answer changes nothing: without a write the next says the same."""
 _STUBBORN = 8
+"""Tries at one gap, beyond which others come first and it is left."""
 
 
 class Closing:
@@ -114,8 +115,7 @@ class Closing:
 
     def _ends(self, order: Order) -> tuple[Window, Window]:
         """Windows of the newest and of the oldest end."""
-        record = self._record
-        first, last = front(record.cap, record.asked), tail(record.length, record.cap, record.asked)
+        first, last = self._record.ends()
         return (first, last) if order.descending else (last, first)
 
     def _mend(self, proof: Proof) -> list[Window]:
@@ -162,7 +162,7 @@ class Closing:
         asked = flaw, record.count, len(record.known), state
         self._in_vain = self._in_vain + 1 if asked == self._asked else 0
         self._asked = asked
-        if not windows or self._in_vain >= _PATIENCE or record.requests + len(windows) > self._limit:
+        if not windows or self._in_vain >= _MOST_REPEATS or record.requests + len(windows) > self._limit:
             return self._give_up(flaw)
         return windows
 

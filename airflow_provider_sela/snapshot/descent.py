@@ -14,6 +14,7 @@ _GOLDEN = 0.618_033_988_749_895
 """Places that follow each other by this part of the list never come close to one before."""
 
 _TRIES = 3
+"""Looks for the newest end where the server counts that it is; a list that shrinks may need a second."""
 _MOVED = 8
 """Part of a page by which the newest end, which is read again as the last, may have moved by then."""
 _AHEAD = 3

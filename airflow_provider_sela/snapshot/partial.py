@@ -44,6 +44,7 @@ _SAMPLES = 2
 _MORE_SAMPLES = 4
 """Where they do not tell enough, or where no read of the whole list has shown how it is sorted."""
 _PHASES = 997
+"""Sets of places for samples, one for each second, so that reads one after another look elsewhere."""
 _SMALLEST = 4
 """Leads on a page, below which windows cannot overlap."""
 _SPARE = 24
@@ -83,7 +84,7 @@ class PartialReading:
         self._scope = scope
         self._reach = reach
         self._anchor = anchor
-        self._sworn = named_orders(anchor.orders) if anchor else []
+        self._proven = named_orders(anchor.orders) if anchor else []
         self._record = Record(page_size)
         self._lateness = lateness
         self._samples = range(0)
@@ -153,7 +154,7 @@ class PartialReading:
         last, record = self._anchor, self._record
         if last is None:
             return None
-        orders = [order for order in record.evidence.supported() if order in self._sworn]
+        orders = [order for order in record.evidence.supported() if order in self._proven]
         known = last.known + len(record.known.keys() - held)
         found = anchor_of(record, orders, started=started, lookback=lookback, known=known, full=last.full)
         return found and found.above(last)
@@ -217,7 +218,7 @@ class PartialReading:
     def _descending(self) -> bool:
         """Whether rank 0 is the newest end, as the last load has proven, or as it looks."""
         left = self._record.evidence.supported()
-        orders = self._sworn or [order for order in left if self._moves_what_is_new(order)]
+        orders = self._proven or [order for order in left if self._moves_what_is_new(order)]
         return bool(orders) and orders[0].descending
 
     def _moves_what_is_new(self, order: Order) -> bool:
@@ -243,7 +244,7 @@ class PartialReading:
             return NO_END
         if record.doubt:
             return record.doubt
-        if self._anchor and not any(order in self._sworn for order in left):
+        if self._anchor and not any(order in self._proven for order in left):
             return OTHERWISE
         if not self._allowed():
             return f"the list is sorted by {_or(left)}" if left else UNSORTED

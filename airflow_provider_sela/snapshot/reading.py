@@ -38,10 +38,13 @@ from airflow_provider_sela.snapshot.verdict import Strength, Verdict
 from airflow_provider_sela.snapshot.windows import Response, Window
 
 _PROBES = 12
+"""Requests for a list of one page that grows meanwhile."""
 _IN_VAIN = 6
 """Answers that say the same, after which a list of one page is asked for no more."""
 _EFFORT = 2
+"""Requests for each window of the rest that are spent on a proof, gaps included."""
 _SPARE = 60
+"""The same for a list of few windows."""
 
 
 class Reading:
@@ -175,7 +178,7 @@ class Reading:
         if self._moves():
             self._after = self._rest
             newest_first = record.evidence.descending()
-            first, last = front(record.cap, record.asked), tail(record.length, record.cap, record.asked)
+            first, last = record.ends()
             return [first if newest_first else last]
         return self._rest()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from airflow_provider_sela.snapshot import doubts
 from airflow_provider_sela.snapshot.extent import Extent
 from airflow_provider_sela.snapshot.orders import Evidence
+from airflow_provider_sela.snapshot.plan import front, tail
 from airflow_provider_sela.snapshot.windows import Entries, Observation, Response, Window
 
 
@@ -47,6 +48,10 @@ class Record:
     def length(self) -> int:
         """Length of the list as far as leads can be expected, 0 while unknown."""
         return self.extent.length
+
+    def ends(self) -> tuple[Window, Window]:
+        """Windows of both ends of the list, under names that were not asked for yet."""
+        return front(self.cap, self.asked), tail(self.length, self.cap, self.asked)
 
     @property
     def limited(self) -> bool:

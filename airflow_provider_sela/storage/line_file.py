@@ -1,4 +1,4 @@
-"""Lines on local disk, in a file that has no name, between two who work on them at different times."""
+"""Lines on local disk, in a file without a name, for a reader that comes later."""
 
 from __future__ import annotations
 

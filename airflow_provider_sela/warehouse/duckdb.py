@@ -14,7 +14,7 @@ from airflow_provider_sela.storage.line_file import LineFile, in_pieces
 from airflow_provider_sela.warehouse.dialect import CsvDialect
 from airflow_provider_sela.warehouse.digests import digest_blocks
 from airflow_provider_sela.warehouse.filling import FillingEngine
-from airflow_provider_sela.warehouse.identifiers import TableName
+from airflow_provider_sela.warehouse.identifiers import TableName, schema_of
 from airflow_provider_sela.warehouse.refused import in_memory, refuse_relative
 from airflow_provider_sela.warehouse.tables import DIGESTS, STAGED, Column
 
@@ -185,7 +185,7 @@ class DuckDBEngine(FillingEngine):
         return ["is a view: leads need a table"] if views else []
 
     def _named(self, table: TableName) -> list[str | None]:
-        return [table[-1], table[-2] if len(table) > 1 else None, table[-3] if len(table) > 2 else None]
+        return [table[-1], schema_of(table), table[-3] if len(table) > 2 else None]
 
     def columns(self, table: TableName) -> dict[str, Column] | None:
         """Ask DuckDB's catalogue; names are compared without case."""

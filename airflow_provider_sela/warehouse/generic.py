@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sela.api.leads import Field, Kind
-from airflow_provider_sela.exceptions import SelaSetupError
+from airflow_provider_sela.exceptions import SelaSetupError, of_connection
 from airflow_provider_sela.storage.line_file import LineFile, in_pieces
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.comparison import Comparison, Known, Unmade, aware, unmade
@@ -78,8 +78,11 @@ class GenericEngine(Engine):
         placeholder = self.hook.placeholder if style is None else _PLACEHOLDERS.get(style)
         if placeholder is None:
             raise SelaSetupError(
-                f"connection {self.hook.get_conn_id()!r}: its driver's parameter style {style!r} is not"
-                " supported: use a driver with qmark, format or pyformat"
+                of_connection(
+                    self.hook.get_conn_id(),
+                    f"its driver's parameter style {style!r} is not supported: use a driver with qmark,"
+                    " format or pyformat",
+                )
             )
         self.dialect.placeholder = placeholder
         return self.connection.cursor()

@@ -31,6 +31,11 @@ def table_name(text: str, fold: Callable[[str], str] = str) -> TableName:
     return tuple(fold(part["plain"]) if part["plain"] else part["quoted"] for part in _PART.finditer(text))
 
 
+def schema_of(table: TableName) -> str | None:
+    """The schema in a name, None where it names none."""
+    return table[-2] if len(table) > 1 else None
+
+
 def beside(table: TableName, name: str) -> TableName:
     """The table of another name in the same schema."""
     return (*table[:-1], name)

@@ -11,7 +11,7 @@ import jaydebeapi
 
 from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.warehouse.generic import GenericEngine
-from airflow_provider_sela.warehouse.identifiers import TableName
+from airflow_provider_sela.warehouse.identifiers import TableName, schema_of
 from airflow_provider_sela.warehouse.refused import in_memory
 from airflow_provider_sela.warehouse.sqlalchemy_dialect import SQLAlchemyDialect
 from airflow_provider_sela.warehouse.tables import SHORT, Column, Mode
@@ -103,7 +103,7 @@ class JdbcEngine(GenericEngine):
         return _Cursor(self.connection, {})
 
     def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
-        """Views, which the driver knows, and columns that are always generated, which the standard does."""
+        """Views, as the driver tells, and generated columns, as the information schema does."""
         if create:
             return []
         relations = self._relations(table)
@@ -140,7 +140,7 @@ class JdbcEngine(GenericEngine):
 
     def _relations(self, table: TableName) -> list[tuple[str, str, str]]:
         """Schema, name and kind of the tables and views that the target could be, spelled as they are."""
-        schema = table[-2] if len(table) > 1 else str(self.connection.jconn.getSchema())
+        schema = schema_of(table) or str(self.connection.jconn.getSchema())
         relations = []
         for name in {table[-1], table[-1].upper(), table[-1].lower()}:
             found = self.connection.jconn.getMetaData().getTables(None, None, name, None)

@@ -19,7 +19,7 @@ from airflow_provider_sela.exceptions import (
 from airflow_provider_sela.storage.line_file import in_pieces
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.failures import TAKES_NO_WRITES
-from airflow_provider_sela.warehouse.identifiers import TableName
+from airflow_provider_sela.warehouse.identifiers import TableName, schema_of
 from airflow_provider_sela.warehouse.mysql_catalogue import NAMED, Catalogue
 from airflow_provider_sela.warehouse.staged import StagedEngine
 from airflow_provider_sela.warehouse.tables import SHORT, STAGED, Column
@@ -196,7 +196,7 @@ class MySQLEngine(StagedEngine):
         return Catalogue(self, table, self._named(table)).objections(create=create, alter=alter)
 
     def _named(self, table: TableName) -> list[str | None]:
-        return [table[-1], table[-2] if len(table) > 1 else None]
+        return [table[-1], schema_of(table)]
 
     def unique_keys(self, table: TableName) -> list[frozenset[str]]:
         """Unique indexes, the primary key among them."""

@@ -20,7 +20,7 @@ from airflow_provider_sela.warehouse.dialect import CsvDialect
 from airflow_provider_sela.warehouse.digests import digest_blocks
 from airflow_provider_sela.warehouse.failures import TAKES_NO_WRITES
 from airflow_provider_sela.warehouse.filling import FillingEngine
-from airflow_provider_sela.warehouse.identifiers import TableName
+from airflow_provider_sela.warehouse.identifiers import TableName, schema_of
 from airflow_provider_sela.warehouse.tables import DIGESTS, STAGED, Column
 
 #: Form of the lines, for COPY.
@@ -172,7 +172,7 @@ class PostgresEngine(FillingEngine):
         return found
 
     def _objections_to_creating(self, table: TableName) -> list[str]:
-        schema = table[-2] if len(table) > 1 else None
+        schema = schema_of(table)
         rows = self.select(
             "SELECT nspname::text, has_schema_privilege(oid, 'CREATE') FROM pg_namespace"
             " WHERE nspname = COALESCE(%s, current_schema())",

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from airflow_provider_sela.api.leads import LEAD_FIELDS, Kind
 from airflow_provider_sela.warehouse.dialect import Dialect
-from airflow_provider_sela.warehouse.identifiers import TableName
+from airflow_provider_sela.warehouse.identifiers import TableName, schema_of
 from airflow_provider_sela.warehouse.refused import in_memory, refuse_relative
 from airflow_provider_sela.warehouse.staged import StagedEngine
 from airflow_provider_sela.warehouse.tables import STAGED, Column
@@ -106,7 +106,7 @@ class SQLiteEngine(StagedEngine):
     def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
         """A view takes no rows; a virtual table knows neither keys nor the transaction for certain; a STRICT
         one takes no column of a type that SQLite does not know."""
-        schema = self.dialect.quote(table[-2] if len(table) > 1 else "main")
+        schema = self.dialect.quote(schema_of(table) or "main")
         found = self.select(
             f"SELECT type, sql FROM {schema}.sqlite_master"
             " WHERE lower(name) = lower(?) AND type IN ('table', 'view')",
@@ -129,13 +129,13 @@ class SQLiteEngine(StagedEngine):
             "SELECT lower(name), lower(type) || CASE hidden WHEN 0 THEN '' ELSE ' generated always' END,"
             ' NOT "notnull", dflt_value IS NOT NULL OR hidden > 0'
             " FROM pragma_table_xinfo(?, ?)",
-            [table[-1], table[-2] if len(table) > 1 else "main"],
+            [table[-1], schema_of(table) or "main"],
         )
         return {name: Column(_LENGTH.sub("", kind), *rest) for name, kind, *rest in rows} or None
 
     def unique_keys(self, table: TableName) -> list[frozenset[str]]:
         """The primary key, which has no index where it is the row's number, and unique indexes."""
-        name = [table[-1], table[-2] if len(table) > 1 else "main"]
+        name = [table[-1], schema_of(table) or "main"]
         return self.keys_of(
             "SELECT '', lower(name) FROM pragma_table_xinfo(?, ?) WHERE pk > 0"
             " UNION ALL SELECT keys.name, lower(columns.name) FROM pragma_index_list(?, ?) keys,"
