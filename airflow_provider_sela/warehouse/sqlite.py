@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from airflow_provider_sela.api.leads import LEAD_FIELDS, Kind
+from airflow_provider_sela.api.leads import LEAD_FIELDS, Field, Kind
 from airflow_provider_sela.warehouse.dialect import Dialect
+from airflow_provider_sela.warehouse.filling import FillingEngine
 from airflow_provider_sela.warehouse.identifiers import TableName, schema_of
 from airflow_provider_sela.warehouse.refused import in_memory, refuse_relative
-from airflow_provider_sela.warehouse.staged import StagedEngine
 from airflow_provider_sela.warehouse.tables import STAGED, Column
 
 _BOOLEANS = [field.name for field in LEAD_FIELDS if field.kind is Kind.BOOLEAN]
@@ -44,7 +44,7 @@ class SQLiteDialect(Dialect):
     }
 
 
-class SQLiteEngine(StagedEngine):
+class SQLiteEngine(FillingEngine):
     """SQLite, in a file."""
 
     dialect = SQLiteDialect()
@@ -146,3 +146,20 @@ class SQLiteEngine(StagedEngine):
     def fill(self, lines: Iterable[bytes]) -> None:
         """Insert row by row, without a round trip to anywhere."""
         self.insert(self.staging, STAGED, self.rows(lines))
+
+    def fill_target(self, lines: Iterable[bytes], added: Sequence[tuple[Field, Any]]) -> None:
+        """The same, into the target."""
+        same = [value for _, value in added]
+        fields = [*STAGED, *(field for field, _ in added)]
+        rows = ((*row, *same) for row in self.rows(lines))
+        self.insert(self.dialect.table(self.target), fields, rows)
+
+    def takes_all(self) -> bool:
+        """Not where a trigger meets each row."""
+        schema = self.dialect.quote(self.target[-2] if len(self.target) > 1 else "main")
+        (triggers,) = self.fetch_one(
+            f"SELECT COUNT(*) FROM {schema}.sqlite_master"
+            " WHERE type = 'trigger' AND lower(tbl_name) = lower(?)",
+            [self.target[-1]],
+        )
+        return not triggers

@@ -16,7 +16,7 @@ from tests.support.loads import expected, landed, lead, load_leads, moment
 from tests.support.odd_values import LEADS
 
 that_fill = pytest.mark.parametrize(
-    "database", ["duckdb", pytest.param("postgres", marks=pytest.mark.server)], indirect=True
+    "database", ["duckdb", "sqlite", pytest.param("postgres", marks=pytest.mark.server)], indirect=True
 )
 on_postgres = pytest.mark.parametrize(
     "database", [pytest.param("postgres", marks=pytest.mark.server)], indirect=True

@@ -273,6 +273,20 @@ def test_every_row_of_a_lead_must_be_as_it_was_read(database: Database, made: Ma
     assert {row["status"] for row in database.table() if not row["_sela_valid_to"]} == {lead(1)["status"]}
 
 
+def test_each_version_of_a_lead_that_an_earlier_load_meets_must_be_as_it_was_read(
+    database: Database, made: Made
+) -> None:
+    versions = ((3, "OPEN"), (4, "CLOSED"), (5, "OPEN"))
+    for hours, status in versions:
+        load_leads([lead(1, status=status)], mode=Mode.HISTORY, started=moment(hours))
+    before = database.table(order="_sela_valid_from")
+    made.clear()
+    result = load_leads([lead(1, status="OPEN")], mode=Mode.HISTORY, started=moment(2))
+    assert counts(result) == (0, 0, 1, 0)
+    assert made == [1]
+    assert database.table(order="_sela_valid_from") == before
+
+
 def test_whatever_stands_in_a_field_is_left_out_or_made_into_the_same_row(
     database: Database, made: Made
 ) -> None:
