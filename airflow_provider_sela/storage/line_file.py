@@ -8,16 +8,20 @@ from contextlib import suppress
 
 from airflow_provider_sela.storage.local_disk import disk_errors, lines_in
 
+# Of lines that are written at once.
+_BLOCK_BYTES = 2**18
+
 
 class LineFile:
     """Lines in a file without a name; its space is given back when it is closed.
 
     :ivar longest: bytes of the longest line, for readers that must allocate before they read.
+    :ivar size: bytes of all lines.
     :raises SelaSetupError: the disk is full or cannot be written.
     """
 
     def __init__(self) -> None:
-        self.longest = 0
+        self.longest = self.size = 0
         with disk_errors():
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 (open until close)
 
@@ -38,15 +42,30 @@ class LineFile:
     def write(self, lines: list[bytes]) -> None:
         """Take lines, without their line feeds."""
         self.longest = max(self.longest, *map(len, lines))
+        data = b"\n".join([*lines, b""])
         with disk_errors():
-            self._file.write(b"\n".join([*lines, b""]))
+            self._file.write(data)
             self._file.flush()
+        self.size += len(data)
 
     def close(self) -> None:
         """Give the disk space back."""
         # On a full disk closing fails as writing did, which would hide the error that was raised then.
         with suppress(OSError):
             self._file.close()
+
+
+def in_files(lines: Iterable[bytes], most_bytes: int) -> Iterator[LineFile]:
+    """Lines in files of about so many bytes, to be closed by whoever takes them; memory holds few lines."""
+    file: LineFile | None = None
+    for block in in_pieces(lines, _BLOCK_BYTES):
+        file = file or LineFile()
+        file.write(block)
+        if file.size >= most_bytes:
+            yield file
+            file = None
+    if file:
+        yield file
 
 
 def in_pieces(

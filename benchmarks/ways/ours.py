@@ -137,7 +137,7 @@ def _limit_duckdb(order: Order) -> None:
 
     dialect, names, columns = _dialect_parts(order)
     with duckdb.connect(order["duckdb"]) as connection:
-        connection.execute("SET memory_limit = '256MB'")
+        connection.execute("SET memory_limit = '240MB'")
         connection.execute(f"CREATE TABLE {order['table']} ({columns}, PRIMARY KEY (id))")
         connection.execute(f"CREATE TEMPORARY TABLE staging ({columns})")
         connection.execute(f"INSERT INTO staging {dialect.spool_query(1 << 20)}", [order["prepared"]])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_sela.exceptions import SelaSetupError
-from airflow_provider_sela.storage.line_file import LineFile, in_pieces
+from airflow_provider_sela.storage.line_file import LineFile, in_files, in_pieces
 from tests.support import disks
 
 
@@ -34,3 +34,22 @@ def test_pieces_hold_whole_lines(most: tuple[int, ...], expected: list[str]) -> 
     pieces = list(in_pieces([b"aa", b"bb", b"cccccc", b"d"], *most))
     assert [b" ".join(piece).decode() for piece in pieces] == expected
     assert list(in_pieces([], *most)) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([], []),
+        ([b"aaa"], [[b"aaa"]]),
+        ([b"aaa", b"bbb", b"ccc"], [[b"aaa", b"bbb"], [b"ccc"]]),
+        ([b"aaa", b"bbb", b"cccccccc"], [[b"aaa", b"bbb"], [b"cccccccc"]]),
+    ],
+)
+def test_files_hold_whole_lines(
+    monkeypatch: pytest.MonkeyPatch, lines: list[bytes], expected: list[list[bytes]]
+) -> None:
+    monkeypatch.setattr("airflow_provider_sela.storage.line_file._BLOCK_BYTES", 4)
+    files = list(in_files(lines, 8))
+    assert [list(file) for file in files] == expected
+    for file in files:
+        file.close()

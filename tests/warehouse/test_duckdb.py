@@ -20,7 +20,7 @@ from tests.support.loads import load_leads
 @pytest.mark.parametrize(
     ("extra", "limit"),
     [
-        ({}, "244.1 MiB"),
+        ({}, "228.8 MiB"),
         ({"memory_limit": "64MiB"}, "64.0 MiB"),
         ({"settings": {"memory_limit": "64MiB"}}, "64.0 MiB"),
     ],
@@ -76,12 +76,13 @@ def test_a_file_that_is_opened_for_reading_only_is_told_before_the_first_request
     assert not told.value.retryable
 
 
-def test_a_load_that_is_given_in_many_pieces_lands_whole(
+def test_a_load_that_is_given_in_many_files_lands_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = DuckDB(tmp_path)
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database.connection))
-    monkeypatch.setattr("airflow_provider_sela.warehouse.duckdb._PIECE_BYTES", 10_000)
+    monkeypatch.setattr("airflow_provider_sela.storage.line_file._BLOCK_BYTES", 5_000)
+    monkeypatch.setattr("airflow_provider_sela.warehouse.duckdb._FILE_BYTES", 10_000)
     assert load_leads(sample_leads(100))["new"] == 100
     assert load_leads(sample_leads(100))["unchanged"] == 100
     assert [row["id"] for row in database.table()] == sorted(item["id"] for item in sample_leads(100))
