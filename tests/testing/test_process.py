@@ -63,7 +63,8 @@ def test_the_process_serves_until_it_is_told_to_stop(stop: signal.Signals) -> No
 
 
 def test_the_process_serves_the_leads_that_it_was_asked_for() -> None:
-    process = start("--leads", "7", "--port", "0", "--page-size", "5", "--seed", "3", "--rate-limit", "0.01")
+    options = ("--page-size", "5", "--seed", "3", "--rate-limit", "0.01", "--latency", "0.01")
+    process = start("--leads", "7", "--port", "0", *options)
     try:
         url = re.search(r"http://\S+", line(process.stdout))
         assert url is not None
