@@ -14,6 +14,8 @@ from typing import TextIO
 from airflow_provider_sela.demo.errors import DemoError
 
 _MARKER = ".sela-demo"
+# What Airflow calls an error that no retry can mend; its own name follows.
+_FINAL = re.compile(r"^[\w.]*AirflowFailException: ")
 _EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception)\w*: .+")
 _HOLDER = re.compile(r"Conflicting lock is held in (.+?)\. See ")
 
@@ -109,7 +111,7 @@ class DemoFolder:
         """The line of the log that says why something failed: the last exception, else the last line."""
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         failures = [line for line in lines if _EXCEPTION.match(line)]
-        return (failures or lines or ["it said nothing"])[-1]
+        return _FINAL.sub("", (failures or lines or ["it said nothing"])[-1])
 
     def __str__(self) -> str:
         return shown(self.path)

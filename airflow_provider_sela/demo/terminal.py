@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -15,8 +15,9 @@ class Terminal:
     """Standard output, whatever it is and whatever it can encode."""
 
     def __init__(self) -> None:
-        # Where a line is broken in two, only the second would be written over.
-        self._live = sys.stdout.isatty() and shutil.get_terminal_size().columns >= _COLUMNS
+        # Where a line is broken in two, only the second would be written over. The variable COLUMNS may be of
+        # another terminal.
+        self._live = sys.stdout.isatty() and os.get_terminal_size(sys.stdout.fileno()).columns >= _COLUMNS
         self._encoding = sys.stdout.encoding
         self._tick, self._cross = "\N{CHECK MARK}", "\N{BALLOT X}"
         try:

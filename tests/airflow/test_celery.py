@@ -86,7 +86,7 @@ class Cluster(Services):
         """DAG files, as each machine has its own."""
         folder = self._folder / machine / "dags"
         folder.mkdir(parents=True)
-        shutil.copy(Path(__file__).parent / "dags" / "in_parts.py", folder)
+        shutil.copy(Path(__file__).parent / "dags" / "parts_anywhere.py", folder)
         return folder
 
 
@@ -131,8 +131,8 @@ def test_a_worker_is_lost_with_its_disk_and_no_lead_is(
         }
         variables = environment | {name: json.dumps(value) for name, value in connections.items()}
         airflow = stack.enter_context(Cluster(tmp_path, variables))
-        airflow.unpause("in_parts")
-        run = airflow.trigger("in_parts")
+        airflow.unpause("parts_anywhere")
+        run = airflow.trigger("parts_anywhere")
         until(lambda: _states(airflow, run) == ["running", "running", "success", "success"], 180)
         lost, waiting = WORKERS[0], _readers(airflow, run, "running")
         airflow.lose(lost)
@@ -156,7 +156,9 @@ def test_a_worker_is_lost_with_its_disk_and_no_lead_is(
 
 
 def _tasks(airflow: Services, run: str) -> list[dict[str, Any]]:
-    listed: list[dict[str, Any]] = airflow.get(f"dags/in_parts/dagRuns/{run}/taskInstances")["task_instances"]
+    listed: list[dict[str, Any]] = airflow.get(f"dags/parts_anywhere/dagRuns/{run}/taskInstances")[
+        "task_instances"
+    ]
     return listed
 
 
