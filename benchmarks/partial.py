@@ -57,7 +57,7 @@ class ByChange(SelaApi):
         """The time, by this server's clock."""
         return datetime.now(UTC) + self.ahead
 
-    def select(self, filters: dict[str, str]) -> list[Any]:
+    def select(self, filters: dict[str, str]) -> Sequence[Any]:
         return self._sorted
 
     def respond(self, request: Request) -> Response:
