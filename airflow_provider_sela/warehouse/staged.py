@@ -95,7 +95,7 @@ class StagedEngine(Engine):
             # Another load, or somebody else, was faster.
             self.execute(f"DELETE FROM {self.staging}")
             self._stage()
-        if len(self._fields) == len(STAGED):
+        if load.whole and len(self._fields) == len(STAGED):
             self._unchanged.remember()
         found = self._compare(mode, load)
         if found.deleted and load.max_deletes is not None:

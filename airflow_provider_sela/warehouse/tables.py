@@ -265,6 +265,12 @@ class Load:
         return self.task_run.load_id
 
     @property
+    def whole(self) -> bool:
+        """Whether all leads were read. Of what is new, few are as they were, and few are read: rows are made
+        of them all sooner than every row of the target is looked at."""
+        return self.stats.scope == "full"
+
+    @property
     def started(self) -> datetime:
         """The time that decides between two loads that overlap."""
         return self.stats.started

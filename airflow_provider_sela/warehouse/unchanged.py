@@ -57,7 +57,7 @@ class Unchanged:
         """Look which leads have to become rows: for each lead whether it has to; None for all."""
         engine = self._engine
         if not self.used:
-            if not self._are_kept():
+            if not (self._load.whole and self._are_kept()):
                 return None
             digest = digester(engine.dialect)
             leads = enumerate(spool.leads())
