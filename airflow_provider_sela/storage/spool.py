@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -113,6 +113,11 @@ class Spool:
 
     def __iter__(self) -> Iterator[Any]:
         return map(read_json, self.lines())
+
+    @property
+    def ids(self) -> Set[int]:
+        """Ids of the leads, in the order of arrival."""
+        return self._index.keys()
 
     @property
     def nulled(self) -> int:

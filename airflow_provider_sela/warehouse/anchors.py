@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from collections.abc import Set
 from dataclasses import asdict
-from itertools import islice
 
 from airflow_provider_sela.snapshot.anchor import Anchor
 from airflow_provider_sela.warehouse.engine import Engine
@@ -14,8 +13,6 @@ from airflow_provider_sela.warehouse.identifiers import beside
 from airflow_provider_sela.warehouse.tables import LOADS_TABLE, Load, Mode, Source
 
 _SELECTED = ("origin", "account", "anchor")
-# Of one query: few round trips, and a statement of some kilobytes.
-_BATCH_LEADS = 500
 NO_LOAD = "no load before this one has left a proof to go on from"
 OTHER = "the last load of the table was of another account, or with other filters or privacy options"
 
@@ -79,11 +76,9 @@ def held_ids(engine: Engine, mode: Mode, ids: Set[int]) -> tuple[Set[int], int]:
     """Which of some leads the target holds without a mark of deletion, and how many it holds so."""
     dialect = engine.dialect
     held, table, condition = set[int](), dialect.table(engine.target), dialect.not_deleted(mode)
-    remaining, key = iter(ids), dialect.column("id")
-    while batch := list(islice(remaining, _BATCH_LEADS)):
+    for one_of, values in engine.any_of(ids):
         rows = engine.select(
-            f"SELECT {key} FROM {table} WHERE {condition} AND {key} IN ({dialect.placeholders(len(batch))})",
-            batch,
+            f"SELECT {dialect.column('id')} FROM {table} WHERE {condition} AND {one_of}", values
         )
         held.update(row[0] for row in rows)
     total: int = engine.fetch_one(f"SELECT COUNT(*) FROM {table} WHERE {condition}")[0]

@@ -223,6 +223,12 @@ class Engine(ABC):
         rows = self.select(f"SELECT {self.dialect.column('id')} FROM {target} WHERE {not_deleted}")
         return (row[0] for row in rows)
 
+    def any_of(self, ids: Iterable[int]) -> Iterator[tuple[str, list[Any]]]:
+        """Conditions that a row is of one of some leads, each with its parameters, for a part of them."""
+        remaining, key = iter(ids), self.dialect.column("id")
+        while batch := list(islice(remaining, _BATCH_ROWS)):
+            yield f"{key} IN ({self.dialect.placeholders(len(batch))})", batch
+
     def mark_deleted(self, mode: Mode, load: Load) -> Counts:
         """Mark leads as deleted, except those that a later load has seen."""
         dialect, marked, ahead = self.dialect, 0, 0
@@ -233,14 +239,10 @@ class Engine(ABC):
             *((name, parameter) for name in stamped),
             *((name, dialect.placeholder) for name in (RUN_ID, LOAD_ID)),
         ]
-        remaining = iter(load.deleted_ids)
-        while batch := list(islice(remaining, _BATCH_ROWS)):
-            theirs = (
-                f"{dialect.not_deleted(mode)} AND {dialect.column('id')} IN"
-                f" ({dialect.placeholders(len(batch))})"
-            )
+        for one_of, ids in self.any_of(load.deleted_ids):
+            theirs = f"{dialect.not_deleted(mode)} AND {one_of}"
             where = f"({synced} IS NULL OR {synced} <= {parameter}) AND {theirs}"
-            count, values = f"SELECT COUNT(*) FROM {table} WHERE {where}", [started, *batch]
+            count, values = f"SELECT COUNT(*) FROM {table} WHERE {where}", [started, *ids]
             found = self.fetch_one(count, values)[0]
             self.execute(
                 f"UPDATE {table} SET {dialect.assignments(sets)} WHERE {where}",
@@ -249,5 +251,5 @@ class Engine(ABC):
             self.refuse_loss(self.fetch_one(count, values)[0], found)
             marked += found
             later = f"SELECT COUNT(*) FROM {table} WHERE {synced} > {parameter} AND {theirs}"
-            ahead += self.fetch_one(later, [dialect.timestamp(load.latest), *batch])[0]
+            ahead += self.fetch_one(later, [dialect.timestamp(load.latest), *ids])[0]
         return Counts(0, 0, marked, ahead)

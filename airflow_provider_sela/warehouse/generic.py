@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sela.api.leads import Field, Kind
@@ -145,7 +146,7 @@ class GenericEngine(Engine):
 
     def _find_unmade(self, mode: Mode, load: Load) -> Unmade:
         columns = self.columns(self.target) or ()
-        if any(field.name not in columns for field in mode.layout.fields):
+        if not load.whole or any(field.name not in columns for field in mode.layout.fields):
             return unmade((), (), str)
         return unmade(self._known(mode, load, DIGEST), self._spool.leads(), digester(self.dialect))
 
@@ -239,7 +240,8 @@ class GenericEngine(Engine):
     def _known(self, mode: Mode, load: Load, beside: str) -> Iterator[tuple[int, Known, str | None]]:
         """Rows in scope, each with a column that is asked for beside.
 
-        In history, a version that a later load closed stands in the way of an older one.
+        In history, a version that a later load closed stands in the way of an older one. Of leads that were
+        not read, the rows matter only where all were.
         """
         dialect = self.dialect
         scope, values = self._scope(mode, load)
@@ -249,14 +251,20 @@ class GenericEngine(Engine):
             later = f"{dialect.column(VALID_TO)} IS NOT NULL OR {later}"
             scope = f"({scope} OR {dialect.column(SYNCED_AT)} > {dialect.placeholder})"
             values = [started]
-        rows = self.select(
+        select = (
             f"SELECT {dialect.column_list([*_KEYS, Field(beside, Kind.TEXT)])},"
             f" CASE WHEN {dialect.column(DELETED_AT)} IS NULL THEN 0 ELSE 1 END,"
             f" CASE WHEN {later} THEN 1 ELSE 0 END,"
             f" CASE WHEN {later} THEN {dialect.column('modified_time')} END,"
             f" CASE WHEN {dialect.column(mode.since)} > {dialect.placeholder} THEN 1 ELSE 0 END"
-            f" FROM {dialect.table(self.target)} WHERE {scope}",
-            [started, started, dialect.timestamp(load.latest), *values],
+            f" FROM {dialect.table(self.target)} WHERE {scope}"
+        )
+        values = [started, started, dialect.timestamp(load.latest), *values]
+        batches: Iterable[tuple[str, list[Any]]] = (
+            [("1 = 1", [])] if load.whole else self.any_of(self._spool.ids)
+        )
+        rows = chain.from_iterable(
+            self.select(f"{select} AND {one_of}", [*values, *ids]) for one_of, ids in batches
         )
         for key, digest, kept, deleted, is_later, modified, is_ahead in rows:
             newest = None if mode is Mode.HISTORY else aware(modified)
