@@ -182,18 +182,27 @@ class StagedEngine(Engine):
     def _update(self, mode: Mode, load: Load) -> None:
         dialect = self.dialect
         stamp, key = dialect.parameter(Kind.TIMESTAMP), dialect.column("id")
+        scope, scope_values = self.scope(mode, load)
+        changed, changed_values = self._changed(mode, load)
+        target, join, where = dialect.table(self.target), f"t.{key} = s.{key}", f"{scope} AND {changed}"
+        those = [*scope_values, *changed_values]
         if mode is Mode.HISTORY:
             sets, values = [(VALID_TO, stamp)], [dialect.timestamp(load.started)]
         else:
-            copied = [(name, f"s.{dialect.column(name)}") for name, _ in self._fields if name != "id"]
+            fields = self.to_set(f"FROM {self.staging} s JOIN {target} t ON {join} WHERE {where}", those)
+            copied = [(field.name, f"s.{dialect.column(field.name)}") for field in fields]
             whose = [(name, dialect.placeholder) for name in (RUN_ID, LOAD_ID)]
             sets = [*copied, (DELETED_AT, "NULL"), (SYNCED_AT, stamp), *whose]
             values = [dialect.timestamp(load.started), load.run_id, load.load_id]
-        scope, scope_values = self.scope(mode, load)
-        changed, changed_values = self._changed(mode, load)
-        target, where = dialect.table(self.target), f"{scope} AND {changed}"
-        update = dialect.update(target, self.staging, sets, f"t.{key} = s.{key}", where)
-        self.execute(update, [*values, *scope_values, *changed_values])
+        self.execute(dialect.update(target, self.staging, sets, join, where), [*values, *those])
+
+    def to_set(self, changed: str, values: Sequence[Any]) -> list[Field]:
+        """What an update copies: all but the key.
+
+        :param changed: FROM and WHERE of a query for the rows that it changes.
+        :param values: of its parameters.
+        """
+        return [field for field in self._fields if field.name != "id"]
 
     def added(self, mode: Mode, load: Load) -> list[tuple[Field, Any]]:
         """Columns of a new row that are the same for a whole load, with their values."""
