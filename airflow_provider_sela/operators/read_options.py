@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_sela.exceptions import SelaRequestError
 
 if TYPE_CHECKING:
-    from airflow_provider_sela.reading.continuation import Continuation
+    from airflow_provider_sela.reading.continuation import Continuation, Judge
     from airflow_provider_sela.snapshot.anchor import Anchor
     from airflow_provider_sela.warehouse.engine import Engine
+    from airflow_provider_sela.warehouse.opening import Opening
     from airflow_provider_sela.warehouse.tables import Mode, Source
 
 ReadName = Literal["full", "changed", "new"]
@@ -50,19 +51,27 @@ def continuation_of(
     read: str,
     lookback: timedelta,
     full_every: timedelta | None,
+    opening: Opening,
 ) -> Continuation:
     """From where a load goes on.
 
     :param engine: connected engine.
     :param asked: stands for the filters and privacy options.
+    :param opening: of the engine, once the read has ended; it stays open where nothing more is to be read.
     """
     from airflow_provider_sela.reading.continuation import continuation_from
     from airflow_provider_sela.warehouse.anchors import find_anchor, held_ids
     from airflow_provider_sela.warehouse.failures import quoted, scrubbed
 
-    def held(ids: Set[int]) -> tuple[Set[int], int]:
-        with engine:
-            return scrubbed(lambda: held_ids(engine, mode, ids))
+    def held(ids: Set[int], judge: Judge) -> Set[int]:
+        try:
+            opening.open()
+            found = scrubbed(lambda: held_ids(engine, mode, ids))
+            judge(*found)
+        except BaseException:
+            opening.close()
+            raise
+        return found[0]
 
     def find() -> tuple[Anchor | None, str]:
         return find_anchor(engine, source, asked)

@@ -13,8 +13,10 @@ from airflow_provider_sela.snapshot.reach import Reach, Scope
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: Asked with ids of leads: which of them earlier loads have brought, and how many leads these have in all.
-Held = Callable[[Set[int]], tuple[Set[int], int]]
+#: Judges which leads of a read earlier loads have brought, and how many leads these have in all.
+Judge = Callable[[Set[int], int], None]
+#: Asked with ids of leads, and told how to judge the answer: which of them earlier loads have brought.
+Held = Callable[[Set[int], Judge], Set[int]]
 
 
 def microseconds_of(moment: datetime) -> int:
@@ -67,14 +69,15 @@ class Continuation:
         anchor = self.anchor
         if anchor is None:
             return frozenset()
-        if self.held is None:
-            held: Set[int] = {lead for lead in reading.ids if lead <= anchor.highest_id}
-            known = anchor.known
-        else:
-            held, total = self.held(reading.ids)
-            known = min(anchor.known, total)
-        if missing := reading.missing(held, known):
-            raise LeadsMissingError(missing)
+
+        def judge(held: Set[int], total: int) -> None:
+            if missing := reading.missing(held, min(anchor.known, total)):
+                raise LeadsMissingError(missing)
+
+        if self.held is not None:
+            return self.held(reading.ids, judge)
+        held = {lead for lead in reading.ids if lead <= anchor.highest_id}
+        judge(held, anchor.known)
         return held
 
 

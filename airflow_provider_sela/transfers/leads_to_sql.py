@@ -175,27 +175,29 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
     def load(self, context: Context) -> dict[str, Any]:
         """Read, land, and return the counts."""
         from airflow_provider_sela.warehouse.landing import check, land
+        from airflow_provider_sela.warehouse.opening import Opening
         from airflow_provider_sela.warehouse.registry import engine_for
 
         clock = time.monotonic()
         mode = Mode(self.mode)
         engine = engine_for(self.conn_id, self.table)
+        opening = Opening(engine)
         allowed = {"create": self.create_table, "add": self.add_columns}
         source = Source(*self.hook.settings.account, self.several_accounts)
         # A target that does not fit is refused before the first request, not after the last.
         with engine:
             check(engine, mode, **allowed, source=source)
             options = {"read": self.read, "lookback": self.lookback, "full_every": self.full_every}
-            continuation = continuation_of(engine, mode, source, self._asked, **options)
-        with self.snapshot(engine.dialect.encoder(), continuation=continuation) as snapshot:
+            continuation = continuation_of(engine, mode, source, self._asked, **options, opening=opening)
+        with opening, self.snapshot(engine.dialect.encoder(), continuation=continuation) as snapshot:
             self._warn_of_doubt(mode, snapshot)
             deleted_ids = self._deleted_ids(engine, mode, snapshot, source)
             load = self._load(context, snapshot, source, deleted_ids)
             self._target = table_target(engine, mode.layout, self.conn_id)
-            with engine:
-                counts = land(
-                    engine, snapshot.spool, load, mode, **allowed, judge=lambda: self.judge_rows(snapshot)
-                )
+            opening.open()
+            counts = land(
+                engine, snapshot.spool, load, mode, **allowed, judge=lambda: self.judge_rows(snapshot)
+            )
         if self._target is not None:
             self._target = self._target._replace(rows=counts["new"] + counts["changed"])
         seconds = round(time.monotonic() - clock, 3)
