@@ -16,7 +16,7 @@ from airflow_provider_sela.warehouse.digests import digest_blocks
 from airflow_provider_sela.warehouse.filling import FillingEngine
 from airflow_provider_sela.warehouse.identifiers import TableName, schema_of
 from airflow_provider_sela.warehouse.refused import in_memory, refuse_relative
-from airflow_provider_sela.warehouse.tables import DIGESTS, STAGED, Column
+from airflow_provider_sela.warehouse.tables import DIGEST, DIGESTS, HASH, STAGED, Column
 
 if TYPE_CHECKING:
     from airflow.providers.duckdb.hooks.duckdb import DuckDBHook
@@ -60,6 +60,12 @@ class DuckDBDialect(CsvDialect):
         Kind.BOOLEAN: frozenset({"boolean"}),
         Kind.JSON: frozenset({"json", "varchar"}),
     }
+
+    def _definition(self, field: Field, required: bool = False) -> str:
+        """Random digits are hardly smaller when packed, and all of a column are packed again with each change
+        of one."""
+        plain = " USING COMPRESSION uncompressed" if field.name in (HASH, DIGEST) else ""
+        return super()._definition(field, required) + plain
 
     def spool_query(self, longest: int, same: Sequence[str] = ()) -> str:
         """The query that reads a file of rows; its last parameter is the path.
