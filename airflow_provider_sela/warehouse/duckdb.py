@@ -121,6 +121,7 @@ class DuckDBEngine(FillingEngine):
         hook = cast("DuckDBHook", self.hook)
         self._refuse_memory()
         self._qualify()
+        self._refusal = self._find_refusal()
         if not hook.memory_limit and "memory_limit" not in hook.settings:
             self.connection.execute(f"SET memory_limit = '{_MEMORY}'")
         return self.connection
@@ -139,6 +140,18 @@ class DuckDBEngine(FillingEngine):
         found = self.connection.execute(f"{kept} WHERE database_name = current_database()").fetchall()
         if found == [(False,)]:
             raise in_memory(self.hook.get_conn_id())
+
+    def _find_refusal(self) -> str:
+        """What keeps this connection from writing, or from reading the rows that are to be written."""
+        [(read_only, reads_files)] = self.connection.execute(
+            "SELECT bool_or(readonly), current_setting('enable_external_access') FROM duckdb_databases()"
+            " WHERE lower(database_name) = lower(coalesce(?, current_database()))",
+            self._named(self.target)[2:],
+        ).fetchall()
+        if read_only:
+            return "is in a database that is opened read-only: take read_only out of Extra"
+        refused = "DuckDB may read no files, which is how leads get there: allow enable_external_access"
+        return "" if reads_files else refused
 
     def _qualify(self) -> None:
         """Say which database a schema is in: in a file ``sales.duckdb``, DuckDB would read ``sales.leads`` as
@@ -168,15 +181,8 @@ class DuckDBEngine(FillingEngine):
 
     def objections(self, table: TableName, *, create: bool, alter: bool) -> list[str]:
         """Views, schemas that are not there, and what keeps DuckDB from writing or from reading rows."""
-        (read_only,) = self.fetch_one(
-            "SELECT bool_or(readonly) FROM duckdb_databases()"
-            " WHERE lower(database_name) = lower(coalesce(?, current_database()))",
-            self._named(table)[2:],
-        )
-        if read_only:
-            return ["is in a database that is opened read-only: take read_only out of Extra"]
-        if not self.fetch_one("SELECT current_setting('enable_external_access')")[0]:
-            return ["DuckDB may read no files, which is how leads get there: allow enable_external_access"]
+        if self._refusal:
+            return [self._refusal]
         if create:
             (known,) = self.fetch_one(
                 "SELECT count(*) FROM duckdb_schemas()"
