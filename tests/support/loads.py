@@ -51,6 +51,7 @@ def load_leads(
     engine: Engine | None = None,
     anchor: Anchor | None = None,
     asked: str = "",
+    scope: str = "full",
     **options: Any,
 ) -> dict[str, Any]:
     """Spool leads and land them, as the operator does; each load starts later than the one before."""
@@ -64,7 +65,7 @@ def load_leads(
         with engine:
             read = Load(
                 task_run or TaskRun(run_id),
-                replace(stats(spool, began), verdict=verdict),
+                replace(stats(spool, began), verdict=verdict, scope=scope),
                 source=source,
                 deleted_ids=deleted_ids,
                 max_deletes=max_deletes,

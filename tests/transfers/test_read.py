@@ -16,6 +16,7 @@ from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.testing.samples import sample_lead, timestamp
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 from airflow_provider_sela.warehouse.anchors import NO_LOAD, OTHER
+from tests.security.belongings import belongings
 from tests.support.databases import DuckDB
 from tests.support.loads import load
 
@@ -193,6 +194,34 @@ def test_rows_that_the_table_has_lost_bring_a_full_read(warehouse: DuckDB, api: 
     assert result["new"] == 600
     [(book,)] = warehouse.rows("SELECT why_full FROM _sela_loads WHERE run_id = 'tuesday'")
     assert book == result["why_full"]
+
+
+class Watching(ByChange):
+    """Looks with each request whether this process has a file open."""
+
+    path = ""
+    open_files: list[str]
+
+    def select(self, filters: dict[str, str]) -> list[Any]:
+        self.open_files += [each for each in belongings().descriptors if each.startswith(self.path)]
+        return super().select(filters)
+
+
+@pytest.mark.parametrize("lost", ["", "DELETE FROM leads"], ids=["what is new", "everything after all"])
+def test_the_database_is_not_open_while_leads_are_read(warehouse: DuckDB, lost: str) -> None:
+    leads = [sample_lead(28000 + number) for number in range(600)]
+    with Watching(leads, max_page_size=100) as api, pytest.MonkeyPatch.context() as environment:
+        api.path, api.open_files = str(warehouse.path), []
+        for number in range(300, 420, 3):
+            api.update(28000 + number, status="LOST")
+        environment.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps(api.connection))
+        load("monday")
+        if lost:
+            warehouse.run(lost)
+        assert load("tuesday", read="changed")["scope"] == ("full" if lost else "changed")
+        assert len(api.requests) > 12
+        assert api.open_files == []
+    assert str(warehouse.path) not in belongings().descriptors
 
 
 def test_books_of_an_earlier_version_get_the_columns_and_begin_with_a_full_read(
