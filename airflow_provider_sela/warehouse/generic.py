@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sela.api.leads import Field, Kind
@@ -260,12 +259,8 @@ class GenericEngine(Engine):
             f" FROM {dialect.table(self.target)} WHERE {scope}"
         )
         values = [started, started, dialect.timestamp(load.latest), *values]
-        batches: Iterable[tuple[str, list[Any]]] = (
-            [("1 = 1", [])] if load.whole else self.any_of(self._spool.ids)
-        )
-        rows = chain.from_iterable(
-            self.select(f"{select} AND {one_of}", [*values, *ids]) for one_of, ids in batches
-        )
+        parts = iter([("1 = 1", list[Any]())]) if load.whole else self.any_of(self._spool.ids)
+        rows = (row for part, ids in parts for row in self.select(f"{select} AND {part}", [*values, *ids]))
         for key, digest, kept, deleted, is_later, modified, is_ahead in rows:
             newest = None if mode is Mode.HISTORY else aware(modified)
             later_one = (False, None) if mode.removes else (bool(is_later), newest)
