@@ -41,10 +41,11 @@ class SelaSession(requests.Session):
     Token and client certificate are for the connection's own origin only.
 
     :param settings: the connection.
+    :param trust: its TLS contexts, which sessions share: each takes longer to make than a request.
     :raises SelaSetupError: on a request, authorities, client certificate or proxy cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, trust: Trust) -> None:
         super().__init__()
         self._settings = settings
         self.auth = TokenAuth(settings)
@@ -53,7 +54,6 @@ class SelaSession(requests.Session):
         self.headers["User-Agent"] = user_agent("requests")
         self.headers.update(ACCEPT)
         pool: dict[str, Any] = {"pool_connections": 1, "pool_maxsize": settings.concurrency}
-        trust = Trust(settings)
         for scheme in ("https://", "http://"):
             self.mount(scheme, SelaAdapter(lambda: trust.of_others, lambda: trust.of_others, **pool))
         scheme, _, rest = settings.base_url.partition("://")

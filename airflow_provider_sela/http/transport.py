@@ -17,6 +17,7 @@ from airflow_provider_sela.api.request import LEADS_PATH, page_params
 from airflow_provider_sela.http.exchange import Body, Exchange, Run
 from airflow_provider_sela.http.log_filters import filter_library_logs
 from airflow_provider_sela.http.session import SelaSession, with_clear_errors
+from airflow_provider_sela.http.tls import Trust
 from airflow_provider_sela.settings import Settings
 
 L = TypeVar("L")
@@ -35,6 +36,7 @@ class Transport:
         self.settings = settings
         self.exchange = Exchange(settings)
         self._log = log
+        self._trust = Trust(settings)
         self._local = threading.local()
         self._sessions: list[SelaSession] = []
         self._lock = threading.Lock()
@@ -45,7 +47,7 @@ class Transport:
         """The session of the calling thread."""
         session: SelaSession | None = getattr(self._local, "session", None)
         if session is None:
-            session = self._local.session = SelaSession(self.settings)
+            session = self._local.session = SelaSession(self.settings, self._trust)
             with self._lock:
                 self._sessions.append(session)
         return session
@@ -64,6 +66,8 @@ class Transport:
         """Close the connections of all threads; the transport can be used again."""
         with self._lock:
             sessions, self._sessions = self._sessions, []
+            # Who begins again finds authorities that were exchanged meanwhile.
+            self._trust = Trust(self.settings)
             self._local = threading.local()
         for session in sessions:
             session.close()

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +36,29 @@ def test_the_authority_in_verify_is_trusted(authority: Authority, connect: Conne
         answer = connect(server, verify=str(authority.bundle)).read({}, 1, 100)
     assert answer.count == 1
     assert server.requests[0].headers["authorization"] == "Token fault-token"
+
+
+def test_authorities_are_loaded_once_for_all_threads_and_anew_after_closing(
+    authority: Authority, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[object] = []
+    load = ssl.create_default_context
+
+    def noted(**places: Any) -> ssl.SSLContext:
+        loaded.append(places)
+        return load(**places)
+
+    monkeypatch.setattr(ssl, "create_default_context", noted)
+    with FaultServer(GOOD, tls=authority.server()) as server:
+        transport = connect(server, verify=str(authority.bundle))
+        for _ in range(2):
+            loaded.clear()
+            for _ in range(3):
+                with ThreadPoolExecutor(1) as thread:
+                    thread.submit(transport.read, {}, 1, 100).result()
+            assert loaded == [{"cafile": authority.bundle}]
+            transport.close()
+    assert len(server.requests) == 6
 
 
 def test_verify_wins_over_the_environment(
