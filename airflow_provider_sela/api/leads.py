@@ -73,6 +73,8 @@ LEAD_FIELDS = (
 )
 #: JSON column for undocumented fields and for the raw form of malformed values.
 EXTRA = Field("extra", Kind.JSON)
+#: What the name of a field that the API does not document begins with, where a field is named.
+UNDOCUMENTED = f"{EXTRA.name}."
 _NAMES = frozenset(field.name for field in LEAD_FIELDS)
 
 
