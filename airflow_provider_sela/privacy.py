@@ -14,50 +14,13 @@ from functools import lru_cache
 from typing import Any
 from unicodedata import normalize
 
-from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Kind, canonical_json
-from airflow_provider_sela.api.parameters import Reader, optional, texts
+from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, UNDOCUMENTED, Kind, canonical_json
+from airflow_provider_sela.api.privacy_rules import RULES
 from airflow_provider_sela.exceptions import SelaRequestError
 
 Redact = Callable[[Any], Any]
 
 _KINDS = dict(LEAD_FIELDS)
-#: What the name of a field that the API does not document begins with.
-_UNDOCUMENTED = f"{EXTRA.name}."
-
-
-def field_names(name: str, value: object) -> list[str]:
-    """Read names of fields: documented ones, ``extra``, or ``extra.score`` for one that is not documented.
-
-    :param name: of the parameter, for the message.
-    :raises SelaRequestError: a field is not documented; a misspelt one would be written in the clear.
-    """
-    found = texts(name, value)
-    for wanted in found:
-        key = wanted.removeprefix(_UNDOCUMENTED)
-        if key in _KINDS and key != wanted:
-            raise SelaRequestError(f"{name}: the API documents {key}, so it is written {key}, not {wanted}")
-        if key == wanted and wanted not in (*_KINDS, EXTRA.name):
-            raise SelaRequestError(
-                f"{name}: no documented field is called {wanted!r}, the nearest is {_nearest(wanted)}; a"
-                f" field that the API does not document is written {_UNDOCUMENTED}{wanted}"
-            )
-    return found
-
-
-#: How each rule is read.
-RULES: dict[str, Reader] = {
-    "exclude_fields": field_names,
-    "hash_fields": field_names,
-    "keep_metadata": optional(texts),
-    "drop_metadata": texts,
-}
-
-
-def _nearest(name: str) -> str:
-    # Needed by nobody whose names are right, and DAG files are parsed every few seconds.
-    from difflib import get_close_matches
-
-    return get_close_matches(name.lower(), _KINDS, n=1, cutoff=0)[0]
 
 
 @dataclass(frozen=True)
@@ -96,12 +59,12 @@ class Privacy:
             raise SelaRequestError("id is the key of a lead: it can be neither excluded nor hashed")
         for name in self.hash_fields:
             if name == EXTRA.name:
-                raise SelaRequestError(f"hash_fields: {name} is no field, name one as {_UNDOCUMENTED}score")
+                raise SelaRequestError(f"hash_fields: {name} is no field, name one as {UNDOCUMENTED}score")
             if _KINDS.get(name, Kind.TEXT) is not Kind.TEXT:
                 raise SelaRequestError(
                     f"{name} is no text field, so it cannot hold a hash: exclude it instead"
                 )
-            if self._excluded(name.removeprefix(_UNDOCUMENTED)):
+            if self._excluded(name.removeprefix(UNDOCUMENTED)):
                 raise SelaRequestError(f"{name} is both excluded and hashed: choose one")
         if self.hash_fields and (not isinstance(self.salt, str) or len(self.salt.strip()) < 16):
             raise SelaRequestError(
@@ -132,7 +95,7 @@ class Privacy:
             return None
         kept = {name: value for name, value in item.items() if not self._excluded(name)}
         for rule in self.hash_fields:
-            name = rule.removeprefix(_UNDOCUMENTED)
+            name = rule.removeprefix(UNDOCUMENTED)
             if kept.get(name) is not None:
                 kept[name] = self.digest(kept[name])
         if kept.get("metadata") is not None:
@@ -147,7 +110,7 @@ class Privacy:
     def _excluded(self, name: str) -> bool:
         if name in _KINDS:
             return name in self.exclude_fields
-        return EXTRA.name in self.exclude_fields or _UNDOCUMENTED + name in self.exclude_fields
+        return EXTRA.name in self.exclude_fields or UNDOCUMENTED + name in self.exclude_fields
 
     def _metadata(self, metadata: Any) -> Any:
         if self.keep_metadata is None and not self.drop_metadata:
@@ -201,7 +164,7 @@ class Redaction:
             for option, value in privacy.rules.items()
             if option != "salt"
             for name in value or ()
-            if option.endswith("metadata") or name.startswith(_UNDOCUMENTED)
+            if option.endswith("metadata") or name.startswith(UNDOCUMENTED)
         ]
         self._met: set[int] = set()
 
@@ -240,6 +203,6 @@ class Redaction:
             elif option == "keep_metadata":
                 found = name in keys
             else:
-                found = name.removeprefix(_UNDOCUMENTED) in lead
+                found = name.removeprefix(UNDOCUMENTED) in lead
             if place not in self._met and found:
                 yield place

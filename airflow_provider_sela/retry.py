@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_sela.api.moments import duration
-from airflow_provider_sela.api.responses import LONGEST_RETRY_AFTER
 from airflow_provider_sela.exceptions import SelaError, SelaRateLimitError
 
 if TYPE_CHECKING:
@@ -71,6 +70,8 @@ class SelaRetryPolicy(RetryPolicy):
         :param max_tries: not used: Airflow itself ends after ``retries``.
         :param context: not used.
         """
+        from airflow_provider_sela.api.responses import LONGEST_RETRY_AFTER
+
         if not isinstance(exception, SelaError):
             return RetryDecision.default()
         kind = type(exception).__name__

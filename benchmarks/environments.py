@@ -72,6 +72,8 @@ class Environments:
         )
         environment = {
             **os.environ,
+            # Installed packages have their byte code, and so do those of the peers.
+            "PYTHONDONTWRITEBYTECODE": "",
             "AIRFLOW_HOME": folder,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",

@@ -53,6 +53,40 @@ DAG_MODULES = (
     "triggers.leads",
     "retry",
 )
+#: All of ours that a parse of such a file loads: what defines the classes and checks their parameters. What a
+#: run alone needs (HTTP, leads, disks, tables, figures) is imported in the functions that run.
+PARSED = """
+api api.moments api.parameters api.privacy_rules api.request exceptions
+hooks hooks.asynchronous hooks.form hooks.privacy_options hooks.sela
+operators operators.base operators.field_changes operators.handed_over operators.leads operators.parts
+operators.read_options retry sensors sensors.endings sensors.leads settings storage storage.paths
+transfers transfers.leads_to_sql transfers.table_options
+triggers triggers.events_trigger triggers.failure_limit triggers.jitter triggers.lead_trigger triggers.leads
+triggers.wait_log warehouse warehouse.identifiers
+"""
+#: The same for what a triggerer imports before a trigger runs.
+TRIGGERED = """
+api api.parameters api.request exceptions triggers triggers.events_trigger triggers.failure_limit
+triggers.jitter triggers.lead_trigger triggers.leads triggers.wait_log
+"""
+DAG_FILE = """
+from airflow.providers.common.compat.sdk import DAG
+from airflow_provider_sela.hooks.sela import SelaHook
+from airflow_provider_sela.operators.leads import SelaLeadsOperator
+from airflow_provider_sela.operators.parts import SelaPlanPartsOperator, SelaReadPartOperator
+from airflow_provider_sela.retry import SelaRetryPolicy
+from airflow_provider_sela.sensors.leads import SelaLeadSensor
+from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
+from airflow_provider_sela.triggers.leads import SelaLeadsEventTrigger, SelaLeadTrigger
+with DAG("parsed"):
+    SelaHook(), SelaRetryPolicy(), SelaLeadsEventTrigger(), SelaLeadTrigger(external_id="7")
+    SelaLeadsOperator(task_id="file", path="/data/leads.csv", email="{{ params.email }}")
+    plan = SelaPlanPartsOperator(task_id="plan", path="/data/parts")
+    read = SelaReadPartOperator.partial(task_id="read").expand(part=plan.output)
+    SelaLeadsToSqlOperator(task_id="land", conn_id="warehouse", table="leads", parts=read.output)
+    SelaLeadsToSqlOperator(task_id="new", conn_id="warehouse", table="leads", read="new", lookback="PT10M")
+    SelaLeadSensor(task_id="wait", external_id="7", statuses=["CLOSED"], deferrable=True)
+"""
 
 
 def imports_at_the_top(module: str) -> Iterator[str]:
@@ -270,6 +304,25 @@ for name in {modules!r}:
     importlib.import_module(name)
 print(sorted({wanted!r} & {{name.partition(".")[0] for name in set(sys.modules) - before}}))
 """)
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [(DAG_FILE, PARSED), (f"import {PACKAGE}.triggers.leads", TRIGGERED)],
+    ids=["a DAG file", "a triggerer"],
+)
+def test_what_is_loaded_again_and_again_is_what_is_named_here(program: str, expected: str) -> None:
+    """DAG files are parsed every few seconds, and each module of ours takes its part of the time: another one
+    belongs into the list only if no task can run without it having been there before."""
+    loaded = run(f"""
+import sys
+{program}
+names = [name.removeprefix("{PACKAGE}.") for name in sys.modules if name.startswith("{PACKAGE}.")]
+print(*sorted(names))
+""")
+    # Airflow may have asked the package for its connection's form, as it does at some times of its own.
+    form = {"api", "api.parameters", "api.request", "exceptions", "hooks", "hooks.form", "settings"}
+    assert {*loaded.split()} | form == {*expected.split()} | form
 
 
 def test_an_import_costs_dag_parsing_nothing_heavy() -> None:

@@ -12,6 +12,7 @@ from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Kind
 
 #: Stands for a JSON document among other values; JSON writes this character as an escape.
 DOCUMENT = b"\x02"
+DOCUMENT_VALUE = msgspec.Raw(DOCUMENT)
 Content = tuple[bytes, Sequence[bytes]]
 """The values of a row in bytes that differ when, and only when, the values do.
 
@@ -20,7 +21,6 @@ JSON string, every quotation mark of it would be escaped. Then those documents.
 """
 
 _encode = msgspec.json.Encoder().encode
-_DOCUMENT = msgspec.Raw(DOCUMENT)
 _JSON_PLACES = [place for place, field in enumerate((*LEAD_FIELDS, EXTRA)) if field.kind is Kind.JSON]
 
 
@@ -31,7 +31,7 @@ def content_of(values: Iterable[Any]) -> Content:
     for place in _JSON_PLACES:
         if every[place] is not None:
             documents.append(every[place].encode())
-            every[place] = _DOCUMENT
+            every[place] = DOCUMENT_VALUE
     return _encode(every), documents
 
 

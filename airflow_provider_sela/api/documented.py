@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from airflow_provider_sela.api.leads import LEAD_FIELDS, Kind, sorted_json, timestamp
+from airflow_provider_sela.api.content import DOCUMENT_VALUE, Content
+from airflow_provider_sela.api.leads import LEAD_FIELDS, SORTED, Kind, timestamp
 
 #: An integer that every database holds.
 Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -38,6 +39,8 @@ _decode = msgspec.json.Decoder(
     )
 ).decode
 _decode_json, _astuple = msgspec.json.Decoder().decode, msgspec.structs.astuple
+_encode, _encode_sorted = msgspec.json.Encoder().encode, SORTED.encode
+_NUL = re.compile(rb"\\u0000").search
 # As the API writes it, 2025-02-28T15:09:03.139554-08:00, in whole hours from UTC. Few hours are distinct, and
 # looking one up takes a third of the time of converting the moment.
 _USUAL_HOUR = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2})(Z|[+-][0-9]{2}:00)")
@@ -66,11 +69,39 @@ _HOURS = _Hours()
 
 
 def documented_values(data: bytes) -> list[Any] | None:
-    """The values of the row of a lead that holds no NUL; None if anything in it is not as documented."""
+    """The values of the row of such a lead; None for any other."""
+    typed = _typed(data)
+    if typed is None:
+        return None
+    values, metadata = typed
+    if metadata is not None:
+        values[_METADATA] = metadata.decode()
+    return values
+
+
+def plain_content(data: bytes) -> Content | None:
+    """The content of the same row, for less than its values; None also where JSON has to escape something in
+    its texts."""
+    typed = _typed(data)
+    if typed is None:
+        return None
+    values, metadata = typed
+    documents = () if metadata is None else (metadata,)
+    if documents:
+        values[_METADATA] = DOCUMENT_VALUE
+    line = _encode(values)
+    return None if b"\\" in line else (line, documents)
+
+
+def _typed(data: bytes) -> tuple[list[Any], bytes | None] | None:
+    """The values of the row but for ``metadata``, and that as sorted JSON."""
+    # The first look is short, and mostly the last.
+    if b"\\" in data and _NUL(data):
+        return None
     try:
         values = [*_astuple(_decode(data)), None]
-        metadata = values[_METADATA]
-        values[_METADATA] = None if metadata == _NULL else sorted_json(_decode_json(metadata))
+        metadata, values[_METADATA] = values[_METADATA], None
+        document = None if metadata == _NULL else _encode_sorted(_decode_json(metadata))
     except OTHERWISE:
         return None
     rests = ""
@@ -82,15 +113,17 @@ def documented_values(data: bytes) -> list[Any] | None:
                 values[place] = _HOURS[text[:13] + text[26:]] + rest + "+00:00"
                 rests += rest
     except LookupError:
-        return _converted(values)
-    return values if _usual_rests(rests) else _converted(values)
+        usual = False
+    else:
+        usual = _usual_rests(rests) is not None
+    return (values, document) if usual or _convert(values) else None
 
 
-def _converted(values: list[Any]) -> list[Any] | None:
-    """The values with all times in UTC, whether they are already or not; None if one is malformed."""
+def _convert(values: list[Any]) -> bool:
+    """Put all times into UTC, whether they are already or not; False if one is malformed."""
     for place in _TIMES:
         if values[place] is not None:
             values[place] = timestamp(values[place])
             if values[place] is None:
-                return None
-    return values
+                return False
+    return True

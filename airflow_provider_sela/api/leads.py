@@ -18,8 +18,8 @@ import msgspec
 
 from airflow_provider_sela.exceptions import SelaResponseError
 
-# Writes a lead six times faster than json, in the same bytes but for the exponents of floats (1e16, 1e+16).
-_SORTED = msgspec.json.Encoder(order="sorted")
+#: Writes a lead six times faster than json, in the same bytes but for the exponents of floats (1e16, 1e+16).
+SORTED = msgspec.json.Encoder(order="sorted")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INT64 = 2**63
@@ -73,6 +73,8 @@ LEAD_FIELDS = (
 )
 #: JSON column for undocumented fields and for the raw form of malformed values.
 EXTRA = Field("extra", Kind.JSON)
+#: What the name of a field that the API does not document begins with, where a field is named.
+UNDOCUMENTED = f"{EXTRA.name}."
 _NAMES = frozenset(field.name for field in LEAD_FIELDS)
 
 
@@ -173,7 +175,7 @@ def sorted_json(value: object) -> str:
 
     :raises UnicodeEncodeError, RecursionError: something is, or it is nested too deeply.
     """
-    return _SORTED.encode(value).decode()
+    return SORTED.encode(value).decode()
 
 
 def _canonical_json(value: object) -> str:

@@ -11,9 +11,9 @@ from airflow_provider_sela.exceptions import SelaRequestError
 
 _MOMENT_FORM = "such as 2026-02-28T15:09:03+00:00"
 _DURATION_FORM = "a timedelta, or a text such as PT10M (ISO 8601) or 0:10:00"
-# How str() writes a timedelta.
-_CLOCK = re.compile(r"(?:([0-9]{1,6}) days?, )?([0-9]{1,2}):([0-5][0-9]):([0-5][0-9](?:\.[0-9]{1,6})?)")
-_ISO = re.compile(r"P(?!$)(?:[0-9]+W)?(?:[0-9]+D)?(?:T(?=[0-9])(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+S)?)?")
+# How str() writes a timedelta. Not compiled before a text is read: DAG files import this every few seconds.
+_CLOCK = r"(?:([0-9]{1,6}) days?, )?([0-9]{1,2}):([0-5][0-9]):([0-5][0-9](?:\.[0-9]{1,6})?)"
+_ISO = r"P(?!$)(?:[0-9]+W)?(?:[0-9]+D)?(?:T(?=[0-9])(?:[0-9]+H)?(?:[0-9]+M)?(?:[0-9]+S)?)?"
 
 
 def moment(name: str, value: object) -> pendulum.DateTime:
@@ -44,8 +44,8 @@ def duration(name: str, value: object) -> timedelta:
 
 
 def _duration(text: str) -> object:
-    clock = _CLOCK.fullmatch(text)
+    clock = re.fullmatch(_CLOCK, text)
     if clock is not None:
         days, hours, minutes, seconds = clock.groups(default="0")
         return timedelta(days=int(days), hours=int(hours), minutes=int(minutes), seconds=float(seconds))
-    return pendulum.parse(text) if _ISO.fullmatch(text) else None
+    return pendulum.parse(text) if re.fullmatch(_ISO, text) else None

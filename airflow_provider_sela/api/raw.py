@@ -28,7 +28,7 @@ from airflow_provider_sela.exceptions import SelaResponseError
 
 _COLUMNS = [field.name for field in (*LEAD_FIELDS, EXTRA)]
 # Faster than ``in``, for bytes that are mostly not there.
-_NUMBERED, _NUL = re.compile(rb"\\u").search, re.compile(rb"\\u0000").search
+_NUMBERED = re.compile(rb"\\u").search
 
 
 class _Envelope(msgspec.Struct):
@@ -105,9 +105,7 @@ class RawLead(NamedTuple):
 
     def row_values(self) -> tuple[list[Any], tuple[str, ...], tuple[str, ...]]:
         """The same without the names of the values, which take longer than the rest."""
-        data = self.json
-        # The first look is short, and mostly the last.
-        values = None if b"\\" in data and _NUL(data) else documented_values(data)
+        values = documented_values(self.json)
         if values is not None:
             return values, (), ()
         row = lead_row(self.decode())

@@ -3,47 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from airflow_provider_sela.api.leads import Lead, has_external_id
 from airflow_provider_sela.api.parameters import text
 from airflow_provider_sela.api.request import external_id_filter, lead_filters
-from airflow_provider_sela.api.walk import PageDialogue, Walk
-from airflow_provider_sela.connections import error_for_undefined
-from airflow_provider_sela.exceptions import SelaPageGoneError
 from airflow_provider_sela.settings import Settings
 
 if TYPE_CHECKING:
+    from airflow_provider_sela.api.leads import Lead
     from airflow_provider_sela.http.async_transport import AsyncTransport
-
-
-async def read_pages(
-    transport: AsyncTransport,
-    dialogue: PageDialogue,
-    filters: Mapping[str, str],
-    log: logging.Logger,
-    *,
-    page_size: int | None = None,
-    max_attempts: int | None = None,
-) -> AsyncGenerator[Iterable[Lead], None]:
-    """Read the pages that a dialogue wants, and give the leads of each that count.
-
-    :param page_size: leads per request; default: the connection's.
-    :param max_attempts: tries of each request; default: the connection's.
-    """
-    from airflow_provider_sela.http.exchange import Run
-
-    run = Run(transport.settings)
-    size = transport.settings.page_size_for(page_size)
-    while dialogue.page is not None:
-        try:
-            page = await transport.read(filters, dialogue.page, size, log, run=run, max_attempts=max_attempts)
-        except SelaPageGoneError:
-            dialogue.gone()
-        else:
-            yield dialogue.record(page)
 
 
 class AsyncHookMixin:
@@ -68,6 +38,8 @@ class AsyncHookMixin:
         try:
             connection = await get_async_connection(conn_id)
         except Exception as error:  # noqa: BLE001 (Airflow's API and secrets backends raise what they like)
+            from airflow_provider_sela.connections import error_for_undefined
+
             # Airflow calls a connection not defined, too, while its own API or database is out of order.
             failure = error_for_undefined(conn_id, "sela_conn_id", type(error).__name__)
         else:
@@ -84,17 +56,21 @@ class AsyncHookMixin:
         page_size: int | None = None,
     ) -> AsyncIterator[Lead]:
         """Stream leads page by page, each once; as :meth:`.SelaHook.iter_leads`."""
+        from airflow_provider_sela.api.walk import Walk
+        from airflow_provider_sela.reading.plain_walk import log_remarks, read_pages
+
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
         async with self._atransport() as transport:
             walk = Walk()
             async for leads in read_pages(transport, walk, filters, self.log, page_size=page_size):
                 for lead in leads:
                     yield lead
-            for remark in walk.remarks():
-                self.log.warning("Sela: %s", remark)
+            log_remarks(walk, self.log)
 
     async def afind_leads(self, external_id: str) -> list[Lead]:
         """All leads with exactly this ``external_id``, oldest id first; as :meth:`.SelaHook.find_leads`."""
+        from airflow_provider_sela.api.leads import has_external_id
+
         leads = self.aiter_leads(external_id=external_id_filter(external_id)["external_id"])
         found = [lead async for lead in leads if has_external_id(lead, external_id)]
         return sorted(found, key=lambda lead: lead["id"])

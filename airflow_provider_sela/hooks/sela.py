@@ -10,28 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_sela.api.leads import Lead, has_external_id
 from airflow_provider_sela.api.moments import moment
-from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.api.request import external_id_filter, lead_filters
-from airflow_provider_sela.api.walk import Walk
-from airflow_provider_sela.assets import collect_read
-from airflow_provider_sela.connections import airflow_connection
-from airflow_provider_sela.exceptions import SelaError, SelaPageGoneError, SelaRequestError, of_connection
+from airflow_provider_sela.exceptions import SelaError, SelaRequestError, of_connection
 from airflow_provider_sela.hooks.asynchronous import AsyncHookMixin
 from airflow_provider_sela.hooks.form import HIDDEN_FIELDS, PLACEHOLDERS, RELABELING, form_widgets
-from airflow_provider_sela.privacy import Privacy
-from airflow_provider_sela.reading.progress import Progress
 from airflow_provider_sela.settings import Connection, Settings
-from airflow_provider_sela.storage.spool import Encoder, raw_line
 
-# Importing requests takes longer than everything else that a DAG file imports of us: only reading does it.
+# A DAG file imports this every few seconds: what only a read needs is imported where it is read.
 if TYPE_CHECKING:
+    from airflow_provider_sela.api.leads import Lead
+    from airflow_provider_sela.api.raw import RawLead
     from airflow_provider_sela.http.session import SelaSession
     from airflow_provider_sela.http.transport import Transport
+    from airflow_provider_sela.privacy import Privacy
     from airflow_provider_sela.reading.continuation import Continuation
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.reading.parts import Parts
+    from airflow_provider_sela.storage.spool import Encoder
 
 
 class SelaHook(AsyncHookMixin, BaseHook):
@@ -81,6 +77,8 @@ class SelaHook(AsyncHookMixin, BaseHook):
         :raises SelaSetupError: there is no such connection, or a field of it is wrong.
         :raises SelaUnavailableError: Airflow cannot look it up for now.
         """
+        from airflow_provider_sela.connections import airflow_connection
+
         return Settings.from_connection(airflow_connection(self.sela_conn_id, "sela_conn_id"))
 
     @cached_property
@@ -184,6 +182,8 @@ class SelaHook(AsyncHookMixin, BaseHook):
         :raises SelaRequestError: an argument is wrong; the message names it.
         :raises SelaIncompleteError: completeness could not be established, and ``on_unverified`` is ``fail``.
         """
+        from airflow_provider_sela.privacy import Privacy
+
         filters = lead_filters(email=email, external_id=external_id, phone_number=phone_number, user=user)
         if not isinstance(privacy, Privacy | None):
             raise SelaRequestError("privacy is no Privacy (airflow_provider_sela.privacy): give it one")
@@ -215,21 +215,13 @@ class SelaHook(AsyncHookMixin, BaseHook):
     def _walk(
         self, filters: dict[str, str], page_size: int, max_attempts: int | None = None
     ) -> Iterator[Lead]:
-        from airflow_provider_sela.http.exchange import Run
+        from airflow_provider_sela.assets import collect_read
+        from airflow_provider_sela.reading.plain_walk import read_leads
 
-        walk, run = Walk(), Run(self.settings)
-        progress = Progress(self.log)
         collect_read(self, self.settings.base_url)
-        while walk.page is not None:
-            try:
-                page = self.transport.read(filters, walk.page, page_size, run=run, max_attempts=max_attempts)
-            except SelaPageGoneError:
-                walk.gone()
-                continue
-            yield from walk.record(page)
-            progress.log_if_due(pages=run.requests, leads=walk.leads, expected=walk.count)
-        for remark in walk.remarks():
-            self.log.warning("Sela: %s", remark)
+        yield from read_leads(
+            self.transport, filters, self.log, page_size=page_size, max_attempts=max_attempts
+        )
 
 
 def open_snapshot(
@@ -240,7 +232,7 @@ def open_snapshot(
     concurrency: int | None = None,
     on_unverified: str = "fail",
     privacy: Privacy | None = None,
-    encoder: Encoder = raw_line,
+    encoder: Encoder | None = None,
     watch: Callable[[RawLead], object] | None = None,
     parts: Parts | None = None,
     continuation: Continuation | None = None,
@@ -253,7 +245,9 @@ def open_snapshot(
     :param parts: what other tasks have read of this list, to go on from; its ``page_size`` is then taken.
     :param continuation: from where to go on, to read only what is new; default: everything is read.
     """
+    from airflow_provider_sela.assets import collect_read
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
+    from airflow_provider_sela.storage.spool import raw_line
 
     settings = hook.settings
     snapshot = LeadSnapshot(
@@ -263,7 +257,7 @@ def open_snapshot(
         concurrency=settings.concurrency_for(concurrency),
         on_unverified=on_unverified,
         privacy=privacy,
-        encoder=encoder,
+        encoder=encoder or raw_line,
         watch=watch,
         parts=parts,
         continuation=continuation,
@@ -289,5 +283,7 @@ def find_leads(hook: SelaHook, external_id: str, *, max_attempts: int | None = N
 
     :param max_attempts: tries of each request; default: the connection's.
     """
+    from airflow_provider_sela.api.leads import has_external_id
+
     walk = hook._walk(external_id_filter(external_id), hook.settings.page_size, max_attempts)
     return sorted((lead for lead in walk if has_external_id(lead, external_id)), key=lambda lead: lead["id"])

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from airflow.providers.common.compat.sdk import BaseOperator, Context
 
-from airflow_provider_sela import metrics
 from airflow_provider_sela.api.parameters import (
     OnUnverified,
     Reader,
@@ -24,24 +23,22 @@ from airflow_provider_sela.api.parameters import (
     whole_number,
 )
 from airflow_provider_sela.api.request import FILTERS, lead_filters
-from airflow_provider_sela.assets import describe_outlets
 from airflow_provider_sela.hooks.privacy_options import PRIVACY_OPTIONS, check_privacy, privacy_of
 from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
-from airflow_provider_sela.lineage import Target, operator_lineage
 from airflow_provider_sela.operators.field_changes import OnSchemaChange, judge_fields
 from airflow_provider_sela.operators.handed_over import parts_output
-from airflow_provider_sela.privacy import Privacy
-from airflow_provider_sela.reading.garbage import frozen
 from airflow_provider_sela.retry import failing_fast
-from airflow_provider_sela.storage.spool import Encoder, raw_line
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_sela.api.raw import RawLead
+    from airflow_provider_sela.lineage import Target
+    from airflow_provider_sela.privacy import Privacy
     from airflow_provider_sela.reading.continuation import Continuation
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.reading.parts import Parts
+    from airflow_provider_sela.storage.spool import Encoder
 
 
 class TaskKilledError(BaseException):
@@ -208,11 +205,13 @@ class SelaReadOperator(SelaBaseOperator):
     @contextmanager
     def snapshot(
         self,
-        encoder: Encoder = raw_line,
+        encoder: Encoder | None = None,
         watch: Callable[[RawLead], object] | None = None,
         continuation: Continuation | None = None,
     ) -> Iterator[LeadSnapshot]:
         """The verified read of this task's leads."""
+        from airflow_provider_sela.reading.garbage import frozen
+
         self._read = open_snapshot(
             self.hook,
             lead_filters(**self.filters),
@@ -249,6 +248,9 @@ class SelaReadOperator(SelaBaseOperator):
 
     def after_load(self, context: Context, result: Any, seconds: float) -> None:
         """Report what was done, and remove what other tasks have read for it."""
+        from airflow_provider_sela import metrics
+        from airflow_provider_sela.assets import describe_outlets
+
         metrics.duration("sela.load.duration", self.sela_conn_id, seconds)
         describe_outlets(context, self.outlets, self._facts(result))
         if self.shared_parts is not None:
@@ -256,6 +258,8 @@ class SelaReadOperator(SelaBaseOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage | None:
         """Tell OpenLineage what this run has done; called after a failure as well, and asks nobody."""
+        from airflow_provider_sela.lineage import operator_lineage
+
         if self._read is None:
             return None
         stats = getattr(self._read, "stats", None)

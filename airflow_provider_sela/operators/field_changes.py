@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_sela.exceptions import SelaRequestError
-from airflow_provider_sela.metrics import ReadStats
+
+if TYPE_CHECKING:
+    from airflow_provider_sela.metrics import ReadStats
 
 OnSchemaChange = Literal["warn", "fail", "ignore"]
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Context
 
-from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.api.moments import moment
 from airflow_provider_sela.api.parameters import (
     OnUnverified,
@@ -22,26 +21,16 @@ from airflow_provider_sela.api.parameters import (
     text,
     whole_number,
 )
-from airflow_provider_sela.exceptions import SelaLimitError, SelaRequestError
+from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.hooks.sela import SelaHook, continuation_since
-from airflow_provider_sela.lineage import file_target
-from airflow_provider_sela.metrics import RowCounts, load_counts
 from airflow_provider_sela.operators.base import SelaReadOperator
 from airflow_provider_sela.operators.field_changes import OnSchemaChange
-from airflow_provider_sela.operators.task_runs import attempt_of
 from airflow_provider_sela.storage.paths import file_path
-from airflow_provider_sela.storage.spool import lead_line
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-    from airflow_provider_sela.api.raw import RawLead
-    from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
-    from airflow_provider_sela.storage.files import LeadFile
-
-#: An XCom passes through the API server's memory into one row of Airflow's metadata database, escaped on its
-#: way. MariaDB and MySQL clients refuse more than 16 MiB in one packet unless they are told otherwise.
-MAX_XCOM_BYTES = 4 << 20
+    from airflow_provider_sela.api.leads import Lead
 
 
 class SelaLeadsOperator(SelaReadOperator):
@@ -152,7 +141,10 @@ class SelaLeadsOperator(SelaReadOperator):
             raise SelaRequestError("parts are of everything: they do not go with since")
 
     def _to_xcom(self) -> list[Lead]:
-        bound = _XComBound(self.max_xcom_leads)
+        from airflow_provider_sela.operators.lead_results import XComBound
+        from airflow_provider_sela.storage.spool import lead_line
+
+        bound = XComBound(self.max_xcom_leads)
         with self.snapshot(lead_line, bound, continuation_since(self.since)) as snapshot:
             self.judge_rows(snapshot)
             leads = [json.loads(line) for line in snapshot.spool.lines_by_id()]
@@ -162,6 +154,9 @@ class SelaLeadsOperator(SelaReadOperator):
         return leads
 
     def _to_file(self, path: ObjectStoragePath | str, context: Context) -> dict[str, Any]:
+        from airflow_provider_sela.lineage import file_target
+        from airflow_provider_sela.operators.lead_results import file_result, known_of
+        from airflow_provider_sela.operators.task_runs import attempt_of
         from airflow_provider_sela.storage.files import LeadFile
 
         started = time.monotonic()
@@ -174,48 +169,15 @@ class SelaLeadsOperator(SelaReadOperator):
 
             def manifest() -> dict[str, Any]:
                 self.judge_rows(snapshot)
-                return {**_known(file, snapshot), **snapshot.stats.portion(), "run_id": context.get("run_id")}
+                return {
+                    **known_of(file, snapshot),
+                    **snapshot.stats.portion(),
+                    "run_id": context.get("run_id"),
+                }
 
             file.publish(snapshot.spool, manifest)
             self._target = self._target._replace(rows=len(snapshot))
-            result, known = _result(file, snapshot), _known(file, snapshot)
+            result, known = file_result(file, snapshot), known_of(file, snapshot)
         seconds = {"seconds": round(time.monotonic() - started, 3)}
         self.log.info("Sela: %s", " ".join(f"{name}={value}" for name, value in (known | seconds).items()))
         return result | seconds
-
-
-def _result(file: LeadFile, snapshot: LeadSnapshot) -> dict[str, Any]:
-    """What the task returns, once lines were made of all leads."""
-    stats = snapshot.stats
-    counts, fields = load_counts(stats, RowCounts()), stats.fields() if file.columns else {}
-    return {"path": file.url, "verdict": stats.verdict, **counts, **stats.portion(), **fields}
-
-
-def _known(file: LeadFile, snapshot: LeadSnapshot) -> dict[str, Any]:
-    """What the manifest and the log say: what is known of the result, and whether it is proven."""
-    known = {name: value for name, value in _result(file, snapshot).items() if value is not None}
-    return {**known, "proven": snapshot.verdict.proven, "started": snapshot.stats.started.isoformat()}
-
-
-class _XComBound:
-    """Stops the read once its leads no longer fit into an XCom."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._sizes: dict[int, int] = {}
-        self.size = 0
-
-    def __call__(self, lead: RawLead) -> None:
-        size = len(lead_line(lead).data)
-        self.size += size - self._sizes.get(lead.id, 0)
-        self._sizes[lead.id] = size
-        if len(self._sizes) > self._most:
-            raise SelaLimitError(f"more than {self._most} leads (max_xcom_leads) {_REMEDY}")
-        if self.size > MAX_XCOM_BYTES:
-            raise SelaLimitError(f"more than {MAX_XCOM_BYTES >> 20} MiB of leads {_REMEDY}")
-
-
-_REMEDY = (
-    "are too much for an XCom: give SelaLeadsOperator a path, use SelaLeadsToSqlOperator, "
-    "or narrow the filters"
-)

@@ -22,7 +22,6 @@ from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.operators.base import SelaBaseOperator
 from airflow_provider_sela.operators.handed_over import planned_part
-from airflow_provider_sela.operators.task_runs import attempt_of
 from airflow_provider_sela.storage.paths import full_path
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ class _PartsOperator(SelaBaseOperator):
 
     def reader(self, context: Context) -> PartsReader:
         """What plans or reads for this task."""
+        from airflow_provider_sela.operators.task_runs import attempt_of
         from airflow_provider_sela.reading.parts_reader import PartsReader
 
         run, attempt = attempt_of(context)

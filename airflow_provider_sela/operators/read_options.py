@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from airflow_provider_sela.warehouse.opening import Opening
     from airflow_provider_sela.warehouse.tables import Mode, Source
 
+#: Modes of a load that take what was not read for gone, or leave it out.
+WHOLE_MODES = ("replace", "append")
 ReadName = Literal["full", "changed", "new"]
 LOOKBACK = timedelta(minutes=10)
 FULL_EVERY = timedelta(days=1)
@@ -28,7 +30,7 @@ def check_read(read: Any, *, mode: str, absence: str, full_every: Any, parts: An
     """
     if read not in ("changed", "new"):
         return
-    if mode in ("replace", "append"):
+    if mode in WHOLE_MODES:
         raise SelaRequestError(
             f"read={read!r} goes with the modes merge and history, not with {mode}: what was not read would"
             " be taken for gone, or would be missing. Set read='full'"

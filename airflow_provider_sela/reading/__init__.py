@@ -1,4 +1,4 @@
-"""One verified read: its threads, its parts and its verdict.
+"""One read, verified or plain: its threads, its parts and its verdict.
 
 May import: ``http``, ``storage``, ``snapshot`` and what lies below them.
 """

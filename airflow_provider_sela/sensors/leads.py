@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
     AirflowSensorTimeout,
@@ -19,7 +19,6 @@ from airflow.providers.common.compat.sdk import (
 from airflow.triggers.base import BaseTrigger, StartTriggerArgs
 
 from airflow_provider_sela import exceptions
-from airflow_provider_sela.api.leads import Lead, microseconds
 from airflow_provider_sela.api.parameters import (
     Reader,
     boolean,
@@ -38,6 +37,9 @@ from airflow_provider_sela.sensors.endings import WaitOverError, own_endings
 from airflow_provider_sela.triggers.failure_limit import FailureLimit
 from airflow_provider_sela.triggers.lead_trigger import SelaLeadTrigger
 from airflow_provider_sela.triggers.wait_log import log_wait, seen_so_far
+
+if TYPE_CHECKING:
+    from airflow_provider_sela.api.leads import Lead
 
 #: The trigger keeps the deadline itself. Airflow's own, which also ends a wait that no triggerer runs, comes
 #: later: if both end a wait at the same moment, Airflow can take the task for lost.
@@ -200,6 +202,8 @@ class SelaLeadSensor(BaseSensorOperator):
         return found
 
     def _result(self, leads: list[Lead], context: Context) -> Lead:
+        from airflow_provider_sela.api.leads import microseconds
+
         newest = max(leads, key=lambda lead: (microseconds(lead.get("created_time")) or 0, lead["id"]))
         ids = [lead["id"] for lead in leads]
         self.log.info("Sela: lead %d found%s", newest["id"], f" (newest of {ids})" if len(ids) > 1 else "")

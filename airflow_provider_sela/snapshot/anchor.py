@@ -112,15 +112,20 @@ def _newest(order: Order, observations: Sequence[Observation]) -> int:
 
 def _low_id(observations: Sequence[Observation], since: int) -> int | None:
     """The highest id below those of all leads that may have been created since, less a margin."""
-    lowest = min(
-        (
-            lead
-            for seen in observations
-            for lead, created in zip(seen.ids, seen.column("created_time"), strict=True)
-            if created == MISSING or created >= since
-        ),
-        default=None,
-    )
-    below = (lead for seen in observations for lead in seen.ids if lowest is None or lead < lowest)
-    settled = max(below, default=None)
-    return None if settled is None else settled - _MARGIN_IDS
+    lowest = min((lead for seen in observations for lead in _created_since(seen, since)), default=None)
+    settled = max((max(_below(seen.ids, lowest), default=MISSING) for seen in observations), default=MISSING)
+    return None if settled == MISSING else settled - _MARGIN_IDS
+
+
+def _created_since(seen: Observation, since: int) -> Iterable[int]:
+    created = seen.column("created_time")
+    # Most answers show nothing but leads of long ago, which the first look tells.
+    if max(created, default=MISSING) < since and MISSING not in created:
+        return ()
+    return (lead for lead, time in zip(seen.ids, created, strict=True) if time == MISSING or time >= since)
+
+
+def _below(ids: Sequence[int], limit: int | None) -> Iterable[int]:
+    if limit is None or max(ids, default=MISSING) < limit:
+        return ids
+    return (lead for lead in ids if lead < limit)

@@ -66,7 +66,7 @@ class Order:
         """Ranks in a response, which the order allows, of its leads whose place lies strictly between two."""
         column = seen.column(self.key)
         ranks: Sequence[int] = range(len(column))
-        if MISSING in column:
+        if len(seen.keys(self.key)) < len(column):
             ranks = [rank for rank in ranks if column[rank] != MISSING]
 
         def place(rank: int) -> Position:

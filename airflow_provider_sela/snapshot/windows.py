@@ -111,8 +111,8 @@ class Observation:
     """A response as it is kept: 24 bytes a lead, in three arrays."""
 
     __slots__ = (
-        "_columns", "_shapes", "count", "date", "ended", "has_next", "newest", "oldest", "rows", "started",
-        "stored", "twice", "window",
+        "_columns", "_keys", "_shapes", "count", "date", "ended", "has_next", "newest", "oldest", "rows",
+        "started", "stored", "twice", "window",
     )  # fmt: skip
 
     def __init__(self, response: Response) -> None:
@@ -130,6 +130,7 @@ class Observation:
             "created_time": entries.created,
             "modified_time": entries.modified,
         }
+        self._keys: dict[Key, Sequence[int]] = {}
         self._shapes: dict[Key, Shape] = {}
         self.twice = len(entries) - len(set(entries.ids))
         modified = self.keys("modified_time")
@@ -141,9 +142,12 @@ class Observation:
         return self._columns[key]
 
     def keys(self, key: Key) -> Sequence[int]:
-        """The same without those that are missing."""
-        column = self._columns[key]
-        return [value for value in column if value != MISSING] if MISSING in column else column
+        """The same without those that are missing; the column itself where none is."""
+        if key not in self._keys:
+            column = self._columns[key]
+            gapped = MISSING in column
+            self._keys[key] = [value for value in column if value != MISSING] if gapped else column
+        return self._keys[key]
 
     def shape(self, key: Key) -> Shape:
         """How they follow each other; looked at once for all orders."""

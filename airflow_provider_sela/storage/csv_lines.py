@@ -26,9 +26,17 @@ def csv_line(values: Iterable[Any], content: Content, *added: str | None) -> byt
     :param content: the same, see :func:`~airflow_provider_sela.api.content.content_of`.
     :param added: further values, without U+0001.
     """
-    line, documents = content
-    if b"\\" in line:
+    if b"\\" in content[0]:
         return csv_cells((*values, *added))
+    return plain_line(content, *added)
+
+
+def plain_line(content: Content, *added: str | None) -> bytes:
+    """The same of a row in whose texts JSON escapes nothing.
+
+    :param content: see :func:`~airflow_provider_sela.api.documented.plain_content`.
+    """
+    line, documents = content
     line = line[1:-1].replace(b'"', QUOTE)
     for document in documents:
         line = line.replace(DOCUMENT, b"\x01%b\x01" % document, 1)

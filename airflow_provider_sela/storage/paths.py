@@ -9,8 +9,9 @@ from airflow_provider_sela.exceptions import SelaRequestError
 
 #: What the names of files of leads end with, each a format.
 SUFFIXES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".parquet")
-# Of the local disk, with or without a connection: file:///data, file://my_conn@/data.
-_LOCAL = re.compile(r"(?:file|local)://(?:[^/@]*@)?|(?![^/]*://)")
+# Of the local disk, with or without a connection: file:///data, file://my_conn@/data. Not compiled before a
+# path is read: DAG files import this every few seconds.
+_LOCAL = r"(?:file|local)://(?:[^/@]*@)?|(?![^/]*://)"
 
 
 def full_path(name: str, value: object) -> object:
@@ -22,7 +23,7 @@ def full_path(name: str, value: object) -> object:
     path = text(name, value) if value is None or isinstance(value, str) else str(value)
     if "\0" in path or not is_encodable(path):
         raise SelaRequestError(f"{name} holds a character that no file name can")
-    local = _LOCAL.match(path)
+    local = re.match(_LOCAL, path)
     if local and not path.startswith("/", local.end()):
         raise SelaRequestError(
             f"{name} is a local path that does not begin with /, so that its place depends on who runs the"

@@ -94,7 +94,7 @@ class Spool:
         self._rejected: set[bytes] = set()
         self._superseded = False
         self.told = False
-        self._end = 0
+        self._end = self._newest = 0
         with disk_errors():
             self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 (open until close)
             self._rejects = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115
@@ -136,30 +136,32 @@ class Spool:
     @property
     def newest(self) -> datetime | None:
         """The latest ``modified_time`` of all leads, None where no lead has a usable one."""
-        latest = max((modified for modified, _, _ in map(_PACKED.unpack, self._index.values())), default=0)
-        return _EPOCH + timedelta(microseconds=latest) if latest else None
+        return _EPOCH + timedelta(microseconds=self._newest) if self._newest else None
 
     def add_all(self, leads: Sequence[RawLead]) -> None:
         """Take leads, with one write for those that are new."""
         columns = leads if isinstance(leads, RawLeads) else RawLeads.from_leads(leads)
         self.told = False
         self._look(columns)
+        ids: list[int] = columns.ids
         # In JSON a line feed stands between tokens only.
         lines = [line.replace(b"\n", b" ") if b"\n" in line else line for line in columns.json]
         times = [0 if time == MISSING else time for time in columns.modified]
-        every = dict(zip(columns.ids, zip(times, lines, strict=True), strict=True))
-        if len(every) < len(lines):
-            for lead in zip(columns.ids, times, lines, strict=True):
-                self._add(*lead)
-            return
-        known = [(key, every.pop(key)) for key in columns.ids if key in self._index]
-        times, lines = [time for time, _ in every.values()], [line for _, line in every.values()]
+        self._newest = max(self._newest, *times) if times else self._newest
+        twice = len(set(ids)) < len(ids)
+        known = [twice or key in self._index for key in ids]
+        rest = list(compress(zip(ids, times, lines, strict=True), known))
+        new = [not each for each in known]
+        self._add_new(list(compress(ids, new)), list(compress(times, new)), list(compress(lines, new)))
+        for lead in rest:
+            self._add(*lead)
+
+    def _add_new(self, ids: list[int], times: list[int], lines: list[bytes]) -> None:
+        """Take distinct leads that are not known."""
         lengths = list(map(len, lines))
         offsets = accumulate((length + 1 for length in lengths[:-1]), initial=self._end)
-        self._index.update(zip(every, map(_PACKED.pack, times, offsets, lengths), strict=True))
+        self._index.update(zip(ids, map(_PACKED.pack, times, offsets, lengths), strict=True))
         self._write(lines)
-        for key, version in known:
-            self._add(key, *version)
 
     def _look(self, leads: RawLeads) -> None:
         """Show leads to whoever wants to see them."""
@@ -195,7 +197,9 @@ class Spool:
 
     def lines(self, wanted: Sequence[int] | None = None) -> Iterator[bytes]:
         """The line of each lead that is wanted (default: all), in the order of arrival."""
-        return self._made(self.leads() if wanted is None else compress(self.leads(), wanted))
+        if wanted is None:
+            return self._made(self.leads())
+        return self._made((key, self._read(self._place(key))) for key in compress(self._index, wanted))
 
     def leads(self) -> Iterator[tuple[int, bytes]]:
         """Ids and leads in the bytes that came, in the order of arrival."""

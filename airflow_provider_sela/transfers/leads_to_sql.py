@@ -24,7 +24,6 @@ from airflow_provider_sela.api.parameters import (
 )
 from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.hooks.sela import SelaHook
-from airflow_provider_sela.lineage import table_target
 from airflow_provider_sela.operators.base import SelaReadOperator
 from airflow_provider_sela.operators.field_changes import OnSchemaChange
 from airflow_provider_sela.operators.read_options import (
@@ -34,7 +33,6 @@ from airflow_provider_sela.operators.read_options import (
     check_read,
     continuation_of,
 )
-from airflow_provider_sela.operators.task_runs import task_run_of
 from airflow_provider_sela.transfers.table_options import (
     Deletes,
     ModeName,
@@ -43,12 +41,12 @@ from airflow_provider_sela.transfers.table_options import (
     check_deletes,
     target_table,
 )
-from airflow_provider_sela.warehouse.tables import Load, Mode, Source, TaskRun
 
 if TYPE_CHECKING:
     from airflow_provider_sela.api.leads import Lead
     from airflow_provider_sela.reading.lead_snapshot import LeadSnapshot
     from airflow_provider_sela.warehouse.engine import Engine
+    from airflow_provider_sela.warehouse.tables import Load, Mode, Source
 
 
 class SelaLeadsToSqlOperator(SelaReadOperator):
@@ -174,9 +172,11 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
 
     def load(self, context: Context) -> dict[str, Any]:
         """Read, land, and return the counts."""
+        from airflow_provider_sela.lineage import table_target
         from airflow_provider_sela.warehouse.landing import check, land
         from airflow_provider_sela.warehouse.opening import Opening
         from airflow_provider_sela.warehouse.registry import engine_for
+        from airflow_provider_sela.warehouse.tables import Mode, Source
 
         clock = time.monotonic()
         mode = Mode(self.mode)
@@ -264,6 +264,9 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         return self.hook.iter_leads(**question)
 
     def _load(self, context: Context, snapshot: LeadSnapshot, source: Source, deleted_ids: list[int]) -> Load:
+        from airflow_provider_sela.operators.task_runs import task_run_of
+        from airflow_provider_sela.warehouse.tables import Load, TaskRun
+
         stats = snapshot.stats
         run_id = str(context.get("run_id") or f"manual__{stats.started.isoformat()}")
         return Load(

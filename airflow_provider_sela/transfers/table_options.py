@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from airflow_provider_sela.api.parameters import settled, text
 from airflow_provider_sela.exceptions import SelaRequestError
+from airflow_provider_sela.operators.read_options import WHOLE_MODES
 from airflow_provider_sela.warehouse.identifiers import table_name
-from airflow_provider_sela.warehouse.tables import Mode
 
 ModeName = Literal["merge", "replace", "append", "history"]
 Deletes = Literal["ignore", "mark"]
@@ -37,7 +37,7 @@ def check_deletes(absence: str, *, mode: str, filters: Iterable[Any]) -> None:
     """
     if not absence:
         return
-    if mode in [mode for mode in Mode if mode.removes]:
+    if mode in WHOLE_MODES:
         raise SelaRequestError(f"{absence} goes with merge and history, not with mode {mode}")
     if any(value is not None and settled(value) for value in filters):
         raise SelaRequestError(f"{absence} needs a read without filters: leave the filters out")

@@ -24,9 +24,9 @@ from airflow_provider_sela.api.leads import Lead, has_external_id
 from airflow_provider_sela.api.request import external_id_filter
 from airflow_provider_sela.api.walk import Walk
 from airflow_provider_sela.exceptions import SelaError
-from airflow_provider_sela.hooks.asynchronous import read_pages
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.http.async_transport import AsyncTransport, shared_transport
+from airflow_provider_sela.reading.plain_walk import read_pages
 from airflow_provider_sela.triggers.newest import NewestEnd
 
 #: A waiter asks for its own lead at least once in so many polls, whatever the shared reading says.

@@ -11,9 +11,9 @@ from typing import Any
 from airflow_provider_sela.api.request import lead_filters
 from airflow_provider_sela.api.walk import Walk
 from airflow_provider_sela.exceptions import SelaError
-from airflow_provider_sela.hooks.asynchronous import read_pages
 from airflow_provider_sela.hooks.sela import SelaHook
 from airflow_provider_sela.http.async_transport import AsyncTransport, shared_transport
+from airflow_provider_sela.reading.plain_walk import read_pages
 from airflow_provider_sela.snapshot.windows import Entry
 from airflow_provider_sela.triggers.jitter import jittered
 from airflow_provider_sela.triggers.list_watch import ListWatch, Look

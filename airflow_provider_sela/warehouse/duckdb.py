@@ -26,7 +26,7 @@ _MEMORY = "240MB"
 # What DuckDB is told of the longest line, at least.
 _LONGEST_LINE_BYTES = 2**20
 # Lines that DuckDB is given at a time: it takes them as fast as one by one, and memory holds few of them.
-_FILE_BYTES = 16 << 20
+_FILE_BYTES = 8 << 20
 # Another load has the file for as long as it writes.
 _LOCK_WAIT_SECONDS = 60.0
 # Another process has the file; another thread of this process is just closing it.

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from airflow_provider_sela.exceptions import SelaRequestError
 
+# Names as patterns, not compiled before one is read: DAG files import this every few seconds.
 _PLAIN = r"[A-Za-z_][A-Za-z0-9_$]{0,127}"
 # Percent signs, question marks and colons mean parameters to some driver or other.
 _QUOTED = r'[^"`%?:\\\x00-\x1f\x7f]{1,128}'
-_PART = re.compile(rf'(?P<plain>{_PLAIN})|"(?P<quoted>{_QUOTED})"')
-_NAME = re.compile(rf'(?:{_PLAIN}|"{_QUOTED}")(?:\.(?:{_PLAIN}|"{_QUOTED}")){{0,2}}')
+_PART = rf'(?P<plain>{_PLAIN})|"(?P<quoted>{_QUOTED})"'
+_NAME = rf'(?:{_PLAIN}|"{_QUOTED}")(?:\.(?:{_PLAIN}|"{_QUOTED}")){{0,2}}'
 
 TableName = tuple[str, ...]
 
@@ -24,11 +25,12 @@ def table_name(text: str, fold: Callable[[str], str] = str) -> TableName:
     :return: the exact parts, outermost first.
     :raises SelaRequestError: not a table name. Text that would be more than a name in a statement is none.
     """
-    if not _NAME.fullmatch(text):
+    if not re.fullmatch(_NAME, text):
         raise SelaRequestError(
             f'table is {text!r}: expected is a name such as leads, sales.leads or sales."Web leads"'
         )
-    return tuple(fold(part["plain"]) if part["plain"] else part["quoted"] for part in _PART.finditer(text))
+    parts = re.finditer(_PART, text)
+    return tuple(fold(part["plain"]) if part["plain"] else part["quoted"] for part in parts)
 
 
 def schema_of(table: TableName) -> str | None:

@@ -17,7 +17,8 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStoragePath
 
 from airflow_provider_sela.exceptions import SelaUnavailableError
-from airflow_provider_sela.operators.leads import MAX_XCOM_BYTES, SelaLeadsOperator
+from airflow_provider_sela.operators.lead_results import MAX_XCOM_BYTES
+from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.testing import SelaApi, sample_lead, sample_leads
 from tests.storage.landing import manifest, names
 from tests.storage.reading import read_jsonl, read_parquet, sha256

@@ -14,6 +14,7 @@ from airflow_provider_sela.exceptions import SelaRequestError
 from airflow_provider_sela.operators.base import SelaBaseOperator, SelaReadOperator
 from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.operators.parts import SelaPlanPartsOperator, SelaReadPartOperator
+from airflow_provider_sela.operators.read_options import WHOLE_MODES
 from airflow_provider_sela.sensors.leads import SelaLeadSensor
 from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
@@ -218,6 +219,11 @@ def test_a_choice_is_seen_by_editors_and_may_be_a_template(kind: type[Any], name
 
 def test_every_mode_is_named_for_editors() -> None:
     assert get_args(ModeName) == tuple(Mode)
+
+
+def test_the_modes_that_want_everything_read_are_those_that_remove_rows() -> None:
+    """Parsing a DAG file loads no table of ours, so their names stand there once more."""
+    assert [mode for mode in Mode if mode.removes] == [*WHOLE_MODES]
 
 
 def test_texts_that_templates_made_are_read_for_what_was_meant(api: SelaApi, hook: Any) -> None:
