@@ -13,14 +13,17 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from airflow_provider_sela.api.content import content_hash, content_of
-from airflow_provider_sela.api.raw import RawLead, RawLeads, raw_page
+from airflow_provider_sela.api.content import content_hash
+from airflow_provider_sela.api.documented import plain_content
+from airflow_provider_sela.api.raw import RawLeads, raw_page
 from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.snapshot.reading import Reading
 from airflow_provider_sela.snapshot.windows import Entries, Response, Window
-from airflow_provider_sela.storage.csv_lines import csv_line
+from airflow_provider_sela.storage.csv_lines import plain_line
 from airflow_provider_sela.storage.spool import Line, Spool
 from airflow_provider_sela.testing import sample_leads
+from airflow_provider_sela.warehouse.digests import digester
+from airflow_provider_sela.warehouse.postgres import PostgresDialect
 
 _PAGE = 1000
 _ROUNDS = 5
@@ -37,9 +40,10 @@ def measure(leads: int = 20_000) -> dict[str, float]:
     replies = [Reply.from_page(window, answer, None) for window, answer in zip(windows, answers, strict=True)]
     raw = [lead for reply in replies for lead in reply.leads]
     every = RawLeads.from_leads(raw)
-    rows = [lead.row_values()[0] for lead in raw]
-    contents = list(map(content_of, rows))
+    bytes_of = [lead.json for lead in raw]
+    contents = [content for content in map(plain_content, bytes_of) if content]
     hashes = list(map(content_hash, contents))
+    digest = digester(PostgresDialect())
 
     def spool() -> None:
         same = Line(b"x" * 900)
@@ -51,9 +55,12 @@ def measure(leads: int = 20_000) -> dict[str, float]:
         "page: checked, cut into leads, their ids and times": lambda: _each(
             raw_page, bodies, range(1, len(bodies) + 1)
         ),
-        "typed row: texts, times, metadata as sorted JSON": lambda: _each(RawLead.row_values, raw),
-        "content: the row as JSON, and its hash": lambda: _each(content_hash, map(content_of, rows)),
-        "line that COPY takes": lambda: _each(csv_line, rows, contents, hashes),
+        "content of the row: texts, times in UTC, metadata sorted, as JSON": lambda: _each(
+            plain_content, bytes_of
+        ),
+        "hash of the content": lambda: _each(content_hash, contents),
+        "digest of the lead": lambda: _each(digest, bytes_of),
+        "line that COPY takes": lambda: _each(plain_line, contents, hashes),
         "spool: index, one write for each page": spool,
         "order, coverage and proof": lambda: _prove(every),
     }

@@ -119,7 +119,7 @@ def test_a_way_that_fails_says_why(tmp_path: Path) -> None:
 
 def test_every_step_of_a_load_takes_time() -> None:
     found = steps.measure(2_000)
-    assert len(found) == 6
+    assert len(found) == 7
     assert min(found.values()) > 0
 
 
