@@ -11,6 +11,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import repeat
 from typing import Any
 
 from airflow_provider_sela.api.content import content_hash
@@ -19,7 +20,7 @@ from airflow_provider_sela.api.raw import RawLeads, raw_page
 from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.snapshot.reading import Reading
 from airflow_provider_sela.snapshot.windows import Entries, Response, Window
-from airflow_provider_sela.storage.csv_lines import plain_line
+from airflow_provider_sela.storage.csv_lines import csv_line
 from airflow_provider_sela.storage.spool import Line, Spool
 from airflow_provider_sela.testing import sample_leads
 from airflow_provider_sela.warehouse.digests import digester
@@ -40,8 +41,8 @@ def measure(leads: int = 20_000) -> dict[str, float]:
     replies = [Reply.from_page(window, answer, None) for window, answer in zip(windows, answers, strict=True)]
     raw = [lead for reply in replies for lead in reply.leads]
     every = RawLeads.from_leads(raw)
-    bytes_of = [lead.json for lead in raw]
-    contents = [content for content in map(plain_content, bytes_of) if content]
+    sent = [lead.json for lead in raw]
+    contents = [content for content in map(plain_content, sent) if content]
     hashes = list(map(content_hash, contents))
     digest = digester(PostgresDialect())
 
@@ -56,11 +57,11 @@ def measure(leads: int = 20_000) -> dict[str, float]:
             raw_page, bodies, range(1, len(bodies) + 1)
         ),
         "content of the row: texts, times in UTC, metadata sorted, as JSON": lambda: _each(
-            plain_content, bytes_of
+            plain_content, sent
         ),
         "hash of the content": lambda: _each(content_hash, contents),
-        "digest of the lead": lambda: _each(digest, bytes_of),
-        "line that COPY takes": lambda: _each(plain_line, contents, hashes),
+        "digest of the lead": lambda: _each(digest, sent),
+        "line that COPY takes": lambda: _each(csv_line, repeat(()), contents, hashes),
         "spool: index, one write for each page": spool,
         "order, coverage and proof": lambda: _prove(every),
     }

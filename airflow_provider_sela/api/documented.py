@@ -112,10 +112,9 @@ def _typed(data: bytes) -> tuple[list[Any], bytes | None] | None:
                 rest = text[13:26]
                 values[place] = _HOURS[text[:13] + text[26:]] + rest + "+00:00"
                 rests += rest
+        usual = _usual_rests(rests) is not None
     except LookupError:
         usual = False
-    else:
-        usual = _usual_rests(rests) is not None
     return (values, document) if usual or _convert(values) else None
 
 

@@ -21,7 +21,8 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from airflow_provider_sela.api.columns import Columns, time_column
-from airflow_provider_sela.api.documented import OTHERWISE, Integer, documented_values
+from airflow_provider_sela.api.content import Content, content_of
+from airflow_provider_sela.api.documented import OTHERWISE, Integer, documented_values, plain_content
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Lead, Row, lead_row, microseconds
 from airflow_provider_sela.api.pages import Page, decode_page, page_after, read_json
 from airflow_provider_sela.exceptions import SelaResponseError
@@ -110,6 +111,14 @@ class RawLead(NamedTuple):
             return values, (), ()
         row = lead_row(self.decode())
         return [*row.values.values()], row.nulled, row.unknown
+
+    def row_content(self) -> tuple[Content, Sequence[Any], tuple[str, ...], tuple[str, ...]]:
+        """The content of the row, then the same; without values where the content shows them unescaped."""
+        content = plain_content(self.json)
+        if content is not None:
+            return content, (), (), ()
+        values, nulled, unknown = self.row_values()
+        return content_of(values), values, nulled, unknown
 
 
 class RawLeads(Columns[RawLead]):

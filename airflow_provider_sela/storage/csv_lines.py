@@ -22,21 +22,13 @@ QUOTE = b"\x01"
 def csv_line(values: Iterable[Any], content: Content, *added: str | None) -> bytes:
     """A row as a line without its line feed; a text with a line feed is more than one line.
 
-    :param values: those of the row.
+    :param values: those of the row; of a content in which JSON escapes nothing, they are not looked at.
     :param content: the same, see :func:`~airflow_provider_sela.api.content.content_of`.
     :param added: further values, without U+0001.
     """
-    if b"\\" in content[0]:
-        return csv_cells((*values, *added))
-    return plain_line(content, *added)
-
-
-def plain_line(content: Content, *added: str | None) -> bytes:
-    """The same of a row in whose texts JSON escapes nothing.
-
-    :param content: see :func:`~airflow_provider_sela.api.documented.plain_content`.
-    """
     line, documents = content
+    if b"\\" in line:
+        return csv_cells((*values, *added))
     line = line[1:-1].replace(b'"', QUOTE)
     for document in documents:
         line = line.replace(DOCUMENT, b"\x01%b\x01" % document, 1)

@@ -15,12 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_sela import __version__
-from airflow_provider_sela.api.content import content_of
-from airflow_provider_sela.api.documented import plain_content
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Kind
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaSetupError
-from airflow_provider_sela.storage.csv_lines import QUOTE, csv_line, plain_line
+from airflow_provider_sela.storage.csv_lines import QUOTE, csv_line
 from airflow_provider_sela.storage.paths import file_path
 from airflow_provider_sela.storage.publishing import Publication
 from airflow_provider_sela.storage.spool import Encoder, Line, Spool, lead_line
@@ -166,10 +164,8 @@ def row_line(lead: RawLead) -> Line:
 
 def delimited_line(lead: RawLead) -> Line:
     """The same row for :func:`_table`, which reads it without a single object of Python's."""
-    if content := plain_content(lead.json):
-        return Line(plain_line(content))
-    values, nulled, unknown = lead.row_values()
-    return Line(csv_line(values, content_of(values)), nulled, unknown)
+    content, values, nulled, unknown = lead.row_content()
+    return Line(csv_line(values, content), nulled, unknown)
 
 
 def _fill_lines(lines: Iterator[bytes], sink: io.BufferedIOBase) -> None:

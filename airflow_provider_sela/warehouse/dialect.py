@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from airflow_provider_sela.api.content import Content, content_hash, content_of
-from airflow_provider_sela.api.documented import plain_content
 from airflow_provider_sela.api.leads import Field, Kind, Row
-from airflow_provider_sela.storage.csv_lines import csv_line, plain_line
+from airflow_provider_sela.storage.csv_lines import csv_line
 from airflow_provider_sela.storage.spool import Line
 from airflow_provider_sela.warehouse.digests import digester, row_digest
 from airflow_provider_sela.warehouse.identifiers import TableName
@@ -181,14 +180,9 @@ class CsvDialect(Dialect):
         read_digest = digester(self)
 
         def encode(lead: RawLead) -> Line:
-            data = lead.json
-            if content := plain_content(data):
-                hashed = content_hash(content)
-                return Line(plain_line(content, hashed, row_digest(read_digest(data), hashed)))
-            values, nulled, unknown = lead.row_values()
-            content = content_of(values)
+            content, values, nulled, unknown = lead.row_content()
             hashed = content_hash(content)
-            digest = row_digest(read_digest(data), hashed, nulled, unknown)
+            digest = row_digest(read_digest(lead.json), hashed, nulled, unknown)
             return Line(csv_line(values, content, hashed, digest), nulled, unknown)
 
         return encode

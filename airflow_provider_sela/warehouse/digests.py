@@ -52,9 +52,7 @@ def digester(dialect: object) -> Callable[[bytes], str]:
     return digest
 
 
-def row_digest(
-    digest: str, content_hash: str, nulled: Iterable[str] = (), unknown: Iterable[str] = ()
-) -> str | None:
+def row_digest(digest: str, content_hash: str, nulled: Iterable[str], unknown: Iterable[str]) -> str | None:
     """What a row holds: the digest, the beginning of its hash, and what is told of its lead.
 
     :return: None where that does not fit, so that the lead becomes a row each time.
