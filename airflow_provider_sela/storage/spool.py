@@ -94,7 +94,7 @@ class Spool:
         self._rejected: set[bytes] = set()
         self._superseded = False
         self.told = False
-        self._end = self._newest = 0
+        self._end, self._newest = 0, MISSING
         with disk_errors():
             self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 (open until close)
             self._rejects = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115
@@ -136,7 +136,8 @@ class Spool:
     @property
     def newest(self) -> datetime | None:
         """The latest ``modified_time`` of all leads, None where no lead has a usable one."""
-        return _EPOCH + timedelta(microseconds=self._newest) if self._newest else None
+        usable = self._newest not in (0, MISSING)
+        return _EPOCH + timedelta(microseconds=self._newest) if usable else None
 
     def add_all(self, leads: Sequence[RawLead]) -> None:
         """Take leads, with one write for those that are new."""
@@ -147,7 +148,7 @@ class Spool:
         # In JSON a line feed stands between tokens only.
         lines = [line.replace(b"\n", b" ") if b"\n" in line else line for line in columns.json]
         times = [0 if time == MISSING else time for time in columns.modified]
-        self._newest = max(self._newest, *times) if times else self._newest
+        self._newest = max(self._newest, max(times, default=MISSING))
         twice = len(set(ids)) < len(ids)
         known = [twice or key in self._index for key in ids]
         rest = list(compress(zip(ids, times, lines, strict=True), known))

@@ -192,3 +192,9 @@ def test_the_newest_change_is_known_without_reading(spool: Spool) -> None:
     add(spool, lead(2, "malformed", status="x" * 1000))
     add(spool, lead(3, T1))
     assert spool.newest == datetime(2025, 1, 1, 0, 0, 2, tzinfo=UTC)
+
+
+def test_the_newest_change_is_known_of_leads_that_are_dated_before_1970(spool: Spool) -> None:
+    add(spool, lead(1, "1969-12-31T23:59:58+00:00"))
+    add(spool, lead(2, "1969-12-31T23:59:59+00:00"))
+    assert spool.newest == datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)
