@@ -24,12 +24,11 @@ class Opening:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def open(self) -> Engine:
+    def open(self) -> None:
         """Connect, unless that is done."""
         if not self._is_open:
             self._open.enter_context(self._engine)
             self._is_open = True
-        return self._engine
 
     def close(self) -> None:
         """Give the connection back, as before somebody reads on."""
