@@ -117,6 +117,7 @@ def postgres() -> Iterator[int]:
 @contextmanager
 def mariadb(*options: str) -> Iterator[int]:
     """MariaDB with user ``root`` without a password, started with some options; gives the port."""
+    driver("MySQLdb", "airflow.providers.mysql")
     install, server = binary("mariadb-install-db", "mariadb-server"), binary("mariadbd", "mariadb-server")
     user, port = account("mysql"), free_port()
     with _folder("my", user) as folder:

@@ -31,7 +31,6 @@ def postgres_port() -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def mariadb_port() -> Iterator[int]:
-    servers.driver("MySQLdb", "airflow.providers.mysql")
     with servers.mariadb() as port:
         yield port
 

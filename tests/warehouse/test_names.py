@@ -66,7 +66,6 @@ def test_a_database_without_an_engine_of_its_own_is_asked_whether_case_means_any
 
 @pytest.mark.server
 def test_a_server_that_folds_names_has_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    servers.driver("MySQLdb", "airflow.providers.mysql")
     with servers.mariadb("--lower-case-table-names=1") as port:
         database = MariaDB(port, "folding")
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database.connection))
