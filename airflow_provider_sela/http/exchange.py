@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from typing import Any, TypeVar
 
@@ -41,6 +42,7 @@ ACCEPT = {
 MAX_BODY_BYTES = 64 << 20
 
 
+@cache
 def user_agent(library: str) -> str:
     """``User-Agent`` that lets the vendor's support see which versions are talking."""
     python = ".".join(map(str, sys.version_info[:3]))

@@ -52,6 +52,10 @@ class Transport:
                 self._sessions.append(session)
         return session
 
+    def prepare(self) -> None:
+        """Make the calling thread's session before there is a request for it."""
+        _ = self.session
+
     def release(self) -> None:
         """Close the calling thread's connections."""
         session: SelaSession | None = getattr(self._local, "session", None)

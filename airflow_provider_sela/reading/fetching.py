@@ -109,6 +109,8 @@ class Fetchers:
 
     def _fetch(self, job: Job) -> None:
         try:
+            # While the first answer is waited for, the other threads have time.
+            self._transport.prepare()
             while (window := self._next(job)) is not None:
                 started, asked = next(self._clock), self._server_clock.elapsed()
                 page = self._read(window)

@@ -10,6 +10,8 @@ from airflow_provider_sela.storage.local_disk import disk_errors, lines_in
 
 # Of lines that are written at once.
 _BLOCK_BYTES = 2**18
+# Of the first of several files.
+_FIRST_BYTES = 2**19
 
 
 class LineFile:
@@ -56,14 +58,18 @@ class LineFile:
 
 
 def in_files(lines: Iterable[bytes], most_bytes: int) -> Iterator[LineFile]:
-    """Lines in files of about so many bytes, to be closed by whoever takes them; memory holds few lines."""
+    """Lines in files of about so many bytes, to be closed by whoever takes them; memory holds few lines.
+
+    The first are smaller, each twice as large as the one before: whoever takes them has work early.
+    """
     file: LineFile | None = None
-    for block in in_pieces(lines, _BLOCK_BYTES):
+    enough = min(_FIRST_BYTES, most_bytes)
+    for block in in_pieces(lines, min(_BLOCK_BYTES, enough)):
         file = file or LineFile()
         file.write(block)
-        if file.size >= most_bytes:
+        if file.size >= enough:
             yield file
-            file = None
+            file, enough = None, min(2 * enough, most_bytes)
     if file:
         yield file
 

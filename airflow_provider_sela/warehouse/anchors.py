@@ -25,8 +25,8 @@ def find_anchor(engine: Engine, source: Source, asked: str) -> tuple[Anchor | No
     :param asked: stands for filters and privacy options.
     """
     dialect, name = engine.dialect, beside(engine.target, engine.dialect.fold(LOADS_TABLE))
-    columns = engine.columns(name)
-    if columns is None or "anchor" not in columns or engine.columns(engine.target) is None:
+    found = engine.columns_of([name, engine.target])
+    if "anchor" not in (found[name] or ()) or found[engine.target] is None:
         return None, NO_LOAD
     table, conditions, values = dialect.table(name), ["target"], [engine.key]
     if source.several_accounts:

@@ -32,11 +32,13 @@ _LOCK_WAIT_SECONDS = 60.0
 # Another process has the file; another thread of this process is just closing it.
 _IN_USE = ("lock on file", "is already attached")
 
-#: A relation in DuckDB's catalogue; names are compared without case.
-_NAMED = (
-    "lower({}_name) = lower(?) AND lower(schema_name) = lower(coalesce(?, current_schema()))"
+#: In a schema of DuckDB's catalogue; names are compared without case.
+_THERE = (
+    "lower(schema_name) = lower(coalesce(?, current_schema()))"
     " AND lower(database_name) = lower(coalesce(?, current_database()))"
 )
+#: A relation there.
+_NAMED = f"lower({{}}_name) = lower(?) AND {_THERE}"
 
 
 def _is_locked(error: BaseException) -> bool:
@@ -201,19 +203,35 @@ class DuckDBEngine(FillingEngine):
 
     def columns(self, table: TableName) -> dict[str, Column] | None:
         """Ask DuckDB's catalogue; names are compared without case."""
-        rows = self.select(
-            "SELECT lower(column_name), lower(data_type), is_nullable, column_default IS NOT NULL"
-            f" FROM duckdb_columns() WHERE {_NAMED.format('table')}",
-            self._named(table),
-        )
-        return {name: Column(*column) for name, *column in rows} or None
+        return self.columns_of([table])[table]
 
-    def unique_keys(self, table: TableName) -> list[frozenset[str]]:
-        """Primary keys, unique constraints and unique indexes."""
+    def columns_of(self, tables: Iterable[TableName]) -> dict[TableName, dict[str, Column] | None]:
+        """The same in one question, which takes hardly longer than one about one table."""
+        asked = list(tables)
+        names = [table[-1] for table in asked]
+        lowered = ", ".join(["lower(?)"] * len(names))
+        rows = self.select(
+            "SELECT lower(column_name), lower(data_type), is_nullable, column_default IS NOT NULL,"
+            f" list_position([{lowered}], lower(table_name)) FROM duckdb_columns()"
+            f" WHERE lower(table_name) IN ({lowered}) AND {_THERE}",
+            [*names, *names, *self._named(asked[0])[1:]],
+        )
+        found: dict[TableName, dict[str, Column]] = {}
+        for name, *column, place in rows:
+            found.setdefault(asked[place - 1], {})[name] = Column(*column)
+        return {table: found.get(table) for table in asked}
+
+    def unique_keys(self, table: TableName) -> Iterator[frozenset[str]]:
+        """The primary key, then unique constraints and unique indexes: to list constraints, DuckDB looks at
+        all tables there are, its own included."""
+        spelled = self.dialect.table(table)
+        primary = self.select("SELECT lower(name) FROM pragma_table_info(?) WHERE pk", [spelled])
+        if columns := frozenset(name for (name,) in primary):
+            yield columns
         named = self._named(table)
-        return self.keys_of(
+        yield from self.keys_of(
             "SELECT constraint_name, lower(unnest(constraint_column_names)) FROM duckdb_constraints()"
-            f" WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE') AND {_NAMED.format('table')}"
+            f" WHERE constraint_type = 'UNIQUE' AND {_NAMED.format('table')}"
             " UNION ALL SELECT index_name, lower(trim(unnest(string_split(trim(expressions, '[]'), ',')),"
             f" ' \"' || chr(39))) FROM duckdb_indexes() WHERE is_unique AND {_NAMED.format('table')}",
             [*named, *named],

@@ -142,10 +142,14 @@ class Engine(ABC):
         """
         return []
 
-    def unique_keys(self, table: TableName) -> list[frozenset[str]]:
+    def columns_of(self, tables: Iterable[TableName]) -> dict[TableName, dict[str, Column] | None]:
+        """What :meth:`columns` gives of each of some tables in one schema."""
+        return {table: self.columns(table) for table in tables}
+
+    def unique_keys(self, table: TableName) -> Iterable[frozenset[str]]:
         """Columns, named as :meth:`columns` does, whose values no two rows of a table share: those alone that
-        the database enforces, and none where it cannot be asked."""
-        return []
+        the database enforces, and none where it cannot be asked. Who needs no more of them asks no further."""
+        return ()
 
     # What follows from it.
 

@@ -35,7 +35,7 @@ class FillingEngine(StagedEngine):
 
     def stage(self, spool: Spool, mode: Mode, load: Load) -> None:
         """Leave the leads where they are if the target is empty, or missing."""
-        self._fills = self._is_empty(mode, load)
+        self._fills = load.whole and self._is_empty(mode, load)
         if self._fills:
             self._spool = spool
         else:

@@ -99,7 +99,7 @@ class Schema:
 
     def _run(self, *, apply: bool) -> dict[TableName, dict[str, Column] | None]:
         engine = self._engine
-        found = {name: engine.columns(name) for name, _ in self._tables()}
+        found = engine.columns_of(name for name, _ in self._tables())
         for name, layout in self._tables():
             existing = found[name]
             if existing is None:
@@ -141,16 +141,18 @@ class Schema:
     def _refuse_keys(self) -> None:
         """Keys of a user that allow fewer rows than the mode has, and, where no key has kept them from
         it, leads that are there twice: both rows would count as one lead's."""
-        engine, key = self._engine, frozenset(self._mode.layout.key)
-        unique = engine.unique_keys(engine.target)
-        if narrow := next((columns for columns in unique if columns < key), None):
+        key, unique = frozenset(self._mode.layout.key), self._engine.unique_keys(self._engine.target)
+        if len(key) == 1:
+            if key not in unique:
+                self._refuse_repeats()
+        elif narrow := next((columns for columns in unique if columns < key), None):
             raise SelaTargetError(
-                f"table {engine.written}: {', '.join(narrow)} is unique, and mode {self._mode} has several"
-                " rows for a lead: drop that key, or give this mode a table of its own"
+                f"table {self._engine.written}: {', '.join(narrow)} is unique, and mode {self._mode} has"
+                " several rows for a lead: drop that key, or give this mode a table of its own"
             )
-        if len(key) > 1 or key in unique:
-            return
-        column = engine.dialect.column("id")
+
+    def _refuse_repeats(self) -> None:
+        engine, column = self._engine, self._engine.dialect.column("id")
         (repeats,) = engine.fetch_one(
             f"SELECT COUNT({column}) - COUNT(DISTINCT {column}) FROM {engine.dialect.table(engine.target)}"
         )
