@@ -11,7 +11,6 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from itertools import repeat
 from typing import Any
 
 from airflow_provider_sela.api.content import content_hash
@@ -21,7 +20,7 @@ from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.snapshot.reading import Reading
 from airflow_provider_sela.snapshot.windows import Entries, Response, Window
 from airflow_provider_sela.storage.csv_lines import csv_line
-from airflow_provider_sela.storage.spool import Line, Spool
+from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.testing import sample_leads
 from airflow_provider_sela.warehouse.digests import digester
 from airflow_provider_sela.warehouse.postgres import PostgresDialect
@@ -47,8 +46,8 @@ def measure(leads: int = 20_000) -> dict[str, float]:
     digest = digester(PostgresDialect())
 
     def spool() -> None:
-        same = Line(b"x" * 900)
-        with Spool(lambda lead: same) as target:
+        same = b"x" * 900
+        with Spool(lambda lead, tell: same) as target:
             for reply in replies:
                 target.add_all(reply.leads)
 
@@ -61,7 +60,7 @@ def measure(leads: int = 20_000) -> dict[str, float]:
         ),
         "hash of the content": lambda: _each(content_hash, contents),
         "digest of the lead": lambda: _each(digest, sent),
-        "line that COPY takes": lambda: _each(csv_line, repeat(()), contents, hashes),
+        "line that COPY takes": lambda: _each(csv_line, contents, hashes, hashes),
         "spool: index, one write for each page": spool,
         "order, coverage and proof": lambda: _prove(every),
     }

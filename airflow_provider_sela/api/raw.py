@@ -21,7 +21,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from airflow_provider_sela.api.columns import Columns, time_column
-from airflow_provider_sela.api.content import Content, content_of
+from airflow_provider_sela.api.content import Content
 from airflow_provider_sela.api.documented import OTHERWISE, Integer, documented_values, plain_content
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Lead, Row, lead_row, microseconds
 from airflow_provider_sela.api.pages import Page, decode_page, page_after, read_json
@@ -112,13 +112,9 @@ class RawLead(NamedTuple):
         row = lead_row(self.decode())
         return [*row.values.values()], row.nulled, row.unknown
 
-    def row_content(self) -> tuple[Content, Sequence[Any], tuple[str, ...], tuple[str, ...]]:
-        """The content of the row, then the same; without values where the content shows them unescaped."""
-        content = plain_content(self.json)
-        if content is not None:
-            return content, (), (), ()
-        values, nulled, unknown = self.row_values()
-        return content_of(values), values, nulled, unknown
+    def plain_content(self) -> Content | None:
+        """The content of the row, if it is :func:`~airflow_provider_sela.api.documented.plain_content`."""
+        return plain_content(self.json)
 
 
 class RawLeads(Columns[RawLead]):

@@ -44,7 +44,7 @@ class XComBound:
         self.size = 0
 
     def __call__(self, lead: RawLead) -> None:
-        size = len(lead_line(lead).data)
+        size = len(lead_line(lead))
         self.size += size - self._sizes.get(lead.id, 0)
         self._sizes[lead.id] = size
         if len(self._sizes) > self._most:

@@ -19,26 +19,23 @@ from airflow_provider_sela.api.content import DOCUMENT, Content
 QUOTE = b"\x01"
 
 
-def csv_line(values: Iterable[Any], content: Content, *added: str | None) -> bytes:
-    """A row as a line without its line feed; a text with a line feed is more than one line.
+def csv_line(content: Content, *added: str) -> bytes:
+    """A row as a line without its line feed.
 
-    :param values: those of the row; of a content in which JSON escapes nothing, they are not looked at.
-    :param content: the same, see :func:`~airflow_provider_sela.api.content.content_of`.
-    :param added: further values, without U+0001.
+    :param content: of the row, from :func:`~airflow_provider_sela.api.documented.plain_content`.
+    :param added: further texts, without U+0001.
     """
     line, documents = content
-    if b"\\" in line:
-        return csv_cells((*values, *added))
     line = line[1:-1].replace(b'"', QUOTE)
     for document in documents:
         line = line.replace(DOCUMENT, b"\x01%b\x01" % document, 1)
     for text in added:
-        line += b",null" if text is None else b",\x01%b\x01" % text.encode()
+        line += b",\x01%b\x01" % text.encode()
     return line
 
 
 def csv_cells(values: Iterable[Any]) -> bytes:
-    """Values as the same line, whatever they hold."""
+    """The same from the values, whatever they hold; a text with a line feed is more than one line."""
     return b",".join(map(_cell, values))
 
 

@@ -18,10 +18,10 @@ from airflow_provider_sela import __version__
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Kind
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaSetupError
-from airflow_provider_sela.storage.csv_lines import QUOTE, csv_line
+from airflow_provider_sela.storage.csv_lines import QUOTE, csv_cells, csv_line
 from airflow_provider_sela.storage.paths import file_path
 from airflow_provider_sela.storage.publishing import Publication
-from airflow_provider_sela.storage.spool import Encoder, Line, Spool, lead_line
+from airflow_provider_sela.storage.spool import Encoder, Spool, Tell, lead_line
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -155,17 +155,21 @@ class LeadFile:
             self._format.fill(lines, zipped)
 
 
-def row_line(lead: RawLead) -> Line:
+def row_line(lead: RawLead, tell: Tell) -> bytes:
     """The typed row of a lead: a JSON array with a value for each of :data:`COLUMNS`."""
-    values, nulled, unknown = lead.row()
-    row = [values[column.name] for column in COLUMNS]
-    return Line(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode(), nulled, unknown)
+    values, nulled, unknown = lead.row_values()
+    tell(nulled, unknown)
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def delimited_line(lead: RawLead) -> Line:
+def delimited_line(lead: RawLead, tell: Tell) -> bytes:
     """The same row for :func:`_table`, which reads it without a single object of Python's."""
-    content, values, nulled, unknown = lead.row_content()
-    return Line(csv_line(values, content), nulled, unknown)
+    content = lead.plain_content()
+    if content is not None:
+        return csv_line(content)
+    values, nulled, unknown = lead.row_values()
+    tell(nulled, unknown)
+    return csv_cells(values)
 
 
 def _fill_lines(lines: Iterator[bytes], sink: io.BufferedIOBase) -> None:

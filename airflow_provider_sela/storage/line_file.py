@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
 from airflow_provider_sela.storage.local_disk import disk_errors, lines_in
@@ -72,6 +73,23 @@ def in_files(lines: Iterable[bytes], most_bytes: int) -> Iterator[LineFile]:
             file, enough = None, min(2 * enough, most_bytes)
     if file:
         yield file
+
+
+def take_files(lines: Iterable[bytes], most_bytes: int, take: Callable[[LineFile], object]) -> None:
+    """Let a reader take lines in such files, each while the lines of the next are made."""
+
+    def take_and_close(file: LineFile) -> None:
+        with file:
+            take(file)
+
+    with ThreadPoolExecutor(1, "sela-lines") as thread:
+        taking: Future[None] | None = None
+        for file in in_files(lines, most_bytes):
+            if taking:
+                taking.result()
+            taking = thread.submit(take_and_close, file)
+        if taking:
+            taking.result()
 
 
 def in_pieces(

@@ -5,16 +5,18 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 
 from airflow_provider_sela.exceptions import SelaSetupError
+
+_WITHOUT_FEED = itemgetter(slice(-1))
 
 
 def lines_in(path: str) -> Iterator[bytes]:
     """The lines of an open file, from its beginning, without their line feeds."""
     with open(path, "rb") as file:  # noqa: PTH123 (a descriptor, not a place in the file system)
         file.seek(0)
-        for line in file:
-            yield line[:-1]
+        yield from map(_WITHOUT_FEED, file)
 
 
 @contextmanager

@@ -3,17 +3,17 @@
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from airflow_provider_sela.api.content import Content, content_hash, content_of
+from airflow_provider_sela.api.content import content_hash, content_of
 from airflow_provider_sela.api.leads import Field, Kind, Row
-from airflow_provider_sela.storage.csv_lines import csv_line
-from airflow_provider_sela.storage.spool import Line
-from airflow_provider_sela.warehouse.digests import digester, row_digest
+from airflow_provider_sela.storage.csv_lines import csv_cells, csv_line
+from airflow_provider_sela.storage.spool import Encoder, Tell
+from airflow_provider_sela.warehouse.digests import digester, row_digest, telling_digest
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
@@ -80,11 +80,10 @@ class Dialect:
         """Adapt a row to limits that only this database has."""
         return row
 
-    def spool_line(self, values: Mapping[str, Any], content: Content) -> bytes:
+    def spool_line(self, values: Mapping[str, Any]) -> bytes:
         """A row as a line, in the form that is staged fastest.
 
         :param values: of all columns that are staged.
-        :param content: that of all of them but the last two, hash and digest.
         """
         return msgspec.json.encode(values)
 
@@ -102,17 +101,17 @@ class Dialect:
 
     # What follows from it.
 
-    def encoder(self) -> Callable[[RawLead], Line]:
+    def encoder(self) -> Encoder:
         """Make what makes the lines that are staged in this database."""
 
         read_digest = digester(self)
 
-        def encode(lead: RawLead) -> Line:
+        def encode(lead: RawLead, tell: Tell) -> bytes:
             values, nulled, unknown = self.adapt(lead.row())
-            content = content_of(values.values())
-            values[HASH] = hashed = content_hash(content)
-            values[DIGEST] = row_digest(read_digest(lead.json), hashed, nulled, unknown)
-            return Line(self.spool_line(values, content), nulled, unknown)
+            tell(nulled, unknown)
+            values[HASH] = hashed = content_hash(content_of(values.values()))
+            values[DIGEST] = telling_digest(row_digest(read_digest(lead.json), hashed), nulled, unknown)
+            return self.spool_line(values)
 
         return encode
 
@@ -171,18 +170,18 @@ class Dialect:
 class CsvDialect(Dialect):
     """A database that reads CSV as :mod:`~airflow_provider_sela.storage.csv_lines` writes it."""
 
-    def spool_line(self, values: Mapping[str, Any], content: Content) -> bytes:
-        *row, hashed, digest = values.values()
-        return csv_line(row, content, hashed, digest)
+    def spool_line(self, values: Mapping[str, Any]) -> bytes:
+        return csv_cells(values.values())
 
-    def encoder(self) -> Callable[[RawLead], Line]:
-        """The same lines, twice as fast where rows need not be adapted."""
-        read_digest = digester(self)
+    def encoder(self) -> Encoder:
+        """The same lines, in half the time of most leads."""
+        read_digest, encode_any = digester(self), super().encoder()
 
-        def encode(lead: RawLead) -> Line:
-            content, values, nulled, unknown = lead.row_content()
+        def encode(lead: RawLead, tell: Tell) -> bytes:
+            content = lead.plain_content()
+            if content is None:
+                return encode_any(lead, tell)
             hashed = content_hash(content)
-            digest = row_digest(read_digest(lead.json), hashed, nulled, unknown)
-            return Line(csv_line(values, content, hashed, digest), nulled, unknown)
+            return csv_line(content, hashed, row_digest(read_digest(lead.json), hashed))
 
         return encode

@@ -52,17 +52,20 @@ def digester(dialect: object) -> Callable[[bytes], str]:
     return digest
 
 
-def row_digest(digest: str, content_hash: str, nulled: Iterable[str], unknown: Iterable[str]) -> str | None:
-    """What a row holds: the digest, the beginning of its hash, and what is told of its lead.
+def row_digest(digest: str, content_hash: str) -> str:
+    """What a row holds of whose lead nothing is told: the digest and the beginning of its hash."""
+    return digest + content_hash[:HASH_LENGTH]
+
+
+def telling_digest(row_digest: str, nulled: Iterable[str], unknown: Iterable[str]) -> str | None:
+    """The same with what is told of the lead.
 
     :return: None where that does not fit, so that the lead becomes a row each time.
     """
-    if not (nulled or unknown):
-        return digest + content_hash[:HASH_LENGTH]
     if not all(name.isascii() and name.isidentifier() for name in unknown):
         return None
     names = " ".join([*nulled, *("+" + name for name in unknown)])
-    whole = f"{digest}{content_hash[:HASH_LENGTH]}{names}"
+    whole = row_digest + names
     return whole if len(whole) <= _LONGEST else None
 
 

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from airflow_provider_sela.api.leads import Field, Kind
-from airflow_provider_sela.storage.line_file import LineFile, in_files
+from airflow_provider_sela.storage.line_file import LineFile, take_files
 from airflow_provider_sela.warehouse.dialect import CsvDialect
 from airflow_provider_sela.warehouse.digests import digest_blocks
 from airflow_provider_sela.warehouse.filling import FillingEngine
@@ -245,31 +244,18 @@ class DuckDBEngine(FillingEngine):
     def fill_digests(self, rows: Iterator[tuple[int, int, str]]) -> None:
         """Let DuckDB read them as CSV."""
         types = {field.name: self.dialect.types[field.kind] for field in DIGESTS.fields}
-        for file in in_files(digest_blocks(rows), _FILE_BYTES):
-            with file:
-                self.execute(
-                    f"INSERT INTO {self.digests} SELECT * FROM read_csv(?, header = false, columns = {types},"
-                    " auto_detect = false)",
-                    [file.path],
-                )
+        read = f"read_csv(?, header = false, columns = {types}, auto_detect = false)"
+        insert = f"INSERT INTO {self.digests} SELECT * FROM {read}"
+        take_files(digest_blocks(rows), _FILE_BYTES, lambda file: self.execute(insert, [file.path]))
 
     def fill(self, lines: Iterable[bytes]) -> None:
-        """Let DuckDB parse some leads while the next become rows."""
-        self._fill(self.staging, lines)
-
-    def _fill(self, table: str, lines: Iterable[bytes], added: Sequence[tuple[Field, Any]] = ()) -> None:
-        with ThreadPoolExecutor(1, "sela-duckdb") as thread:
-            loading: Future[None] | None = None
-            for file in in_files(lines, _FILE_BYTES):
-                if loading:
-                    loading.result()
-                loading = thread.submit(self._load, file, table, added)
-            if loading:
-                loading.result()
+        """Let DuckDB read leads that have become rows."""
+        take_files(lines, _FILE_BYTES, lambda file: self._load(file, self.staging, ()))
 
     def fill_target(self, lines: Iterable[bytes], added: Sequence[tuple[Field, Any]]) -> None:
         """The same, into the target."""
-        self._fill(self.dialect.table(self.target), lines, added)
+        target = self.dialect.table(self.target)
+        take_files(lines, _FILE_BYTES, lambda file: self._load(file, target, added))
 
     def to_set(self, changed: str, values: Sequence[Any]) -> list[Field]:
         """What differs in some row: to set a column, DuckDB takes several times as long as to look at it."""
@@ -290,10 +276,9 @@ class DuckDBEngine(FillingEngine):
 
     def _load(self, file: LineFile, table: str, added: Sequence[tuple[Field, Any]]) -> None:
         # Its buffers are as large as the longest line that it is told of.
-        with file:
-            longest = max(file.longest + 2, _LONGEST_LINE_BYTES)
-            fields = self.dialect.column_list([*STAGED, *(field for field, _ in added)])
-            same = [self.dialect.parameter(field.kind) for field, _ in added]
-            query = self.dialect.spool_query(longest, same)
-            values = [value for _, value in added]
-            self.execute(f"INSERT INTO {table} ({fields}) {query}", [*values, file.path])
+        longest = max(file.longest + 2, _LONGEST_LINE_BYTES)
+        fields = self.dialect.column_list([*STAGED, *(field for field, _ in added)])
+        same = [self.dialect.parameter(field.kind) for field, _ in added]
+        query = self.dialect.spool_query(longest, same)
+        values = [value for _, value in added]
+        self.execute(f"INSERT INTO {table} ({fields}) {query}", [*values, file.path])

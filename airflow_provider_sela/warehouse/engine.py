@@ -148,7 +148,7 @@ class Engine(ABC):
 
     def unique_keys(self, table: TableName) -> Iterable[frozenset[str]]:
         """Columns, named as :meth:`columns` does, whose values no two rows of a table share: those alone that
-        the database enforces, and none where it cannot be asked. Who needs no more of them asks no further."""
+        the database enforces, and none where it cannot be asked. Who needs no more asks no further."""
         return ()
 
     # What follows from it.

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_sela.api.content import Content
 from airflow_provider_sela.api.leads import EXTRA, Field, Kind, Row, canonical_json
 from airflow_provider_sela.exceptions import (
     SelaSetupError,
@@ -95,10 +94,10 @@ class MySQLDialect(Dialect):
         values = {**row.values, **dict.fromkeys(deep), EXTRA.name: canonical_json(extra)}
         return row._replace(values=values, nulled=(*row.nulled, *deep))
 
-    def spool_line(self, values: Mapping[str, Any], content: Content) -> bytes:
+    def spool_line(self, values: Mapping[str, Any]) -> bytes:
         """As JSON, with timestamps in the form that DATETIME takes."""
         times = {name: _naive(values[name]) for name in _TIMES}
-        return super().spool_line({**values, **times}, content)
+        return super().spool_line({**values, **times})
 
     def update(self, table: str, source: str, sets: Sequence[tuple[str, str]], join: str, where: str) -> str:
         """The same UPDATE, in MySQL's order of clauses."""

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from airflow_provider_sela.api.leads import Kind
@@ -60,8 +62,8 @@ class Unchanged:
             if not (self._load.whole and self._are_kept()):
                 return None
             digest = digester(engine.dialect)
-            leads = enumerate(spool.leads())
-            self._tables.fill((place, key, digest(lead)) for place, (key, lead) in leads)
+            digests = map(digest, map(itemgetter(1), spool.leads()))
+            self._tables.fill(zip(count(), spool.ids, digests, strict=False))
             self.used = True
         place, digest_column = (engine.dialect.column(name) for name in ("place", DIGEST))
         (join, scoped), (same, values) = self._joined(), self._same()

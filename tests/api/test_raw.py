@@ -82,7 +82,7 @@ def test_a_lead_that_was_damaged_on_its_way_is_refused_with_its_page(broken: byt
 def test_a_lead_is_one_line_of_what_can_be_stored(lead: Any) -> None:
     for layout in ({}, {"indent": 1}):
         [raw] = raw_page(body_of(lead, **layout), 1).leads
-        line = raw_line(raw).data
+        line = raw_line(raw)
         assert b"\n" not in line
         assert json.loads(line) == visible(json.loads(json.dumps(lead, sort_keys=True)))
 
@@ -90,7 +90,7 @@ def test_a_lead_is_one_line_of_what_can_be_stored(lead: Any) -> None:
 def test_a_lead_that_needs_nothing_is_kept_in_the_bytes_that_came() -> None:
     sent = b'{"status":"OPEN", "id":7,"email":"a\\n\xc3\xa9"}'
     [raw] = raw_page(b'{"count":1,"next":null,"results":[%b]}' % sent, 1).leads
-    assert raw_line(raw).data == sent
+    assert raw_line(raw) == sent
 
 
 def test_a_lead_that_is_nested_too_deeply_is_refused_in_words() -> None:

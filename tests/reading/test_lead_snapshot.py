@@ -323,10 +323,10 @@ def test_on_unverified_takes_two_words_only(hook: SelaHook) -> None:
 
 def test_what_is_encoded_is_what_the_snapshot_holds(hook_of: Callable[..., SelaHook]) -> None:
     from airflow_provider_sela.hooks.sela import open_snapshot
-    from airflow_provider_sela.storage.spool import Line
 
-    def encode(lead: Any) -> Line:
-        return Line(b"[%d]" % lead.id, ("email", "status"))
+    def encode(lead: Any, tell: Any) -> bytes:
+        tell(("email", "status"), ())
+        return b"[%d]" % lead.id
 
     with (
         SelaApi(leads=[sample_lead(28000)]) as api,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_sela.api.raw import RawLead
-from airflow_provider_sela.storage.spool import Line, Spool
+from airflow_provider_sela.storage.spool import Spool, Tell
 from tests.support.spooling import T1, T2, T3, add, lead
 
 
@@ -79,9 +79,10 @@ def test_a_sealed_spool_is_a_file_of_json_lines_with_the_distinct_leads_only(spo
 def test_lines_are_made_of_leads_while_they_are_read_again() -> None:
     met: list[int] = []
 
-    def encode(item: RawLead) -> Line:
+    def encode(item: RawLead, tell: Tell) -> bytes:
         met.append(item.id)
-        return Line(json.dumps({"id": item.id}).encode(), nulled=("email", "status"), unknown=("score",))
+        tell(("email", "status"), ("score",))
+        return json.dumps({"id": item.id}).encode()
 
     with Spool(encode) as spool:
         add(spool, lead(1, email="ada@example.com"))
@@ -96,9 +97,10 @@ def test_lines_are_made_of_leads_while_they_are_read_again() -> None:
 def test_what_lines_tell_can_be_known_without_them() -> None:
     met: list[int] = []
 
-    def encode(item: RawLead) -> Line:
+    def encode(item: RawLead, tell: Tell) -> bytes:
         met.append(item.id)
-        return Line(b"x", nulled=("email",))
+        tell(("email",), ())
+        return b"x"
 
     with Spool(encode) as spool:
         for key in (1, 2):
@@ -138,7 +140,12 @@ def test_who_watches_is_told_of_each_lead_that_comes() -> None:
 
 
 def test_malformed_values_count_for_the_version_that_stays() -> None:
-    with Spool(lambda item: Line(item.json, nulled=tuple(json.loads(item.json)["metadata"]))) as spool:
+
+    def encode(item: RawLead, tell: Tell) -> bytes:
+        tell(json.loads(item.json)["metadata"], ())
+        return item.json
+
+    with Spool(encode) as spool:
         assert (spool.nulled, spool.nulled_columns()) == (0, {})
         add(spool, lead(1, T1, metadata=["email"]))
         add(spool, lead(1, T2, metadata=["lead_type"]))
@@ -174,7 +181,7 @@ def test_a_spool_agrees_with_a_dictionary(events: list[tuple[int, int, int, bool
 
 def test_a_version_whose_line_looks_the_same_still_counts_as_the_newest() -> None:
     """Where the encoder leaves ``modified_time`` out, only the index knows which version is newer."""
-    with Spool(lambda item: Line(json.dumps([item.id, item.decode().get("status")]).encode())) as spool:
+    with Spool(lambda item, tell: json.dumps([item.id, item.decode().get("status")]).encode()) as spool:
         for modified, status in ((T1, "a"), (T3, "a"), (T2, "b")):
             add(spool, lead(1, modified, status=status))
         assert list(spool) == [[1, "a"]]

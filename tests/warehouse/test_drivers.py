@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_sela.api.leads import lead_row
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaResponseError, SelaTargetError
-from airflow_provider_sela.storage.spool import Line, Spool
+from airflow_provider_sela.storage.spool import Spool, Tell
 from airflow_provider_sela.testing import sample_leads
 from airflow_provider_sela.warehouse.landing import land
 from airflow_provider_sela.warehouse.registry import engine_for
@@ -49,10 +49,10 @@ def test_a_lead_that_cannot_become_a_row_is_told_as_what_it_is(database: Databas
     engine = engine_for("warehouse", "leads")
     encode = engine.dialect.encoder()
 
-    def broken(item: RawLead) -> Line:
+    def broken(item: RawLead, tell: Tell) -> bytes:
         if item.id == 10**6 + number - 1:
             raise SelaResponseError("a lead is nested too deeply to be read")
-        return encode(item)
+        return encode(item, tell)
 
     with Spool(broken) as spool:
         for key in range(number):
@@ -67,7 +67,7 @@ def test_a_row_that_is_refused_is_told_as_refused(database: Database) -> None:
     """No lead can do this; a defect of ours could."""
     engine = engine_for("warehouse", "leads")
     encode = engine.dialect.encoder()
-    with Spool(lambda item: Line(encode(item).data.replace(b"OPEN-HOUSE", b"\x00"))) as spool:
+    with Spool(lambda item, tell: encode(item, tell).replace(b"OPEN-HOUSE", b"\x00")) as spool:
         add(spool, lead(1, email="OPEN-HOUSE"))
         with engine, pytest.raises(SelaTargetError, match="nothing was written"):
             land(engine, spool, Load(TaskRun("run"), stats(spool, moment(9999))))

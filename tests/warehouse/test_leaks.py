@@ -8,11 +8,10 @@ from typing import cast
 
 import pytest
 
-from airflow_provider_sela.api.content import content_of
 from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaTargetError
-from airflow_provider_sela.storage.spool import Line, Spool
+from airflow_provider_sela.storage.spool import Spool, Tell
 from airflow_provider_sela.warehouse.landing import land
 from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import DIGEST, HASH, Load, TaskRun
@@ -65,11 +64,9 @@ def test_a_value_that_cannot_be_staged_is_not_quoted(
     """No lead can do this; a defect of ours could."""
     engine = engine_for("warehouse", "leads")
 
-    def broken(item: RawLead) -> Line:
+    def broken(item: RawLead, tell: Tell) -> bytes:
         values = {**item.row().values, field: PLANTED}
-        return Line(
-            engine.dialect.spool_line({**values, HASH: "0", DIGEST: None}, content_of(values.values()))
-        )
+        return engine.dialect.spool_line({**values, HASH: "0", DIGEST: None})
 
     with Spool(broken) as spool:
         add(spool, cast(Lead, lead(1)))

