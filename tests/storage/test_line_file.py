@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_sela.exceptions import SelaSetupError
-from airflow_provider_sela.storage.line_file import LineFile, in_files, in_pieces
+from airflow_provider_sela.storage.line_file import LineFile, in_files, in_pieces, take_files
 from tests.support import disks
 
 
@@ -53,3 +54,36 @@ def test_files_hold_whole_lines(
     assert [list(file) for file in files] == expected
     for file in files:
         file.close()
+
+
+def test_a_reader_has_work_early_and_each_file_is_closed_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_sela.storage.line_file._FIRST_BYTES", 8)
+    taken: list[LineFile] = []
+    sizes: list[int] = []
+
+    def take(file: LineFile) -> None:
+        taken.append(file)
+        sizes.append(len(list(file)))
+
+    take_files([b"aaa"] * 40, 32, take)
+    assert sizes == [2, 4, 8, 8, 8, 8, 2]
+    for file in taken:
+        with pytest.raises(ValueError, match="closed"):
+            _ = file.path
+
+
+def test_what_a_reader_raises_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_sela.storage.line_file._FIRST_BYTES", 8)
+    made: list[int] = []
+
+    def lines() -> Iterator[bytes]:
+        for number in range(100):
+            made.append(number)
+            yield b"aaa"
+
+    def take(file: LineFile) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        take_files(lines(), 8, take)
+    assert len(made) < 10

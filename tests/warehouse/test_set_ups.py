@@ -83,6 +83,13 @@ class TestKeys:
             looked_at(Mode.HISTORY)
         lands_and_lands_again()
 
+    @keyed
+    def test_a_narrow_key_is_found_behind_a_wide_one(self, database: Database) -> None:
+        wide = f"_sela_valid_from {database.timestamp}, PRIMARY KEY (id, _sela_valid_from)"
+        database.run(f"CREATE TABLE leads (id {database.bigint} NOT NULL UNIQUE, {wide})")
+        with pytest.raises(SelaTargetError, match="id is unique, and mode history has several"):
+            looked_at(Mode.HISTORY)
+
     @pytest.mark.parametrize(
         "database", ["sqlite", pytest.param("postgres", marks=pytest.mark.server)], indirect=True
     )
