@@ -113,7 +113,7 @@ class RawLead(NamedTuple):
         return [*row.values.values()], row.nulled, row.unknown
 
     def plain_content(self) -> Content | None:
-        """The content of the row, if it is :func:`~airflow_provider_sela.api.documented.plain_content`."""
+        """See :func:`~airflow_provider_sela.api.documented.plain_content`."""
         return plain_content(self.json)
 
 

@@ -57,15 +57,16 @@ def row_digest(digest: str, content_hash: str) -> str:
     return digest + content_hash[:HASH_LENGTH]
 
 
-def telling_digest(row_digest: str, nulled: Iterable[str], unknown: Iterable[str]) -> str | None:
+def telling_digest(plain: str, nulled: Iterable[str], unknown: Iterable[str]) -> str | None:
     """The same with what is told of the lead.
 
+    :param plain: from :func:`row_digest`.
     :return: None where that does not fit, so that the lead becomes a row each time.
     """
     if not all(name.isascii() and name.isidentifier() for name in unknown):
         return None
     names = " ".join([*nulled, *("+" + name for name in unknown)])
-    whole = row_digest + names
+    whole = plain + names
     return whole if len(whole) <= _LONGEST else None
 
 

@@ -186,10 +186,7 @@ class DuckDBEngine(FillingEngine):
             return [self._refusal]
         if create:
             (known,) = self.fetch_one(
-                "SELECT count(*) FROM duckdb_schemas()"
-                " WHERE lower(schema_name) = lower(coalesce(?, current_schema()))"
-                " AND lower(database_name) = lower(coalesce(?, current_database()))",
-                self._named(table)[1:],
+                f"SELECT count(*) FROM duckdb_schemas() WHERE {_THERE}", self._named(table)[1:]
             )
             return [] if known else [f"there is no schema {table[-2]}: create it"]
         (views,) = self.fetch_one(

@@ -49,6 +49,13 @@ def test_a_full_load_finds_nothing_to_do_afterwards(database: Database, mode: Mo
     assert database.table() == before
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_new_lands_also_where_the_table_went_away(database: Database, mode: Mode) -> None:
+    told = load_leads([lead(1), lead(2)], mode=mode, scope="changed")
+    assert counts(told) == (2, 0, 0, 0)
+    assert [landed(row) for row in database.table()] == [expected(lead(1)), expected(lead(2))]
+
+
 def test_rows_are_not_fetched_of_leads_that_were_not_read(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     def noted(encoder: Callable[[Any], Encoder]) -> Callable[[Any], Encoder]:
         def make(self: Any) -> Encoder:
             encode = encoder(self)
+            if type(self).encoder is not make:
+                # It is asked for what another one leaves to it, which was noted there.
+                return encode
 
             def encode_noted(item: RawLead, tell: Tell) -> bytes:
                 ids.append(item.id)
@@ -110,7 +113,7 @@ def test_malformed_values_and_new_fields_are_told_of_leads_that_are_left_out(
     assert again["nulled"] == told["nulled"] == 3
     first, second = database.table("_sela_loads", "started")
     assert second["unknown_fields"] == first["unknown_fields"]
-    assert sorted({*made}) == [3, 5], "what no digest can tell of a lead is looked for"
+    assert made == [3, 5], "what no digest can tell of a lead is looked for"
 
 
 def test_a_row_whose_hash_was_taken_away_is_written_anew(database: Database, made: Made) -> None:
