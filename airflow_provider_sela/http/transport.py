@@ -122,7 +122,7 @@ class Transport:
         return self.exchange.page(response.status_code, response.headers, body, page, decode)
 
     def _get(self, params: Mapping[str, str]) -> tuple[requests.Response, bytes]:
-        response = self.session.get(self.settings.base_url + LEADS_PATH, params=params, stream=True)
+        response = self.session.get_streamed(self.settings.base_url + LEADS_PATH, params)
         try:
             body = Body(response.headers)
             if body.length:

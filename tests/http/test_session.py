@@ -50,6 +50,25 @@ def test_a_caller_of_the_session_may_wait_for_an_answer_without_bound(connect: C
         assert session.get(f"{server.url}/api/leads/", timeout=(5, None)).json()["count"] == 1
 
 
+def test_a_page_is_asked_for_as_get_asks_for_it(connect: Connect) -> None:
+    """The shorter way to a request leaves nothing out: headers of the session, its cookies, no redirect."""
+    params = {"email": "a+b@example.com", "page": "3"}
+    cookie = reply(302, page_body([]), Set_Cookie="stick=worker-3; Path=/", Location="http://127.0.0.1:9/")
+    with FaultServer(cookie) as server:
+        session = connect(server).session
+        session.headers["X-Trace"] = "7"
+        url = f"{server.url}/api/leads/"
+        for ask in (session.get_streamed, lambda url, params: session.get(url, params=params, stream=True)):
+            session.cookies.clear()
+            assert [ask(url, params).status_code for _ in range(2)] == [302, 302]
+    first, second, *others = server.requests
+    assert [first.headers.get("cookie"), second.headers["cookie"]] == [None, "stick=worker-3"]
+    assert second.headers["x-trace"] == "7"
+    asked = [(request.method, request.target, request.headers) for request in server.requests]
+    assert asked[:2] == asked[2:]
+    assert len(others) == 2
+
+
 def test_many_pages_take_one_socket(connect: Connect) -> None:
     with FaultServer(GOOD) as server:
         transport = connect(server)
