@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from typing import Protocol
 
@@ -18,6 +18,9 @@ from airflow_provider_sela.reading.clock import ServerClock
 from airflow_provider_sela.reading.progress import Progress
 from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.snapshot.windows import Window
+
+# Without a reply, after which there is time for something else: threads that send requests come first.
+_QUIET_SECONDS = 0.01
 
 
 class Job(Protocol):
@@ -74,13 +77,21 @@ class Fetchers:
         self._changed = threading.Condition()
 
     def run(
-        self, job: Job, size: int, progress: Progress, *, windows: Iterable[Window] = (), tick: int = 0
+        self,
+        job: Job,
+        size: int,
+        progress: Progress,
+        *,
+        windows: Iterable[Window] = (),
+        tick: int = 0,
+        meanwhile: Callable[[], object] | None = None,
     ) -> None:
         """Fetch until the job is over; raises the first failure.
 
         :param size: threads.
         :param windows: windows that the job has named already.
         :param tick: where the clock starts.
+        :param meanwhile: what there is to do while all threads wait for answers.
         """
         self._windows.extend(windows)
         self._clock = count(tick)
@@ -91,10 +102,8 @@ class Fetchers:
         for thread in threads:
             thread.start()
         try:
-            with self._changed:
-                while not self._over(job):
-                    self._changed.wait(1)
-                    progress.log_if_due(pages=self._run.requests, leads=job.leads, expected=job.expected)
+            while self._waits(job, meanwhile):
+                progress.log_if_due(pages=self._run.requests, leads=job.leads, expected=job.expected)
         finally:
             self._run.called_off.set()
             with self._changed:
@@ -103,6 +112,17 @@ class Fetchers:
             raise self._failure
         for thread in threads:
             thread.join()
+
+    def _waits(self, job: Job, meanwhile: Callable[[], object] | None) -> bool:
+        """Wait for replies, or do something else while none comes; False once nothing is to be waited for."""
+        with self._changed:
+            if self._over(job):
+                return False
+            if self._changed.wait(_QUIET_SECONDS if meanwhile else 1):
+                return True
+        if meanwhile:
+            meanwhile()
+        return True
 
     def _over(self, job: Job) -> bool:
         return self._failure is not None or job.over or self._run.called_off.is_set()

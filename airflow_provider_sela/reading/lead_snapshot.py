@@ -18,12 +18,13 @@ from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaIncompleteError
 from airflow_provider_sela.http.exchange import Run
 from airflow_provider_sela.http.transport import Transport
-from airflow_provider_sela.metrics import TOLERANCE_SECONDS, ReadStats
+from airflow_provider_sela.metrics import ReadStats
 from airflow_provider_sela.privacy import Privacy, Redaction
 from airflow_provider_sela.reading.clock import ServerClock
 from airflow_provider_sela.reading.continuation import Continuation, LeadsMissingError, microseconds_of
 from airflow_provider_sela.reading.fetching import Fetchers
 from airflow_provider_sela.reading.garbage import frozen
+from airflow_provider_sela.reading.outcome import count_outcome, in_brackets, log_outcome
 from airflow_provider_sela.reading.progress import Progress
 from airflow_provider_sela.reading.snapshot_job import SnapshotJob
 from airflow_provider_sela.snapshot.anchor import Anchor
@@ -33,6 +34,7 @@ from airflow_provider_sela.snapshot.reach import Scope
 from airflow_provider_sela.snapshot.reading import Reading
 from airflow_provider_sela.snapshot.verdict import Strength, Verdict
 from airflow_provider_sela.snapshot.windows import Entry, Window
+from airflow_provider_sela.storage.lines_ahead import LinesAhead
 from airflow_provider_sela.storage.spool import Encoder, Spool, raw_line
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class LeadSnapshot:
     verdict: Verdict
     anchor: Anchor | None = None
     _stats: ReadStats
+    _ahead: LinesAhead
 
     def __init__(
         self,
@@ -92,7 +95,12 @@ class LeadSnapshot:
         self._run = Run(transport.settings)
 
     def __enter__(self) -> LeadSnapshot:
-        self.spool = Spool(self._encoder, watch=self._watch)
+        if self._goes_on:
+            # Of what is new, every lead becomes a line.
+            self._ahead = LinesAhead(self._encoder, self._watch)
+            self.spool = Spool(self._ahead, watch=self._ahead.watch)
+        else:
+            self.spool = Spool(self._encoder, watch=self._watch)
         try:
             self._read()
         except BaseException:
@@ -139,23 +147,36 @@ class LeadSnapshot:
             **self._portion(),
             clock_offset=clock.offset,
         )
-        self._count()
-        self._log_outcome()
+        count_outcome(self._transport.settings.conn_id, verdict, self.stats)
+        log_outcome(self._log, verdict, self.stats, self._redaction.remarks())
         self._judge()
 
-    def _fetch(self, clock: ServerClock, windows: list[Window], tick: int) -> None:
+    def _fetch(
+        self,
+        clock: ServerClock,
+        windows: list[Window],
+        tick: int,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> None:
         fetchers = Fetchers(self._transport, self._filters, self._run, clock, self._redaction or None)
         since = None if self._continuation is None else self._continuation.since
         job = SnapshotJob(self._reading, self.spool, since)
-        fetchers.run(job, self._concurrency, Progress(self._log), windows=windows, tick=tick)
+        progress = Progress(self._log)
+        fetchers.run(job, self._concurrency, progress, windows=windows, tick=tick, meanwhile=meanwhile)
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether nothing is known yet that speaks against a read of what is new."""
+        asked = self._continuation
+        return asked is not None and not asked.refusal and asked.scope is not Scope.FULL
 
     def _read_new(self, clock: ServerClock) -> bool:
         """Read only what is new, if that is asked for and comes to a proof."""
         continuation = self._continuation
-        if continuation is None or continuation.refusal or continuation.scope is Scope.FULL:
+        if continuation is None or not self._goes_on:
             return self._read_all(self._why_full)
         self._reading = reading = continuation.reading(self._page_size)
-        self._fetch(clock, [], 0)
+        self._fetch(clock, [], 0, self._ahead.make)
         if reading.refusal:
             return self._read_all(reading.refusal)
         try:
@@ -217,29 +238,6 @@ class LeadSnapshot:
         )
         return windows, tick
 
-    def _count(self) -> None:
-        conn_id = self._transport.settings.conn_id
-        metrics.count("sela.leads", conn_id, self.stats.leads)
-        metrics.count(f"sela.verdict.{self.verdict.strength.name.lower()}", conn_id)
-        metrics.duration("sela.read.duration", conn_id, self.stats.seconds)
-
-    def _log_outcome(self) -> None:
-        stats = self.stats
-        self._log.info(
-            "Sela: verdict %s, %d leads read, %d requests, %d retries, %d gaps repaired, %d passes, %.1f s%s",
-            self.verdict, stats.leads, stats.requests, stats.retries, stats.repaired, stats.passes,
-            stats.seconds, self._reason,
-        )  # fmt: skip
-        if abs(stats.clock_offset) > TOLERANCE_SECONDS:
-            self._log.warning(
-                "Sela: this worker's clock and the server's differ by %.0f s: times go by the server's",
-                stats.clock_offset,
-            )
-        if stats.rejected:
-            self._log.warning("Sela: %d results have no usable id and are kept as rejects", stats.rejected)
-        for remark in self._redaction.remarks() if stats.leads else ():
-            self._log.warning("Sela: %s", remark)
-
     def log_nulled(self) -> None:
         """Say which columns have malformed values, once lines were made of all leads."""
         columns = self.spool.nulled_columns()
@@ -253,10 +251,10 @@ class LeadSnapshot:
             return
         if self._on_unverified == "fail":
             raise SelaIncompleteError(
-                f"completeness could not be established{self._reason}: run it again at a quieter time, or set"
-                " on_unverified='warn'"
+                f"completeness could not be established{in_brackets(self.verdict)}: run it again at a quieter"
+                " time, or set on_unverified='warn'"
             )
-        self._log.warning("Sela: completeness could not be established%s", self._reason)
+        self._log.warning("Sela: completeness could not be established%s", in_brackets(self.verdict))
 
     def hold_against(self, known: Sequence[Lead]) -> None:
         """Hold the verdict against leads that were not read and that Sela gives when it is asked for them.
@@ -280,10 +278,6 @@ class LeadSnapshot:
         self.verdict = Verdict(Strength.UNVERIFIED, passes=self.verdict.passes, reason=reason)
         self._stats = replace(self._stats, verdict=str(self.verdict), leads=len(self.spool))
         self._judge()
-
-    @property
-    def _reason(self) -> str:
-        return f" ({self.verdict.reason})" if self.verdict.reason else ""
 
 
 def _existed(lead: Lead, before: datetime) -> bool:

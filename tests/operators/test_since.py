@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaRequestError
-from airflow_provider_sela.hooks.sela import SelaHook
+from airflow_provider_sela.hooks.sela import SelaHook, open_snapshot
 from airflow_provider_sela.operators.leads import SelaLeadsOperator
+from airflow_provider_sela.reading.continuation import Continuation
+from airflow_provider_sela.snapshot.reach import Scope
+from airflow_provider_sela.storage.spool import Tell
 from airflow_provider_sela.testing import SelaApi
 from airflow_provider_sela.testing.samples import sample_lead
 
@@ -73,6 +77,27 @@ def test_a_snapshot_of_a_hook_takes_a_moment_too(api: ByChange) -> None:
         assert str(snapshot.verdict) == "PROVEN(-modified_time)"
         assert snapshot.anchor is None
         assert snapshot.stats.doubt == "of the list only what is changed was read"
+
+
+def test_lines_are_made_while_answers_are_waited_for(api: ByChange) -> None:
+    """So that nobody waits for them once the last answer is in. Where nothing says what is new, everything is
+    read, and lines of it are made when they are asked for."""
+    made: list[int] = []
+
+    def encode(lead: RawLead, tell: Tell) -> bytes:
+        made.append(lead.id)
+        return lead.json
+
+    api.latency = 0.1
+    changed = Continuation(Scope.CHANGED, since=SINCE)
+    with open_snapshot(SelaHook(), {}, encoder=encode, continuation=changed) as snapshot:
+        assert sorted(made) == CHANGED
+        assert sorted(lead["id"] for lead in snapshot) == CHANGED
+    assert len(made) == len(CHANGED)
+    made.clear()
+    with open_snapshot(SelaHook(), {}, encoder=encode) as snapshot:
+        assert made == []
+        assert len(list(snapshot)) == len(made) == 1200
 
 
 def test_a_moment_without_a_time_zone_is_refused_before_any_request(api: ByChange) -> None:
