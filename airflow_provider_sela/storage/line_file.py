@@ -12,7 +12,7 @@ from airflow_provider_sela.storage.local_disk import disk_errors, lines_in
 # Of lines that are written at once.
 _BLOCK_BYTES = 2**18
 # Of the first of several files.
-_FIRST_BYTES = 2**19
+_FIRST_BYTES = 2**21
 
 
 class LineFile:

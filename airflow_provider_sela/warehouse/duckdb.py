@@ -130,7 +130,7 @@ class DuckDBEngine(FillingEngine):
     def located(self) -> TableName:
         """The case in which the table was made: names are compared without it."""
         rows = self.select(
-            f"SELECT DISTINCT table_name FROM duckdb_columns() WHERE {_NAMED.format('table')}",
+            f"SELECT table_name FROM duckdb_tables() WHERE {_NAMED.format('table')}",
             self._named(self.target),
         )
         return (*self.target[:-1], next((name for (name,) in rows), self.target[-1]))
