@@ -124,5 +124,8 @@ def _symptom(error: Exception) -> Symptom:
     if isinstance(error, HTTPError):
         # requests wraps what fails before the answer begins; its body is read past it.
         return Symptom.CUT_OFF
+    if isinstance(error, requests.exceptions.InvalidHeader) and isinstance(error.args[0], HTTPError):
+        # One of the answer's; of those of a request, requests speaks in words of its own.
+        return Symptom.DROPPED
     broken = not isinstance(error, requests.RequestException) or isinstance(error, requests.ConnectionError)
     return Symptom.DROPPED if broken else Symptom.UNSENDABLE

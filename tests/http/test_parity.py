@@ -29,6 +29,7 @@ from tests.support.tls import Authority
 __all__ = ["hook_to"]
 
 GOOD = reply(200, page_body([{"id": 1}]))
+TWO_LENGTHS = faults.http(200, page_body([]), {"content-length": "5"})
 HookTo = Callable[..., SelaHook]
 
 
@@ -165,6 +166,7 @@ async def test_a_record_that_breaks_in_the_body_is_of_the_moment(
         (faults.hang_up, "failed or was dropped"),
         (faults.reset, "failed or was dropped"),
         (lambda wire, request: wire.send(b"SSH-2.0-OpenSSH\r\n"), "failed or was dropped"),
+        (lambda wire, request: wire.send(TWO_LENGTHS), "failed or was dropped"),
         (faults.truncated, "was cut off"),
         (faults.truncated_chunked, "was cut off"),
         (faults.reset_in_body, "was cut off"),
