@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from airflow_provider_sela.api.raw import RawLead
+from airflow_provider_sela.exceptions import SelaResponseError
 from airflow_provider_sela.storage.spool import Encoder, Tell
 
 # Of leads whose lines are made ahead, at most: memory holds both until they are asked for.
@@ -57,8 +58,8 @@ class LinesAhead:
         while self._coming:
             lead = self._coming.popleft()
             if lead.json not in self._made:
-                # What cannot be made fails where it is asked for: no text of a database's is near here.
-                with suppress(Exception):
+                # It fails where its line is asked for, whose caller keeps leads out of messages.
+                with suppress(SelaResponseError, ValueError, RecursionError):
                     self._make(lead)
 
     def _make(self, lead: RawLead) -> None:

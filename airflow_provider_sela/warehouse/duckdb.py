@@ -210,7 +210,8 @@ class DuckDBEngine(FillingEngine):
         lowered = ", ".join(["lower(?)"] * len(names))
         rows = self.select(
             "SELECT lower(column_name), lower(data_type), is_nullable, column_default IS NOT NULL,"
-            " table_oid IN (SELECT view_oid FROM duckdb_views()),"
+            " (database_name, schema_name, table_name)"
+            " IN (SELECT (database_name, schema_name, view_name) FROM duckdb_views()),"
             f" list_position([{lowered}], lower(table_name)) FROM duckdb_columns()"
             f" WHERE lower(table_name) IN ({lowered}) AND {_THERE}",
             [*names, *names, *self._named(asked[0])[1:]],

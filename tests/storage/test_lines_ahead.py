@@ -93,6 +93,17 @@ def test_what_cannot_become_a_line_fails_where_the_line_is_asked_for() -> None:
             list(spool.lines())
 
 
+def test_a_time_out_that_comes_while_lines_are_made_is_not_held_back() -> None:
+    """Whoever bounds a task by an alarm raises an error of any kind in its own thread, wherever that is."""
+
+    def encode(lead: RawLead, tell: Tell) -> bytes:
+        raise TimeoutError
+
+    spool, ahead = ahead_of(encode, leads=[lead(1)])
+    with spool, pytest.raises(TimeoutError):
+        ahead.make()
+
+
 def test_who_watches_leads_sees_each_that_comes() -> None:
     seen: list[int] = []
     spool, _ = ahead_of(Noted(), leads=[lead(1), lead(2)], watch=lambda lead: seen.append(lead.id))

@@ -48,6 +48,20 @@ def test_a_schema_that_is_called_like_the_file_is_a_schema(
     assert database.rows("SELECT COUNT(*) FROM sales.sales._sela_loads") == [(3,)]
 
 
+def test_a_view_of_another_schema_is_not_taken_for_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = DuckDB(tmp_path)
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(database.connection))
+    database.run("CREATE SCHEMA report")
+    database.run("CREATE VIEW report.leads AS SELECT 1::BIGINT AS id")
+    for _ in range(2):
+        load_leads(sample_leads(3))
+    assert database.rows("SELECT COUNT(*) FROM main.leads") == [(3,)]
+    with pytest.raises(SelaTargetError, match=r"table report\.leads: is a view: leads need a table"):
+        load_leads(sample_leads(3), table="report.leads")
+
+
 def test_a_table_of_the_database_that_is_called_like_the_file_is_found_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
