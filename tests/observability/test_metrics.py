@@ -21,7 +21,7 @@ def test_every_statistic_in_the_code_is_listed_and_every_listed_one_is_in_the_co
     code = "".join(path.read_text() for path in (REPOSITORY / "airflow_provider_sela").rglob("*.py"))
     used = set(re.findall(r'metrics\.(?:count|duration)\(f?"(sela\.[^"]+)"', code))
     verdicts = {f"sela.verdict.{strength.name.lower()}" for strength in Strength}
-    assert used == {*METRICS} - verdicts | {"sela.verdict.{self.verdict.strength.name.lower()}"}
+    assert used == {*METRICS} - verdicts | {"sela.verdict.{verdict.strength.name.lower()}"}
     assert verdicts <= METRICS.keys()
 
 
