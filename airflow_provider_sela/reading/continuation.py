@@ -50,6 +50,11 @@ class Continuation:
     held: Held | None = None
 
     @property
+    def goes_on(self) -> bool:
+        """Whether nothing is known yet that speaks against a read of what is new."""
+        return not self.refusal and self.scope is not Scope.FULL
+
+    @property
     def moment(self) -> datetime:
         """From when on changes are brought."""
         if self.since is not None or self.anchor is None:

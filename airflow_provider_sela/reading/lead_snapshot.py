@@ -95,7 +95,7 @@ class LeadSnapshot:
         self._run = Run(transport.settings)
 
     def __enter__(self) -> LeadSnapshot:
-        if self._goes_on:
+        if self._continuation and self._continuation.goes_on:
             # Of what is new, every lead becomes a line.
             self._ahead = LinesAhead(self._encoder, self._watch)
             self.spool = Spool(self._ahead, watch=self._ahead.watch)
@@ -164,16 +164,10 @@ class LeadSnapshot:
         progress = Progress(self._log)
         fetchers.run(job, self._concurrency, progress, windows=windows, tick=tick, meanwhile=meanwhile)
 
-    @property
-    def _goes_on(self) -> bool:
-        """Whether nothing is known yet that speaks against a read of what is new."""
-        asked = self._continuation
-        return asked is not None and not asked.refusal and asked.scope is not Scope.FULL
-
     def _read_new(self, clock: ServerClock) -> bool:
         """Read only what is new, if that is asked for and comes to a proof."""
         continuation = self._continuation
-        if continuation is None or not self._goes_on:
+        if continuation is None or not continuation.goes_on:
             return self._read_all(self._why_full)
         self._reading = reading = continuation.reading(self._page_size)
         self._fetch(clock, [], 0, self._ahead.make)
