@@ -18,6 +18,7 @@ from airflow_provider_sela.warehouse.refused import in_memory, refuse_relative
 from airflow_provider_sela.warehouse.tables import DIGEST, DIGESTS, HASH, STAGED, Column
 
 if TYPE_CHECKING:
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
     from airflow.providers.duckdb.hooks.duckdb import DuckDBHook
 
 # Measured with 1 KB a lead: of 100,000 leads more is no faster; a first load of a million stays below 500 MB.
@@ -105,8 +106,8 @@ class DuckDBEngine(FillingEngine):
     # An index would double the memory of the staging table, and DuckDB's hash join needs none.
     staging_key = False
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, hook: DbApiHook, table: str) -> None:
+        super().__init__(hook, table)
         # As the catalogue said when columns were asked for: a question about views takes as long.
         self._views: set[TableName] = set()
 
