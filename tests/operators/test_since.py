@@ -88,13 +88,14 @@ def test_lines_are_made_while_answers_are_waited_for(api: ByChange) -> None:
         made.append(lead.id)
         return lead.json
 
-    api.latency = 0.1
+    api.latency = 0.3
     changed = Continuation(Scope.CHANGED, since=SINCE)
     with open_snapshot(SelaHook(), {}, encoder=encode, continuation=changed) as snapshot:
         assert sorted(made) == CHANGED
         assert sorted(lead["id"] for lead in snapshot) == CHANGED
     assert len(made) == len(CHANGED)
     made.clear()
+    api.latency = 0
     with open_snapshot(SelaHook(), {}, encoder=encode) as snapshot:
         assert made == []
         assert len(list(snapshot)) == len(made) == 1200
