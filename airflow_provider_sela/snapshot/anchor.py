@@ -41,6 +41,7 @@ class Anchor:
     :param highest_id: of all leads so far.
     :param known: leads that the reads so far have shown.
     :param full: when the last read of everything began, microseconds since the epoch.
+    :param cap: leads that the server gave at once; None where a version that did not say so has left this.
     """
 
     orders: tuple[str, ...]
@@ -49,6 +50,7 @@ class Anchor:
     highest_id: int
     known: int
     full: int
+    cap: int | None = None
 
     def refusal(self, scope: Scope, now: int, full_every: int | None) -> str:
         """Why everything is to be read all the same; empty where it need not be.
@@ -101,6 +103,7 @@ def anchor_of(
         highest_id=max(record.known),
         known=known,
         full=full,
+        cap=record.cap,
     )
 
 

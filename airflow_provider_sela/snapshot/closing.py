@@ -125,7 +125,7 @@ class Closing:
         newest, oldest = self._ends(proof.order)
         if proof.covered and not self._is_guarded(proof):
             return self._ask([oldest], proof.flaw, proof)
-        if proof.floor is None or proof.covered:
+        if proof.covered or (proof.floor is None and self._could_have_floor()):
             return self._give_up(proof.flaw)
         if not self._whole and not self._guards(proof.order, inf):
             # A proof that needs no oldest end need not wait for it either.
@@ -133,6 +133,11 @@ class Closing:
         if not proof.last or proof.gaps or not proof.order.descending:
             return self._ask([newest], proof.flaw, proof)
         return self._ask([oldest], proof.flaw, proof)
+
+    def _could_have_floor(self) -> bool:
+        """Whether a request was sent after an answer, without which no answer can tell a floor."""
+        observations = self._record.observations
+        return max(seen.started for seen in observations) > min(seen.ended for seen in observations)
 
     def _repairs(self, proof: Proof) -> list[Window]:
         """Windows over all gaps that are met for the first time; else over the one least often tried, alone,

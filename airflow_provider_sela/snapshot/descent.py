@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 
 from airflow_provider_sela.snapshot.orders import Order
-from airflow_provider_sela.snapshot.plan import OVERLAP, after, before, reaching, tail
+from airflow_provider_sela.snapshot.plan import OVERLAP, after, before, tail
 from airflow_provider_sela.snapshot.reach import Reach
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.windows import Observation, Window
-
-_GOLDEN = 0.618_033_988_749_895
-"""Places that follow each other by this part of the list never come close to one before."""
 
 _TRIES = 3
 """Looks for the newest end where the server counts that it is; a list that shrinks may need a second."""
@@ -19,17 +16,6 @@ _MOVED = 8
 """Part of a page by which the newest end, which is read again as the last, may have moved by then."""
 _AHEAD = 3
 """Windows that are out at most beside as many as were answered, so that few are asked for in vain."""
-
-
-def samples(record: Record, phase: float, numbers: range) -> list[Window]:
-    """Windows from inside the list, where another order than the true one would show.
-
-    :param phase: part of the list by which their places differ from those of another read.
-    :param numbers: of the places.
-    """
-    offsets = (int((phase + number * _GOLDEN) % 1 * record.length) for number in numbers)
-    # Smaller than the cap, so that it shows whether the server keeps to a size.
-    return list(dict.fromkeys(reaching(offset, record.cap - 1) for offset in offsets))
 
 
 class Descent:

@@ -4,8 +4,9 @@ It passes through these stages, forwards only:
 
 1. *probe*: the first page, which tells the server's cap and how the list is sorted.
 2. *descent*: windows from the newest end until one shows a lead below the floor, each named when somebody
-   has time for it; at the same time *samples*, answers from inside the list, where another order would show.
-   Where an order is then still possible under which that would say nothing, more samples.
+   has time for it. At the same time, or with the first page already where the last load tells how long the
+   list is, *samples*: answers from inside the list, where another order would show. Where an order is then
+   still possible under which that would say nothing, more samples.
 3. *close*: see ``closing``, whose proof has to reach no further than the floor: both ends, last.
 
 It ends with a verdict, PROVEN, or with a reason to read everything: it never says less.
@@ -24,11 +25,12 @@ from airflow_provider_sela.api.columns import MISSING
 from airflow_provider_sela.snapshot.anchor import CLOCKS_APART, Anchor, anchor_of, named_orders
 from airflow_provider_sela.snapshot.attempts import LATENESS
 from airflow_provider_sela.snapshot.closing import UNSORTED, Closing
-from airflow_provider_sela.snapshot.descent import Descent, samples
+from airflow_provider_sela.snapshot.descent import Descent
 from airflow_provider_sela.snapshot.orders import Order
 from airflow_provider_sela.snapshot.proof import Proof, condition
 from airflow_provider_sela.snapshot.reach import Reach, Scope
 from airflow_provider_sela.snapshot.record import Record
+from airflow_provider_sela.snapshot.samples import Samples
 from airflow_provider_sela.snapshot.verdict import Strength, Verdict
 from airflow_provider_sela.snapshot.windows import Response, Window
 
@@ -43,13 +45,10 @@ _SAMPLES = 2
 """Inside the list; with the other end, which is read last but one, at least three."""
 _MORE_SAMPLES = 4
 """Where they do not tell enough, or where no read of the whole list has shown how it is sorted."""
-_PHASES = 997
-"""Sets of places for samples, one for each second, so that reads one after another look elsewhere."""
 _SMALLEST = 4
 """Leads on a page, below which windows cannot overlap."""
 _SPARE = 24
 """Requests for the end of a read, beside as many as went before."""
-_SECOND = 1_000_000
 
 
 class PartialReading:
@@ -87,11 +86,13 @@ class PartialReading:
         self._proven = named_orders(anchor.orders) if anchor else []
         self._record = Record(page_size)
         self._lateness = lateness
-        self._samples = range(0)
+        self._samples = Samples(reach.moment)
+        self._early: list[Response] = []
         self._proofs: Sequence[Proof] = ()
         self._descent: Descent | None = None
-        self._following: Callable[[], list[Window]] = self._after_probe
-        self._queue = [Window(1, page_size)]
+        self._following: Callable[[], list[Window]]
+        self._probe = Window(1, page_size)
+        self._queue = [self._probe, *(self._samples.foreseen(_SAMPLES, anchor, page_size) if anchor else ())]
         self._out: set[Window] = set()
 
     @property
@@ -120,17 +121,30 @@ class PartialReading:
     def record(self, response: Response) -> None:
         """Take the answer to a window."""
         self._out.remove(response.window)
+        probing = not self._record.requests
+        if probing and response.window != self._probe:
+            # What it says of the cap and of the list's length is said by the first page first.
+            self._early.append(response)
+            return
+        for each in (response, *self._early):
+            self._take(each)
+        self._early = []
+        if objection := self._objection():
+            self._queue = self._refuse(objection)
+        elif probing:
+            self._queue = self._after_probe()
+        if not (self.over or self._out or self._queue):
+            self._queue = self._following()
+
+    def _take(self, response: Response) -> None:
         seen = None
         if response.gone:
             self._record.gone(response)
         else:
             seen, _ = self._record.add(response)
+        self._samples.record(response.window, seen)
         if self._descent:
             self._descent.record(response.window, seen)
-        if objection := self._objection():
-            self._queue = self._refuse(objection)
-        elif not self._out and not self._queue:
-            self._queue = self._following()
 
     def missing(self, held: Set[int], known: int) -> str:
         """Why leads are missing from what the loads before have brought; empty where none is known to be.
@@ -180,7 +194,8 @@ class PartialReading:
             return self._refuse(FUTURE)
         descent = Descent(record, self._reach, descending=self._descending)
         self._descent, self._following = descent, partial(self._descend, descent)
-        return self._sample(_SAMPLES if self._anchor else _SAMPLES + _MORE_SAMPLES)
+        number = _SAMPLES if self._anchor else _SAMPLES + _MORE_SAMPLES
+        return self._samples.more(number - self._samples.asked, record)
 
     def _descend(self, descent: Descent) -> list[Window]:
         allowed = self._allowed()
@@ -191,7 +206,8 @@ class PartialReading:
         if not descent.passed(allowed):
             return self._refuse(MANY)
         self._descent, self._following = None, self._after_descent
-        return self._sample(_MORE_SAMPLES) if self._ambiguity() else self._after_descent()
+        more = _MORE_SAMPLES if self._ambiguity() else self._samples.in_vain
+        return self._samples.more(more, self._record) if more else self._after_descent()
 
     def _after_descent(self) -> list[Window]:
         limit = 2 * self._record.requests + _SPARE
@@ -209,10 +225,6 @@ class PartialReading:
             order, given = str(self._proofs[0].order), condition(self._proofs)
             self.verdict = Verdict(Strength.PROVEN, order, self.passes, given)
         return windows
-
-    def _sample(self, number: int) -> list[Window]:
-        self._samples = range(self._samples.stop, self._samples.stop + number)
-        return samples(self._record, self._reach.moment // _SECOND % _PHASES / _PHASES, self._samples)
 
     @property
     def _descending(self) -> bool:

@@ -241,6 +241,40 @@ def test_where_another_order_is_possible_more_of_the_list_is_looked_at_before_it
     assert leads.requests == 7
 
 
+@pytest.mark.parametrize("order", _MODIFIED)
+def test_samples_come_with_the_first_page_so_that_a_quiet_list_is_waited_for_less_often(order: str) -> None:
+    """Each round of requests waits once, whatever the number of connections."""
+    rounds = {}
+    for cap in (None, 50):
+        leads, tick = DriftingList(order, leads=900, cap=50), 0
+        reading, rounds[cap] = PartialReading(50, Scope.CHANGED, _REACH, _anchored(order, cap=cap)), 0
+        while windows := reading.wanted():
+            rounds[cap] += 1
+            # The first page last, as an answer may take its time.
+            for each, window in enumerate(reversed(windows)):
+                ended = tick + len(windows) + each
+                reading.record(response_of(window, leads.answer(window), tick + each, ended))
+            tick += 2 * len(windows)
+        assert str(reading.verdict) == f"PROVEN({order})"
+    assert rounds[50] < rounds[None]
+
+
+def test_samples_of_a_list_that_has_become_shorter_are_taken_again() -> None:
+    leads = DriftingList("-modified_time", leads=900, cap=50)
+    anchor = _anchored("-modified_time", cap=50, known=2_000_000)
+    reading = _dialogue(leads, Scope.CHANGED, anchor, _REACH)
+    assert str(reading.verdict) == "PROVEN(-modified_time)"
+    assert len([seen for seen in reading._record.observations if seen.window.page > 1 and seen.rows]) == 2
+    assert leads.requests == 6
+
+
+def test_a_cap_that_has_become_smaller_only_costs_a_request() -> None:
+    leads = DriftingList("-modified_time", leads=900, cap=20)
+    reading = _dialogue(leads, Scope.CHANGED, _anchored("-modified_time", cap=50), _REACH)
+    assert str(reading.verdict) == "PROVEN(-modified_time)"
+    assert leads.requests <= 7
+
+
 def test_a_list_without_ids_that_are_settled_is_not_read_by_id() -> None:
     leads = DriftingList("-id", leads=900, cap=50)
     assert _dialogue(leads, Scope.NEW, _anchored("-id"), _REACH).refusal == partial.MANY

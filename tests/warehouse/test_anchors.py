@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -21,7 +22,7 @@ from airflow_provider_sela.warehouse.tables import Mode, Source
 from tests.support.databases import Database
 from tests.support.loads import lead, load_leads, moment
 
-LEFT = Anchor(("-modified_time",), 1_750_000_000_123_456, None, 28_004, 5, 1_750_000_000_000_000)
+LEFT = Anchor(("-modified_time",), 1_750_000_000_123_456, None, 28_004, 5, 1_750_000_000_000_000, 100)
 SOURCE = Source("https://api.trysela.com", "0" * 32)
 
 
@@ -70,6 +71,12 @@ def test_leads_that_a_table_holds_are_told_from_those_it_does_not(database: Data
 def test_what_another_version_has_left_is_nothing(text: str) -> None:
     assert read_anchor(text) == (None, "")
     assert read_anchor(anchor_text(LEFT, "all")) == (LEFT, "all")
+
+
+def test_a_load_that_left_no_cap_is_gone_on_from() -> None:
+    left = json.loads(anchor_text(LEFT, "all"))
+    del left["cap"]
+    assert read_anchor(json.dumps(left)) == (replace(LEFT, cap=None), "all")
 
 
 @pytest.mark.parametrize("database", ["duckdb"], indirect=True)
