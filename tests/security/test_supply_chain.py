@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
@@ -84,9 +85,13 @@ DECLARED = {requirement(text) for text in PROJECT["dependencies"]}
 OPTIONAL = {requirement(text) for texts in EXTRAS.values() for text in texts} - {PROJECT["name"]}
 
 
+#: It reads the metadata of all that is installed.
+packages = cache(packages_distributions)
+
+
 def distributions(module: str) -> Iterator[set[str]]:
     """For each import of a third party, the distributions that bring it."""
-    known = packages_distributions()
+    known = packages()
     for name in imports(SOURCES[module]):
         top = name.partition(".")[0]
         if top not in sys.stdlib_module_names and top != "airflow_provider_sela" and top in known:
