@@ -38,6 +38,25 @@ if TYPE_CHECKING:
     from airflow_provider_sela.testing import SelaApi
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files first whose tests start an Airflow or need a server, the ones between the others.
+
+    They take longest: at the end one of them would be waited for alone. Several Airflows at once take each
+    other's time.
+    """
+    marks = ("airflow", "server")
+    kinds: dict[Path, int] = {}
+    for item in items:
+        kind = next((each for each, name in enumerate(marks) if item.get_closest_marker(name)), len(marks))
+        kinds[item.path] = min(kind, kinds.get(item.path, kind))
+    places: dict[Path, float] = {}
+    for kind in set(kinds.values()):
+        files = [path for path, its in kinds.items() if its == kind]
+        for place, path in enumerate(files):
+            places[path] = (place + 0.5) / len(files) if kind < len(marks) else 1
+    items.sort(key=lambda item: places[item.path])
+
+
 @pytest.fixture(scope="session")
 def airflow_db() -> None:
     """A real Airflow metadata database for this test session."""

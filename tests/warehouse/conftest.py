@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -21,6 +22,33 @@ from tests.support.jdbc import H2, HSQLDB
 
 CONN_ID = "warehouse"
 _SERIAL = count()
+#: Emulated, or reached by way of a JVM: a test takes several times as long there.
+_SLOW = ("snowflake", "h2", "hsqldb")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let a slow database take one of the sets of parameters that a test has, each of them another one.
+
+    ``SELA_SETS=all`` lets them take all.
+    """
+    if os.environ.get("SELA_SETS") == "all":
+        return
+    sets: dict[tuple[str, str], list[pytest.Item]] = {}
+    for item in items:
+        named = getattr(item, "callspec", None)
+        if (
+            item.path.is_relative_to(Path(__file__).parent)
+            and named
+            and named.params.get("database") in _SLOW
+        ):
+            function = item.nodeid.partition("[")[0]
+            sets.setdefault((function, named.params["database"]), []).append(item)
+    left_out: set[pytest.Item] = set()
+    for (function, name), found in sets.items():
+        taken = (len(function) + _SLOW.index(name)) % len(found)
+        left_out.update(item for place, item in enumerate(found) if place != taken)
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

@@ -53,8 +53,6 @@ def run(database: Database, leads: list[Any], die_before: int | None, **options:
 
 @pytest.mark.parametrize("mode", [Mode.MERGE, Mode.HISTORY])
 def test_killed_before_any_statement_the_target_is_as_it_was(database: Database, mode: Mode) -> None:
-    if database.slow and mode is Mode.HISTORY:
-        pytest.skip("the statements are those of merge")
     load_leads(LEADS, mode=mode, run_id="before", started=moment(1), rejects=[1])
     before = state(database)
     options: dict[str, Any] = {"mode": mode, "run_id": "killed", "started": moment(2), "rejects": [1, 2]}

@@ -112,8 +112,6 @@ class TestKeys:
         """Both rows would be taken for one lead's, or be counted as two."""
         from airflow.providers.common.compat.sdk import AirflowFailException
 
-        if database.slow and mode is Mode.REPLACE:
-            pytest.skip("one mode stands for both")
         database.run(f"CREATE TABLE leads (id {database.bigint}, email {database.text})")
         for key in (7, 7, 8, 8, 8, 9):
             database.run(f"INSERT INTO leads (id) VALUES ({key})")
