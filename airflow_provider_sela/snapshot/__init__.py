@@ -21,6 +21,7 @@ Modules, each importing only from those above it::
     passes          whole reads, where nothing can be proven
     reading         the dialogue
     descent         where to read from the newest end down
+    samples         where to look inside the list for another order
     partial         the dialogue of a read of what is new
     parts           the dialogue over processes that share no clock
 

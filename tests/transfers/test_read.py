@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import random
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
 
 from airflow_provider_sela.exceptions import SelaRequestError
-from airflow_provider_sela.testing import SelaApi
+from airflow_provider_sela.testing import Request, Response, SelaApi
 from airflow_provider_sela.testing.samples import sample_lead, timestamp
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 from airflow_provider_sela.warehouse.anchors import NO_LOAD, OTHER
@@ -91,6 +93,21 @@ def test_a_list_that_is_quiet_for_longer_than_lookback_costs_at_most_six_request
         assert (result["new"], result["changed"]) == (0, 0)
         assert result["requests"] == len(settled.requests) <= 6
         settled.requests.clear()
+
+
+def test_samples_are_asked_for_while_the_first_page_is_waited_for(
+    settled: ByChange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived, numbers, respond = threading.Barrier(3), count(), settled.respond
+
+    def together(request: Request) -> Response:
+        if next(numbers) < arrived.parties:
+            arrived.wait(30)
+        return respond(request)
+
+    monkeypatch.setattr(settled, "respond", together)
+    assert told(load("tuesday", read="changed")) == ("changed", None)
+    assert {request.query["page"] for request in settled.requests[:3]} > {"1"}
 
 
 @pytest.mark.parametrize("connections", [1, 4])
