@@ -58,6 +58,7 @@ def first(place: Path) -> Terminal:
     with Terminal([PROGRAM], place, environment()) as stopped:
         stopped.read_until("has a database of its own ...")
         while not list(place.glob("**/airflow.db")):
+            assert stopped.process.poll() is None, stopped.output
             time.sleep(0.05)
         assert left_running(place)
         stopped.press("\x03")
@@ -173,6 +174,7 @@ def test_a_demo_that_is_told_to_end_ends_what_it_started(place: Path) -> None:
         stopped.read_until(MIGRATED)
         stopped.read_until("has run the DAG")
         while not left_running(place):
+            assert stopped.process.poll() is None, stopped.output
             time.sleep(0.05)
         stopped.process.terminate()
         assert stopped.wait(60) == 130

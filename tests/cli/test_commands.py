@@ -484,6 +484,7 @@ def test_ctrl_c_stops_a_command_without_a_traceback() -> None:
             text=True,
         )
         while not api.requests:
+            assert process.poll() is None
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)

@@ -166,14 +166,16 @@ def test_what_another_load_wrote_while_this_one_waited_is_compared_with(database
     results: list[dict[str, Any]] = []
     with closing(database.connect()) as other:
         cursor = other.cursor()
-        cursor.execute("SELECT GET_LOCK('airflow_provider_sela', 0)")
+        # The server may still be ending the session of a load before.
+        cursor.execute("SELECT GET_LOCK('airflow_provider_sela', 30)")
+        assert cursor.fetchall()[0][0] == 1
         waiting = threading.Thread(target=lambda: results.append(load_leads(LATER, started=moment(2))))
         waiting.start()
         while not database.rows(
             "SELECT 1 FROM information_schema.processlist WHERE state = 'User lock' OR info LIKE '%GET_LOCK%'"
             f" AND db = '{database.schema}' AND id <> CONNECTION_ID()"  # type: ignore[attr-defined]
         ):
-            pass
+            assert waiting.is_alive(), "the load did not wait for the lock"
         cursor.execute("INSERT INTO leads (id, status) VALUES (99999, 'NEW')")
         cursor.execute(f"DELETE FROM leads WHERE id = {LATER[2]['id']}")
         other.commit()
