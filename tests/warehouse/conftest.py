@@ -24,12 +24,12 @@ CONN_ID = "warehouse"
 _SERIAL = count()
 #: Emulated, or reached by way of a JVM: a test takes several times as long there.
 _SLOW = ("snowflake", "h2", "hsqldb")
-#: What each database has to do; all else is done there by the lines that these tests run.
-_EVERYWHERE = ("test_merge.py", "test_schema.py")
+#: Where each database has its own way: types, names, what a killed session leaves, what an error says.
+_EVERYWHERE = ("test_crashes.py", "test_leaks.py", "test_merge.py", "test_schema.py")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let a test take one of the slow databases that it has, with one of its sets of parameters.
+    """Let a test take one of the slow databases that it has, or each of them, with one set of parameters.
 
     ``SELA_SETS=all`` lets it take all.
     """
