@@ -11,6 +11,7 @@ from airflow_provider_sela.exceptions import SelaRequestError
 if TYPE_CHECKING:
     from airflow_provider_sela.reading.continuation import Continuation, Judge
     from airflow_provider_sela.snapshot.anchor import Anchor
+    from airflow_provider_sela.warehouse.catalogue import Existing
     from airflow_provider_sela.warehouse.engine import Engine
     from airflow_provider_sela.warehouse.opening import Opening
     from airflow_provider_sela.warehouse.tables import Mode, Source
@@ -49,6 +50,7 @@ def continuation_of(
     mode: Mode,
     source: Source,
     asked: str,
+    existing: Existing,
     *,
     read: str,
     lookback: timedelta,
@@ -59,6 +61,7 @@ def continuation_of(
 
     :param engine: connected engine.
     :param asked: stands for the filters and privacy options.
+    :param existing: the target and the tables beside it.
     :param opening: of the engine, once the read has ended; it stays open where nothing more is to be read.
     """
     from airflow_provider_sela.reading.continuation import continuation_from
@@ -76,7 +79,7 @@ def continuation_of(
         return found[0]
 
     def find() -> tuple[Anchor | None, str]:
-        return find_anchor(engine, source, asked)
+        return find_anchor(engine, source, asked, existing)
 
     found = (None, "") if read == "full" else quoted(find, "the earlier loads cannot be read")
     return continuation_from(read, *found, lookback=lookback, full_every=full_every, held=held)

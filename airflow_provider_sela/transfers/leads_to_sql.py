@@ -186,9 +186,11 @@ class SelaLeadsToSqlOperator(SelaReadOperator):
         source = Source(*self.hook.settings.account, self.several_accounts)
         # A target that does not fit is refused before the first request, not after the last.
         with engine:
-            check(engine, mode, **allowed, source=source)
+            existing = check(engine, mode, **allowed, source=source)
             options = {"read": self.read, "lookback": self.lookback, "full_every": self.full_every}
-            continuation = continuation_of(engine, mode, source, self._asked, **options, opening=opening)
+            continuation = continuation_of(
+                engine, mode, source, self._asked, existing, **options, opening=opening
+            )
         with opening, self.snapshot(engine.dialect.encoder(), continuation=continuation) as snapshot:
             self._warn_of_doubt(mode, snapshot)
             deleted_ids = self._deleted_ids(engine, mode, snapshot, source)

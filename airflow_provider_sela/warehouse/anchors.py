@@ -8,6 +8,7 @@ from collections.abc import Set
 from dataclasses import asdict
 
 from airflow_provider_sela.snapshot.anchor import Anchor
+from airflow_provider_sela.warehouse.catalogue import Existing
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.identifiers import beside
 from airflow_provider_sela.warehouse.tables import LOADS_TABLE, Load, Mode, Source
@@ -17,16 +18,16 @@ NO_LOAD = "no load before this one has left a proof to go on from"
 OTHER = "the last load of the table was of another account, or with other filters or privacy options"
 
 
-def find_anchor(engine: Engine, source: Source, asked: str) -> tuple[Anchor | None, str]:
+def find_anchor(engine: Engine, source: Source, asked: str, existing: Existing) -> tuple[Anchor | None, str]:
     """What the last load of the target has left, or why that is nothing.
 
     :param engine: connected engine.
     :param source: whose leads are to be read.
     :param asked: stands for filters and privacy options.
+    :param existing: the target and the tables beside it.
     """
     dialect, name = engine.dialect, beside(engine.target, engine.dialect.fold(LOADS_TABLE))
-    found = engine.columns_of([name, engine.target])
-    if "anchor" not in (found[name] or ()) or found[engine.target] is None:
+    if "anchor" not in (existing[name] or ()) or existing[engine.target] is None:
         return None, NO_LOAD
     table, conditions, values = dialect.table(name), ["target"], [engine.key]
     if source.several_accounts:

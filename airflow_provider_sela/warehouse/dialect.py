@@ -13,18 +13,10 @@ from airflow_provider_sela.api.content import content_hash, content_of
 from airflow_provider_sela.api.leads import Field, Kind, Row
 from airflow_provider_sela.storage.csv_lines import csv_cells, csv_line
 from airflow_provider_sela.storage.spool import Encoder, Tell
+from airflow_provider_sela.warehouse.catalogue import Column
 from airflow_provider_sela.warehouse.digests import digester, row_digest, telling_digest
 from airflow_provider_sela.warehouse.identifiers import TableName
-from airflow_provider_sela.warehouse.tables import (
-    DELETED_AT,
-    DIGEST,
-    HASH,
-    SHORT,
-    VALID_TO,
-    Column,
-    Layout,
-    Mode,
-)
+from airflow_provider_sela.warehouse.tables import DELETED_AT, DIGEST, HASH, SHORT, VALID_TO, Layout, Mode
 
 if TYPE_CHECKING:
     from airflow_provider_sela.api.raw import RawLead

@@ -3,19 +3,20 @@
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.storage.line_file import LineFile, take_files
-from airflow_provider_sela.warehouse.dialect import CsvDialect
+from airflow_provider_sela.warehouse.catalogue import Column, Existing
 from airflow_provider_sela.warehouse.digests import digest_blocks
+from airflow_provider_sela.warehouse.duckdb_dialect import DuckDBDialect
 from airflow_provider_sela.warehouse.filling import FillingEngine
 from airflow_provider_sela.warehouse.identifiers import TableName, schema_of
 from airflow_provider_sela.warehouse.refused import in_memory, refuse_relative
-from airflow_provider_sela.warehouse.tables import DIGEST, DIGESTS, HASH, STAGED, Column
+from airflow_provider_sela.warehouse.tables import DIGESTS, STAGED
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -31,6 +32,7 @@ _FILE_BYTES = 8 << 20
 _LOCK_WAIT_SECONDS = 60.0
 # Another process has the file; another thread of this process is just closing it.
 _IN_USE = ("lock on file", "is already attached")
+_DOCUMENTS = frozenset(field.name for field in STAGED if field.kind is Kind.JSON)
 
 #: In a schema of DuckDB's catalogue; names are compared without case.
 _THERE = (
@@ -43,53 +45,6 @@ _NAMED = f"lower({{}}_name) = lower(?) AND {_THERE}"
 
 def _is_locked(error: BaseException) -> bool:
     return any(sign in str(error) for sign in _IN_USE)
-
-
-class DuckDBDialect(CsvDialect):
-    """DuckDB reads lines of rows by a query of its own."""
-
-    types: ClassVar[Mapping[Kind, str]] = {
-        Kind.INTEGER: "BIGINT",
-        Kind.TEXT: "VARCHAR",
-        Kind.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
-        Kind.BOOLEAN: "BOOLEAN",
-        Kind.JSON: "JSON",
-    }
-    accepted: ClassVar[Mapping[Kind, frozenset[str]]] = {
-        Kind.INTEGER: frozenset({"bigint", "hugeint"}),
-        Kind.TEXT: frozenset({"varchar"}),
-        Kind.TIMESTAMP: frozenset({"timestamp with time zone"}),
-        Kind.BOOLEAN: frozenset({"boolean"}),
-        Kind.JSON: frozenset({"json", "varchar"}),
-    }
-
-    def _definition(self, field: Field, required: bool = False) -> str:
-        """Random digits are hardly smaller when packed, and all of a column are packed again with each change
-        of one."""
-        plain = " USING COMPRESSION uncompressed" if field.name in (HASH, DIGEST) else ""
-        return super()._definition(field, required) + plain
-
-    def spool_query(self, longest: int, same: Sequence[str] = ()) -> str:
-        """The query that reads a file of rows; its last parameter is the path.
-
-        :param longest: bytes of the longest line.
-        :param same: what stands in all rows beside, as it stands in a statement.
-        """
-        # Read as text first: only the cast is exact for timestamps and for JSON that is itself a string.
-        exact = (Kind.INTEGER, Kind.BOOLEAN)
-        read = ", ".join(
-            f"'{name}': '{self.types[kind] if kind in exact else self.types[Kind.TEXT]}'"
-            for name, kind in STAGED
-        )
-        casts = (f"CAST({self.column(field.name)} AS {self.types[field.kind]})" for field in STAGED)
-        typed = ", ".join([*casts, *same])
-        # In parallel, DuckDB guesses where lines begin, and texts may hold what looks like some.
-        return (
-            f"SELECT {typed} FROM read_csv(?, auto_detect = false, header = false, columns = {{{read}}},"
-            f" delim = ',', quote = '\x01', escape = '\x01', new_line = '\\n', nullstr = 'null',"
-            f" allow_quoted_nulls = false, parallel = false, max_line_size = {longest},"
-            f" buffer_size = {2 * longest})"
-        )
 
 
 class DuckDBEngine(FillingEngine):
@@ -126,7 +81,6 @@ class DuckDBEngine(FillingEngine):
         """Bound the memory. The connection itself is the cursor: ``cursor()`` would be a second connection
         with a transaction of its own."""
         hook = cast("DuckDBHook", self.hook)
-        self._refuse_memory()
         self._qualify()
         self._refusal = self._find_refusal()
         if not hook.memory_limit and "memory_limit" not in hook.settings:
@@ -141,20 +95,20 @@ class DuckDBEngine(FillingEngine):
         )
         return (*self.target[:-1], next((name for (name,) in rows), self.target[-1]))
 
-    def _refuse_memory(self) -> None:
-        """However it is spelled, a database in memory ends with the connection."""
-        kept = "SELECT path IS NOT NULL OR type <> 'duckdb' FROM duckdb_databases()"
-        found = self.connection.execute(f"{kept} WHERE database_name = current_database()").fetchall()
-        if found == [(False,)]:
-            raise in_memory(self.hook.get_conn_id())
-
     def _find_refusal(self) -> str:
-        """What keeps this connection from writing, or from reading the rows that are to be written."""
-        [(read_only, reads_files)] = self.connection.execute(
-            "SELECT bool_or(readonly), current_setting('enable_external_access') FROM duckdb_databases()"
-            " WHERE lower(database_name) = lower(coalesce(?, current_database()))",
+        """What keeps this connection from writing, or from reading the rows that are to be written.
+
+        :raises SelaSetupError: the database ends with the connection, however that is spelled.
+        """
+        [(is_kept, read_only, reads_files)] = self.connection.execute(
+            "SELECT bool_or(path IS NOT NULL OR type <> 'duckdb')"
+            " FILTER (database_name = current_database()), bool_or(readonly)"
+            " FILTER (lower(database_name) = lower(coalesce(?, current_database()))),"
+            " current_setting('enable_external_access') FROM duckdb_databases()",
             self._named(self.target)[2:],
         ).fetchall()
+        if is_kept is False:
+            raise in_memory(self.hook.get_conn_id())
         if read_only:
             return "is in a database that is opened read-only: take read_only out of Extra"
         refused = "DuckDB may read no files, which is how leads get there: allow enable_external_access"
@@ -204,7 +158,7 @@ class DuckDBEngine(FillingEngine):
         """Ask DuckDB's catalogue; names are compared without case."""
         return self.columns_of([table])[table]
 
-    def columns_of(self, tables: Iterable[TableName]) -> dict[TableName, dict[str, Column] | None]:
+    def columns_of(self, tables: Iterable[TableName]) -> Existing:
         """The same in one question, which takes hardly longer than one about one table."""
         asked = list(tables)
         names = [table[-1] for table in asked]
@@ -262,18 +216,29 @@ class DuckDBEngine(FillingEngine):
         target = self.dialect.table(self.target)
         take_files(lines, _FILE_BYTES, lambda file: self._load(file, target, added))
 
-    def to_set(self, changed: str, values: Sequence[Any]) -> list[Field]:
-        """What differs in some row: to set a column, DuckDB takes several times as long as to look at it."""
-        fields = super().to_set(changed, values)
-        differ = ", ".join(f"bool_or({self._differs(field)})" for field in fields)
-        found = self.fetch_one(f"SELECT {differ} {changed}", values)
-        return [field for field, differs in zip(fields, found, strict=True) if differs]
+    def to_set(self, changed: str, values: Sequence[Any]) -> list[tuple[str, str]]:
+        """What differs in some row: to set a column, DuckDB takes several times as long as to look at it.
 
-    def _differs(self, field: Field) -> str:
+        It looks at JSON, which is most of a row, in a thread of its own.
+        """
+        halves: list[list[tuple[str, str]]] = [[], []]
+        for name, value in super().to_set(changed, values):
+            halves[name in _DOCUMENTS].append((name, value))
+        looks = (", ".join(f"bool_or({self._differs(*each)})" for each in half) for half in halves)
+        look = " UNION ALL ".join(f"SELECT {place}, [{each}] {changed}" for place, each in enumerate(looks))
+        found = dict(self.select(look, [*values, *values]))
+        return [
+            each
+            for place, half in enumerate(halves)
+            for each, differs in zip(half, found[place], strict=True)
+            if differs
+        ]
+
+    def _differs(self, name: str, value: str) -> str:
         # A user's column for JSON may be one of text, which need not be JSON.
-        as_it_is = "CAST({} AS VARCHAR)" if field.kind is Kind.JSON else "{}"
-        ours, theirs = (as_it_is.format(f"{table}.{self.dialect.column(field.name)}") for table in "st")
-        return f"{ours} IS DISTINCT FROM {theirs}"
+        as_it_is = "CAST({} AS VARCHAR)" if name in _DOCUMENTS else "{}"
+        theirs = f"t.{self.dialect.column(name)}"
+        return f"{as_it_is.format(value)} IS DISTINCT FROM {as_it_is.format(theirs)}"
 
     def takes_all(self) -> bool:
         """DuckDB has neither triggers nor policies."""

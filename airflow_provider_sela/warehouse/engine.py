@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.exceptions import SelaTargetError, of_connection
 from airflow_provider_sela.storage.spool import Spool
+from airflow_provider_sela.warehouse.catalogue import Column, Existing
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.failures import quoted
 from airflow_provider_sela.warehouse.identifiers import TableName, table_name
@@ -21,7 +22,6 @@ from airflow_provider_sela.warehouse.tables import (
     RUN_ID,
     SYNCED_AT,
     VALID_TO,
-    Column,
     Counts,
     Layout,
     Load,
@@ -97,8 +97,11 @@ class Engine(ABC):
         """Bring the spooled leads near the target, but for those that it has in the same bytes."""
 
     @abstractmethod
-    def write(self, mode: Mode, load: Load) -> Counts:
-        """Make the target what the mode promises; touches only rows that have to change."""
+    def write(self, mode: Mode, load: Load, columns: Collection[str]) -> Counts:
+        """Make the target what the mode promises; touches only rows that have to change.
+
+        :param columns: those that the target has.
+        """
 
     def open(self) -> Any:
         """Open a fresh connection by the user's hook."""
@@ -142,7 +145,7 @@ class Engine(ABC):
         """
         return []
 
-    def columns_of(self, tables: Iterable[TableName]) -> dict[TableName, dict[str, Column] | None]:
+    def columns_of(self, tables: Iterable[TableName]) -> Existing:
         """What :meth:`columns` gives of each of some tables in one schema."""
         return {table: self.columns(table) for table in tables}
 

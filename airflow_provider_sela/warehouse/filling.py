@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from airflow_provider_sela.api.leads import Field
@@ -35,28 +35,30 @@ class FillingEngine(StagedEngine):
 
     def stage(self, spool: Spool, mode: Mode, load: Load) -> None:
         """Leave the leads where they are if the target is empty, or missing."""
-        self._fills = load.whole and self._is_empty(mode, load)
+        self._fills = load.whole and self._is_empty(mode, load, self.columns(self.target))
         if self._fills:
             self._spool = spool
         else:
             super().stage(spool, mode, load)
 
-    def write(self, mode: Mode, load: Load) -> Counts:
+    def write(self, mode: Mode, load: Load, columns: Collection[str]) -> Counts:
         """Fill the target, or compare it with the staging table."""
         if not self._fills:
-            return super().write(mode, load)
-        if not self._is_empty(mode, load):
+            return super().write(mode, load, columns)
+        if not self._is_empty(mode, load, columns):
             # Another load was faster, or the table is not the one that was to be made.
             super().stage(self._spool, mode, load)
-            return super().write(mode, load)
+            return super().write(mode, load, columns)
         leads = len(self._spool)
         self.fill_target(self._spool.lines(), self.added(mode, load))
         self.refuse_loss(leads - self.count(mode, load), leads)
         return Counts(leads, 0, 0)
 
-    def _is_empty(self, mode: Mode, load: Load) -> bool:
-        """Whether every lead is missing in the target, and it takes them all."""
-        columns = self.columns(self.target)
+    def _is_empty(self, mode: Mode, load: Load, columns: Collection[str] | None) -> bool:
+        """Whether every lead is missing in the target, and it takes them all.
+
+        :param columns: of the target; None where it is missing.
+        """
         if columns is None:
             return True
         if any(field.name not in columns for field in mode.layout.fields) or not self.takes_all():

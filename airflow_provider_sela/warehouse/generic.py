@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.exceptions import SelaSetupError, of_connection
 from airflow_provider_sela.storage.line_file import LineFile, in_pieces
 from airflow_provider_sela.storage.spool import Spool
+from airflow_provider_sela.warehouse.catalogue import Column
 from airflow_provider_sela.warehouse.comparison import Comparison, Known, Unmade, aware, unmade
 from airflow_provider_sela.warehouse.deletes import refuse_many
 from airflow_provider_sela.warehouse.digests import RULES, digester
@@ -32,7 +33,6 @@ from airflow_provider_sela.warehouse.tables import (
     SYNCED_AT,
     VALID_FROM,
     VALID_TO,
-    Column,
     Counts,
     Layout,
     Load,
@@ -157,9 +157,9 @@ class GenericEngine(Engine):
         if self._staged is not None:
             self._staged.close()
 
-    def write(self, mode: Mode, load: Load) -> Counts:
+    def write(self, mode: Mode, load: Load, columns: Collection[str]) -> Counts:
         """Compare, then update, insert and delete by key, and compare again."""
-        self._fields = staged_in(self.columns(self.target) or ())
+        self._fields = staged_in(columns)
         found = self._compare(mode, load)
         if found.overlooked:
             # Somebody else was faster.

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import jaydebeapi
 
 from airflow_provider_sela.api.leads import Field, Kind
+from airflow_provider_sela.warehouse.catalogue import Column
 from airflow_provider_sela.warehouse.generic import GenericEngine
 from airflow_provider_sela.warehouse.identifiers import TableName, schema_of
 from airflow_provider_sela.warehouse.refused import in_memory
 from airflow_provider_sela.warehouse.sqlalchemy_dialect import SQLAlchemyDialect
-from airflow_provider_sela.warehouse.tables import SHORT, Column, Mode
+from airflow_provider_sela.warehouse.tables import SHORT, Mode
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook

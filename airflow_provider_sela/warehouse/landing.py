@@ -12,6 +12,7 @@ from typing import Any
 from airflow_provider_sela.metrics import RowCounts, load_counts
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.anchors import anchor_column
+from airflow_provider_sela.warehouse.catalogue import Existing
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.failures import quoted, scrubbed
 from airflow_provider_sela.warehouse.schema import Schema
@@ -45,13 +46,14 @@ def land(
 
 def check(
     engine: Engine, mode: Mode, *, create: bool = True, add: bool = True, source: Source | None = None
-) -> None:
+) -> Existing:
     """Say before anything is read or written whether the target fits; takes and raises as :func:`land`.
 
     :param source: whose leads are to land; default: nobody knows.
+    :return: the tables that there are.
     """
     schema = Schema(engine, mode, create=create, add=add)
-    quoted(lambda: schema.check(source), "the target cannot be checked")
+    return quoted(lambda: schema.check(source), "the target cannot be checked")
 
 
 def recognise(engine: Engine, mode: Mode, spool: Spool, source: Source) -> None:
@@ -79,13 +81,13 @@ def _land(
     if staged:
         judge()
     engine.lock(alone=schema.makes_shared)
-    schema.apply()
+    columns = schema.apply()
     # What was made may have got another name than it was given.
     engine.locate()
     if not engine.transactional_ddl:
         engine.begin()
     load = replace(load, source=schema.confirm(load.source, spool))
-    written = engine.write(mode, load)
+    written = engine.write(mode, load, columns)
     if not staged:
         judge()
     stats = replace(load.stats, nulled=spool.nulled, unknown_fields=spool.fields.unknown)

@@ -16,12 +16,13 @@ from airflow_provider_sela.exceptions import (
     of_connection,
 )
 from airflow_provider_sela.storage.line_file import in_pieces
+from airflow_provider_sela.warehouse.catalogue import Column
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.failures import TAKES_NO_WRITES
 from airflow_provider_sela.warehouse.identifiers import TableName, schema_of
 from airflow_provider_sela.warehouse.mysql_catalogue import NAMED, Catalogue
 from airflow_provider_sela.warehouse.staged import StagedEngine
-from airflow_provider_sela.warehouse.tables import SHORT, STAGED, Column
+from airflow_provider_sela.warehouse.tables import SHORT, STAGED
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook

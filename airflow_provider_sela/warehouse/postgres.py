@@ -16,12 +16,13 @@ from airflow_provider_sela.exceptions import (
 )
 from airflow_provider_sela.storage.csv_lines import csv_cells
 from airflow_provider_sela.storage.line_file import in_pieces
+from airflow_provider_sela.warehouse.catalogue import Column
 from airflow_provider_sela.warehouse.dialect import CsvDialect
 from airflow_provider_sela.warehouse.digests import digest_blocks
 from airflow_provider_sela.warehouse.failures import TAKES_NO_WRITES
 from airflow_provider_sela.warehouse.filling import FillingEngine
 from airflow_provider_sela.warehouse.identifiers import TableName, schema_of
-from airflow_provider_sela.warehouse.tables import DIGESTS, STAGED, Column
+from airflow_provider_sela.warehouse.tables import DIGESTS, STAGED
 
 #: Form of the lines, for COPY.
 COPY_OPTIONS = r"FORMAT csv, NULL 'null', QUOTE E'\x01', ENCODING 'UTF8'"

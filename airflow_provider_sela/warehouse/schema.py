@@ -3,12 +3,13 @@
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from airflow_provider_sela.api.leads import Field
 from airflow_provider_sela.exceptions import SelaTargetError
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.books import Books
+from airflow_provider_sela.warehouse.catalogue import Column, Existing
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.identifiers import TableName, beside
 from airflow_provider_sela.warehouse.rehearsal import rehearse
@@ -19,7 +20,6 @@ from airflow_provider_sela.warehouse.tables import (
     OPTIONAL,
     REJECTS,
     REJECTS_TABLE,
-    Column,
     Layout,
     Mode,
     Source,
@@ -41,11 +41,13 @@ class Schema:
         self._add = add
         self.loads = beside(engine.target, engine.dialect.fold(LOADS_TABLE))
         self.rejects = beside(engine.target, engine.dialect.fold(REJECTS_TABLE))
+        self._applied: Existing = {}
 
-    def check(self, source: Source | None = None) -> None:
+    def check(self, source: Source | None = None) -> Existing:
         """Change nothing.
 
         :param source: whose leads are to land.
+        :return: the tables that there are.
         :raises SelaTargetError: a table is missing or does not fit; the message names it, the column and the
             remedy.
         """
@@ -66,6 +68,7 @@ class Schema:
             books.refuse_server(self._mode, source)
         if "id" in (existing[self._engine.target] or ()):
             self._refuse_keys()
+        return existing
 
     def confirm(self, source: Source | None, spool: Spool) -> Source | None:
         """Look into the books once nobody else writes them; raises as :meth:`check`.
@@ -73,23 +76,27 @@ class Schema:
         :param spool: leads that are about to land.
         :return: the source, None where it could not be told whether it is that of the table.
         """
-        columns = self._engine.columns(self.loads)
+        columns = self._applied[self.loads] if self._applied else self._engine.columns(self.loads)
         if columns is None:
             return source
         books = Books(self._engine, self.loads, columns)
         books.refuse_mode(self._mode)
         return source if books.refuse_account(self._mode, source, spool) else None
 
-    def apply(self) -> None:
+    def apply(self) -> Collection[str]:
         """Create tables and columns that are missing; raises as :meth:`check`.
 
         What was made is looked at as if somebody else had made it: a server may have made something else.
+
+        :return: the columns that the target has.
         """
         found = self._run(apply=True)
         if any(
             field.name not in (found[name] or ()) for name, layout in self._tables() for field in layout[0]
         ):
-            Schema(self._engine, self._mode, create=False, add=False)._run(apply=False)
+            found = Schema(self._engine, self._mode, create=False, add=False)._run(apply=False)
+        self._applied = found
+        return found[self._engine.target] or ()
 
     def _tables(self) -> Iterator[tuple[TableName, Layout]]:
         engine = self._engine
@@ -97,7 +104,7 @@ class Schema:
         for auxiliary, layout in engine.auxiliary_tables.items():
             yield beside(engine.target, engine.dialect.fold(auxiliary)), layout
 
-    def _run(self, *, apply: bool) -> dict[TableName, dict[str, Column] | None]:
+    def _run(self, *, apply: bool) -> Existing:
         engine = self._engine
         found = engine.columns_of(name for name, _ in self._tables())
         for name, layout in self._tables():

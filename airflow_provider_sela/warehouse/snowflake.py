@@ -15,10 +15,11 @@ import msgspec
 from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError, SelaTargetUnavailableError
 from airflow_provider_sela.storage.spool import Spool
+from airflow_provider_sela.warehouse.catalogue import Column
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.staged import StagedEngine
-from airflow_provider_sela.warehouse.tables import STAGED, Column, Layout, Load, Mode
+from airflow_provider_sela.warehouse.tables import STAGED, Layout, Load, Mode
 
 #: Everything of the session that changes what a load does, whatever the account, the user or the connection
 #: says. A killed worker's statement ends after 5 minutes (``ABORT_DETACHED_QUERY``), and so does its idle

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from airflow_provider_sela.api.leads import LEAD_FIELDS, Field, Kind
+from airflow_provider_sela.warehouse.catalogue import Column
 from airflow_provider_sela.warehouse.dialect import Dialect
 from airflow_provider_sela.warehouse.filling import FillingEngine
 from airflow_provider_sela.warehouse.identifiers import TableName, schema_of
 from airflow_provider_sela.warehouse.refused import in_memory, refuse_relative
-from airflow_provider_sela.warehouse.tables import STAGED, Column
+from airflow_provider_sela.warehouse.tables import STAGED
 
 _BOOLEANS = [field.name for field in LEAD_FIELDS if field.kind is Kind.BOOLEAN]
 _STRICT = re.compile(r"\)[^)]*\bSTRICT\b[^)]*$", re.IGNORECASE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from airflow_provider_sela.api.leads import Field, Kind
@@ -88,9 +88,9 @@ class StagedEngine(Engine):
         """Lines as rows of the staging table, for databases that are sent rows."""
         return (tuple(json.loads(line).values()) for line in lines)
 
-    def write(self, mode: Mode, load: Load) -> Counts:
+    def write(self, mode: Mode, load: Load, columns: Collection[str]) -> Counts:
         """Compare, then change, insert and delete what the comparison found, and compare again."""
-        self._fields = staged_in(self.columns(self.target) or ())
+        self._fields = staged_in(columns)
         if self._unchanged.overlooked():
             # Another load, or somebody else, was faster.
             self.execute(f"DELETE FROM {self.staging}")
@@ -189,20 +189,20 @@ class StagedEngine(Engine):
         if mode is Mode.HISTORY:
             sets, values = [(VALID_TO, stamp)], [dialect.timestamp(load.started)]
         else:
-            fields = self.to_set(f"FROM {self.staging} s JOIN {target} t ON {join} WHERE {where}", those)
-            copied = [(field.name, f"s.{dialect.column(field.name)}") for field in fields]
+            content = self.to_set(f"FROM {self.staging} s JOIN {target} t ON {join} WHERE {where}", those)
             whose = [(name, dialect.placeholder) for name in (RUN_ID, LOAD_ID)]
-            sets = [*copied, (DELETED_AT, "NULL"), (SYNCED_AT, stamp), *whose]
+            sets = [*content, (SYNCED_AT, stamp), *whose]
             values = [dialect.timestamp(load.started), load.run_id, load.load_id]
         self.execute(dialect.update(target, self.staging, sets, join, where), [*values, *those])
 
-    def to_set(self, changed: str, values: Sequence[Any]) -> list[Field]:
-        """What an update copies: all but the key.
+    def to_set(self, changed: str, values: Sequence[Any]) -> list[tuple[str, str]]:
+        """What an update sets beside its own stamps: columns and their new values.
 
         :param changed: FROM and WHERE of a query for the rows that it changes.
         :param values: of its parameters.
         """
-        return [field for field in self._fields if field.name != "id"]
+        copied = (field.name for field in self._fields if field.name != "id")
+        return [*((name, f"s.{self.dialect.column(name)}") for name in copied), (DELETED_AT, "NULL")]
 
     def added(self, mode: Mode, load: Load) -> list[tuple[Field, Any]]:
         """Columns of a new row that are the same for a whole load, with their values."""

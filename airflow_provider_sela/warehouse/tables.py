@@ -76,19 +76,6 @@ def staged_in(columns: Collection[str]) -> list[Field]:
     return [field for field in STAGED if field.name not in OPTIONAL or field.name in columns]
 
 
-class Column(NamedTuple):
-    """A column that a table has.
-
-    :param type: as the database calls it, lower case; empty where it cannot be asked.
-    :param nullable: whether it may hold NULL.
-    :param filled: whether the database fills it when a new row leaves it out.
-    """
-
-    type: str
-    nullable: bool = True
-    filled: bool = True
-
-
 class Mode(StrEnum):
     """What a load does with leads that the table knows already.
 

@@ -8,7 +8,7 @@ import pytest
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.storage.lines_ahead import LinesAhead
 from airflow_provider_sela.storage.spool import Encoder, Spool, Tell
-from airflow_provider_sela.warehouse.duckdb import DuckDBDialect
+from airflow_provider_sela.warehouse.duckdb_dialect import DuckDBDialect
 from airflow_provider_sela.warehouse.sqlite import SQLiteDialect
 from tests.support import nasty, odd_values
 from tests.support.spooling import T1, T2, add, lead

@@ -17,6 +17,7 @@ from airflow_provider_sela.warehouse.anchors import (
     held_ids,
     read_anchor,
 )
+from airflow_provider_sela.warehouse.landing import check
 from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import Mode, Source
 from tests.support.databases import Database
@@ -28,7 +29,7 @@ SOURCE = Source("https://api.trysela.com", "0" * 32)
 
 def _find(source: Source = SOURCE, asked: str = "all") -> tuple[Anchor | None, str]:
     with engine_for("warehouse", "leads") as engine:
-        return find_anchor(engine, source, asked)
+        return find_anchor(engine, source, asked, check(engine, Mode.MERGE))
 
 
 def test_the_last_load_leaves_from_where_the_next_may_go_on(database: Database) -> None:
