@@ -161,15 +161,14 @@ class DuckDBEngine(FillingEngine):
     def columns_of(self, tables: Iterable[TableName]) -> Existing:
         """The same in one question, which takes hardly longer than one about one table."""
         asked = list(tables)
-        names = [table[-1] for table in asked]
+        names, there = [table[-1] for table in asked], self._named(asked[0])[1:]
         lowered = ", ".join(["lower(?)"] * len(names))
         rows = self.select(
             "SELECT lower(column_name), lower(data_type), is_nullable, column_default IS NOT NULL,"
-            " (database_name, schema_name, table_name)"
-            " IN (SELECT (database_name, schema_name, view_name) FROM duckdb_views()),"
+            f" table_name IN (SELECT view_name FROM duckdb_views() WHERE {_THERE}),"
             f" list_position([{lowered}], lower(table_name)) FROM duckdb_columns()"
             f" WHERE lower(table_name) IN ({lowered}) AND {_THERE}",
-            [*names, *names, *self._named(asked[0])[1:]],
+            [*there, *names, *names, *there],
         )
         found: dict[TableName, dict[str, Column]] = {}
         self._views.difference_update(asked)
