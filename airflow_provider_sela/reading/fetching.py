@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
+from math import ceil
 from typing import Protocol
 
 from airflow_provider_sela.api.pages import Page
@@ -134,8 +135,9 @@ class Fetchers:
             while (window := self._next(job)) is not None:
                 started, asked = next(self._clock), self._server_clock.elapsed()
                 page = self._read(window)
+                took = ceil((self._server_clock.elapsed() - asked) * 1_000_000)
                 self._server_clock.heard(None if page is None else page.date, asked)
-                self._deliver(job, Reply.from_page(window, page, self._redact), started)
+                self._deliver(job, Reply.from_page(window, page, self._redact, took), started)
         except CalledOffError:
             pass
         except BaseException as error:  # noqa: BLE001 (the task's own thread raises it)

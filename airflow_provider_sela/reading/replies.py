@@ -24,6 +24,7 @@ class Reply:
     :param date: its ``Date`` header, microseconds since the epoch.
     :param age: its ``Age`` header, in seconds.
     :param expires: until when a cache may give it again, microseconds since the epoch.
+    :param took: microseconds from before the request was sent until the answer was there.
     :param leads: what the rules leave of the leads; what the proof needs of them stays.
     :param rejects: results without a usable id, after the same rules.
     """
@@ -35,11 +36,14 @@ class Reply:
     date: int | None = None
     age: int = 0
     expires: int | None = None
+    took: int | None = None
     leads: RawLeads = field(default_factory=lambda: RawLeads.from_leads(()), repr=False)
     rejects: list[Any] = field(default_factory=list, repr=False)
 
     @classmethod
-    def from_page(cls, window: Window, page: Page[RawLead] | None, redact: Redact | None) -> Reply:
+    def from_page(
+        cls, window: Window, page: Page[RawLead] | None, redact: Redact | None, took: int | None = None
+    ) -> Reply:
         """The reply in a page, None for a 404.
 
         :param redact: leaves out what must not be written; nothing after this sees it. Default: nothing.
@@ -56,6 +60,7 @@ class Reply:
             date=page.date,
             age=page.age,
             expires=page.expires,
+            took=took,
             leads=leads if isinstance(leads, RawLeads) else RawLeads.from_leads(leads),
             rejects=page.rejects if redact is None else [redact(item) for item in page.rejects],
         )
@@ -66,6 +71,7 @@ class Reply:
         return Response(
             self.window, entries, self.count, self.has_next, self.date, started, ended,
             gone=self.gone, rejected=len(self.rejects), age=self.age, expires=self.expires,
+            took=self.took,
         )  # fmt: skip
 
     def line(self) -> bytes:

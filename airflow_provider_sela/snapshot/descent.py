@@ -18,26 +18,46 @@ _AHEAD = 3
 """Windows that are out at most beside as many as were answered, so that few are asked for in vain."""
 
 
+def _first_edge(cap: int) -> int:
+    return cap - cap // _MOVED
+
+
+def next_to_first(cap: int) -> Window:
+    """The window behind the first page of a list whose newest end that is.
+
+    :param cap: greatest page size.
+    """
+    return after(_first_edge(cap), cap, OVERLAP)
+
+
 class Descent:
     """The way down, one window at a time, as whoever reads has time for one.
 
     :param record: what was read, the first page.
     :param reach: down to where.
     :param descending: whether rank 0 is the newest end.
+    :param second: the window behind the first page, if it was asked for already.
 
     :ivar answers: from the newest end so far.
     """
 
-    def __init__(self, record: Record, reach: Reach, *, descending: bool) -> None:
+    def __init__(
+        self, record: Record, reach: Reach, *, descending: bool, second: Window | None = None
+    ) -> None:
         self.answers = record.observations[:1] if descending else []
         self._descending = descending
         self._record = record
         self._reach = reach
         self._out: set[Window] = set()
-        self._edge = record.cap - record.cap // _MOVED
+        self._edge = _first_edge(record.cap)
         self._least = 0
         self._guesses = 0
         self._begun = 0
+        if descending and second is not None and second == next_to_first(record.cap):
+            self._edge = second.stop
+            self.answers += [seen for seen in record.observations if seen.window == second]
+            if second not in record.asked:
+                self._out.add(second)
 
     def record(self, window: Window, seen: Observation | None) -> None:
         """Take the answer to a window of this or another kind; None for a 404."""

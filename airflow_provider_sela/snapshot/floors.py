@@ -8,10 +8,11 @@ Two bounds are known to hold, and the smaller is taken, so that either may be wr
 
 * The newest key in the response: it was written before that moment. Wrong if that lead is dated into the
   future.
-* The newest ``Date`` header among answers that were complete before this request was sent, less the lateness
-  that is allowed for: a write that shows up later carries no earlier time than that. The response's
-  own header will not do: it is written after the rows were taken, and a write may fall between. Wrong if the
-  clock that writes the header is ahead of the one that dates the leads.
+* The time before which the rows were not taken, by the server's clock, less the lateness that is allowed for:
+  a write that shows up later carries no earlier time than that. It is the newest ``Date`` header among
+  answers that were complete before this request was sent, or the response's own, less the time that the
+  request took. As it is, its own will not do: it is written after the rows were taken, and a write may fall
+  between. Wrong if the clock that writes the header is ahead of the one that dates the leads.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class Floors:
         return None if floor == MISSING else floor
 
     def _own(self, seen: Observation) -> int:
-        return min(seen.newest, self._before(self._dates, seen.started))
+        sent = MISSING if seen.sent == MISSING else seen.sent - self.lateness
+        return min(seen.newest, max(sent, self._before(self._dates, seen.started)))
 
     def _before(self, highest: list[int], tick: int) -> int:
         known = bisect_left(self._ended, tick)

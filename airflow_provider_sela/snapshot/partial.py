@@ -4,9 +4,9 @@ It passes through these stages, forwards only:
 
 1. *probe*: the first page, which tells the server's cap and how the list is sorted.
 2. *descent*: windows from the newest end until one shows a lead below the floor, each named when somebody
-   has time for it. At the same time, or with the first page already where the last load tells how long the
-   list is, *samples*: answers from inside the list, where another order would show. Where an order is then
-   still possible under which that would say nothing, more samples.
+   has time for it. At the same time *samples*: answers from inside the list, where another order would show.
+   Where an order is then still possible under which that would say nothing, more samples. What the last load
+   tells of the list is enough for samples, and the second window, to be asked for along with the first page.
 3. *close*: see ``closing``, whose proof has to reach no further than the floor: both ends, last.
 
 It ends with a verdict, PROVEN, or with a reason to read everything: it never says less.
@@ -25,7 +25,7 @@ from airflow_provider_sela.api.columns import MISSING
 from airflow_provider_sela.snapshot.anchor import CLOCKS_APART, Anchor, anchor_of, named_orders
 from airflow_provider_sela.snapshot.attempts import LATENESS
 from airflow_provider_sela.snapshot.closing import UNSORTED, Closing
-from airflow_provider_sela.snapshot.descent import Descent
+from airflow_provider_sela.snapshot.descent import Descent, next_to_first
 from airflow_provider_sela.snapshot.orders import Order
 from airflow_provider_sela.snapshot.proof import Proof, condition
 from airflow_provider_sela.snapshot.reach import Reach, Scope
@@ -93,6 +93,10 @@ class PartialReading:
         self._following: Callable[[], list[Window]]
         self._probe = Window(1, page_size)
         self._queue = [self._probe, *(self._samples.foreseen(_SAMPLES, anchor, page_size) if anchor else ())]
+        self._second: Window | None = None
+        if anchor and anchor.cap and self._queue[1:] and self._descending:
+            self._second = next_to_first(min(anchor.cap, page_size))
+        self._spare = [self._second] if self._second and self._second not in self._queue else []
         self._out: set[Window] = set()
 
     @property
@@ -115,6 +119,8 @@ class PartialReading:
         windows, self._queue = self._queue, []
         if self._descent and not windows:
             windows = self._descent.onward(self._allowed(), self._out)
+        elif self._probe in self._out and not windows:
+            windows, self._spare = self._spare, []
         self._out.update(windows)
         return windows
 
@@ -192,7 +198,8 @@ class PartialReading:
             return self._refuse(SMALL)
         if first.date is not None and self._reach.moment > first.date + CLOCKS_APART:
             return self._refuse(FUTURE)
-        descent = Descent(record, self._reach, descending=self._descending)
+        second, self._spare = (None if self._spare else self._second), []
+        descent = Descent(record, self._reach, descending=self._descending, second=second)
         self._descent, self._following = descent, partial(self._descend, descent)
         number = _SAMPLES if self._anchor else _SAMPLES + _MORE_SAMPLES
         return self._samples.more(number - self._samples.asked, record)

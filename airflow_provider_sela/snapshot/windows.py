@@ -92,6 +92,8 @@ class Response:
     :param rejected: results without a usable id. They are no entries but do take up ranks.
     :param age: its ``Age`` header, in seconds; 0 if there is none.
     :param expires: until when a cache may give it again, microseconds since the epoch; None if nobody says.
+    :param took: microseconds from before the request was sent until the answer was there; None if nobody
+        has measured them.
     """
 
     window: Window
@@ -105,14 +107,19 @@ class Response:
     rejected: int = 0
     age: int = 0
     expires: int | None = None
+    took: int | None = None
 
 
 class Observation:
-    """A response as it is kept: 24 bytes a lead, in three arrays."""
+    """A response as it is kept: 24 bytes a lead, in three arrays.
+
+    :ivar sent: the time before which its leads were not taken, by the clock that wrote its ``Date``;
+        ``MISSING`` where that is not known.
+    """
 
     __slots__ = (
         "_columns", "_keys", "_shapes", "count", "date", "ended", "has_next", "newest", "oldest", "rows",
-        "started", "stored", "twice", "window",
+        "sent", "started", "stored", "twice", "window",
     )  # fmt: skip
 
     def __init__(self, response: Response) -> None:
@@ -120,6 +127,9 @@ class Observation:
         self.count = response.count
         self.has_next = response.has_next
         self.date = response.date
+        self.sent = MISSING
+        if response.date is not None and response.took is not None:
+            self.sent = response.date - response.took
         self.started = response.started
         self.ended = response.ended
         self.rows = len(response.entries) + response.rejected

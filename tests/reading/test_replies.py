@@ -25,7 +25,7 @@ def reply(*leads: Any, rejects: list[Any] | None = None, redact: Privacy | None 
     raw = list(map(RawLead.from_lead, leads))
     dates = {"date": 5_000_000, "age": 3, "expires": 9_000_000}
     page = Page(count=99, next_page=3, leads=raw, rejects=rejects or [], **dates)
-    return Reply.from_page(Window(2, 10), page, redact)
+    return Reply.from_page(Window(2, 10), page, redact, took=7_000)
 
 
 def test_a_reply_comes_back_from_its_line_as_it_was() -> None:
@@ -45,6 +45,7 @@ def test_the_proof_is_told_the_same_after_a_detour_through_a_file() -> None:
     assert (told.window, told.entries) == (Window(2, 10), [Entry(7, 1_000_000, 2_000_000)])
     assert (told.count, told.has_next, told.date, told.started, told.ended) == (99, True, 5_000_000, 3, 8)
     assert (told.gone, told.rejected, told.age, told.expires) == (False, 1, 3, 9_000_000)
+    assert told.took == 7_000
 
 
 def test_a_page_that_is_gone_is_told_as_gone() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from airflow_provider_sela.snapshot.anchor import Anchor
@@ -108,26 +108,32 @@ class Loads:
     def _read(self, reading: Reading | PartialReading) -> dict[int, Entry]:
         chance, clock = random.Random(self.seed + self.leads.requests), count()  # noqa: S311
         seen: dict[int, Entry] = {}
-        out: list[tuple[Window, int]] = []
+        out: list[tuple[Window, int, int, Answer | None]] = []
         waiting: list[Window] = []
         while not reading.over:
             while len(out) < self.concurrency:
                 waiting.extend([] if waiting else reading.wanted())
                 if not waiting:
                     break
-                out.append((waiting.pop(0), next(clock)))
-            window, started = out.pop(chance.randrange(len(out)))
-            answer = self.leads.answer(window)
+                window, sent = waiting.pop(0), self.leads.now
+                # An answer may be on its way for long, and be dated by who passes it on.
+                early = self.leads.answer(window) if chance.random() < 0.2 else None
+                out.append((window, next(clock), sent, early))
+            window, started, sent, early = out.pop(chance.randrange(len(out)))
+            answer = replace(early, date=self.leads.date()) if early else self.leads.answer(window)
             for entry in answer.entries:
                 if entry.id not in seen or (seen[entry.id].modified or 0) <= (entry.modified or 0):
                     seen[entry.id] = entry
-            reading.record(response_of(window, answer, started, next(clock)))
+            took = self.leads.now - sent
+            reading.record(response_of(window, answer, started, next(clock), took))
         return seen
 
 
-def response_of(window: Window, answer: Answer, started: int, ended: int) -> Response:
+def response_of(
+    window: Window, answer: Answer, started: int, ended: int, took: int | None = None
+) -> Response:
     """An answer as a dialogue takes it."""
     return Response(
         window, answer.entries, answer.count, answer.has_next, answer.date, started, ended, answer.gone,
-        age=answer.age, expires=answer.expires,
+        age=answer.age, expires=answer.expires, took=took,
     )  # fmt: skip

@@ -152,7 +152,11 @@ class DriftingList:
         self._pass_time(self.habits.between)
         answer = self._page(window, count)
         self._pass_time(outside)
-        return replace(answer, date=self._clock() // SECOND * SECOND)
+        return replace(answer, date=self.date())
+
+    def date(self) -> int:
+        """The time of the server, as answers tell it."""
+        return self._clock() // SECOND * SECOND
 
     def write(self) -> None:
         """Write once."""

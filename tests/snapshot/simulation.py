@@ -15,6 +15,7 @@ from airflow_provider_sela.snapshot.parts import resume, split_into_parts
 from airflow_provider_sela.snapshot.reading import Reading
 from airflow_provider_sela.snapshot.verdict import Verdict
 from airflow_provider_sela.snapshot.windows import Response, Window
+from tests.snapshot.continuing import response_of
 from tests.snapshot.drifting import DriftingList
 from tests.snapshot.rows import SECOND
 from tests.snapshot.servers import SERVERS
@@ -143,12 +144,9 @@ class _Reader:
         self.seen: set[int] = set()
 
     def ask(self, window: Window) -> Response:
-        """Ask for a window; nobody has told the time yet."""
-        answer = self.leads.answer(window)
-        return Response(
-            window, answer.entries, answer.count, answer.has_next, answer.date, 0, 0, answer.gone,
-            age=answer.age, expires=answer.expires,
-        )  # fmt: skip
+        """Ask for a window; nobody has told the tick yet."""
+        sent, answer = self.leads.now, self.leads.answer(window)
+        return response_of(window, answer, 0, 0, self.leads.now - sent)
 
     def take(self, response: Response, started: int, ended: int) -> Response:
         """Record an answer."""
@@ -166,15 +164,16 @@ class _Reader:
         max_requests: int,
     ) -> None:
         """Read to a verdict."""
-        out: list[tuple[Window, int]] = []
+        out: list[tuple[Window, int, int]] = []
         for _ in range(max_requests):
             waiting.extend(self.reading.wanted())
             while waiting and len(out) < concurrency:
-                out.append((waiting.pop(0), next(clock)))
+                out.append((waiting.pop(0), next(clock), self.leads.now))
             if not out:
                 break
-            window, started = out.pop(chance.randrange(len(out)))
-            self.take(self.ask(window), started, next(clock))
+            window, started, sent = out.pop(chance.randrange(len(out)))
+            response = self.ask(window)
+            self.take(replace(response, took=self.leads.now - sent), started, next(clock))
         if self.reading.verdict is None:
             raise AssertionError(f"no verdict after {self.reading._record.requests} requests")
 

@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -257,6 +258,57 @@ def test_samples_come_with_the_first_page_so_that_a_quiet_list_is_waited_for_les
             tick += 2 * len(windows)
         assert str(reading.verdict) == f"PROVEN({order})"
     assert rounds[50] < rounds[None]
+
+
+_SECOND = Window(2, 41)
+"""Behind a first page of 50."""
+
+
+def test_the_second_window_comes_with_the_first_page_for_who_has_time() -> None:
+    leads, tick = DriftingList("-modified_time", leads=900, cap=50), count()
+    reach = Reach(leads.answer(Window(2, 45)).entries[-1].modified or 0)
+
+    def rounds(threads: int) -> list[list[Window]]:
+        reading, found = PartialReading(50, Scope.CHANGED, reach, _anchored("-modified_time", cap=50)), []
+        waiting: list[Window] = []
+        while not reading.over:
+            out: list[tuple[Window, int]] = []
+            while len(out) < threads and (waiting := waiting or reading.wanted()):
+                out.append((waiting.pop(0), next(tick)))
+            found.append([window for window, _ in out])
+            # The first page last, as an answer may take its time.
+            for window, started in reversed(out):
+                sent, answer = leads.now, leads.answer(window)
+                reading.record(response_of(window, answer, started, next(tick), leads.now - sent))
+        assert str(reading.verdict) == "PROVEN(-modified_time)"
+        return found
+
+    several, alone = rounds(4), rounds(1)
+    assert several[0][0] == Window(1, 50)
+    assert several[0][3] == _SECOND
+    assert len(several) == 3, "the first two windows, the third, the ends"
+    assert len(alone) == sum(map(len, several)), "in none of which one is asked for in vain"
+
+
+def test_a_second_window_that_is_not_needed_is_asked_for_by_nobody_who_has_no_time() -> None:
+    leads = DriftingList("-modified_time", leads=900, cap=50)
+    reading = _dialogue(leads, Scope.CHANGED, _anchored("-modified_time", cap=50), _REACH)
+    assert _SECOND not in reading._record.asked
+    assert leads.requests == 5
+
+
+def test_a_sample_that_is_the_second_window_is_asked_for_once() -> None:
+    leads = DriftingList("-modified_time", leads=900, cap=50)
+    for moment in range(START - 997 * SECOND, START, SECOND):
+        anchor = _anchored("-modified_time", cap=50)
+        reading = PartialReading(50, Scope.CHANGED, Reach(moment), anchor)
+        if _SECOND in (foreseen := reading.wanted()):
+            break
+    assert reading.wanted() == []
+    for tick, window in enumerate(foreseen):
+        reading.record(response_of(window, leads.answer(window), tick, 10 + tick))
+    assert _SECOND not in reading.wanted()
+    assert not reading.refusal
 
 
 def test_samples_of_a_list_that_has_become_shorter_are_taken_again() -> None:

@@ -40,11 +40,12 @@ def answer(
     *,
     date: int | None = LONG_AGO,
     until: int | None = None,
+    took: int | None = None,
 ) -> Observation:
     """A response that began at tick ``at`` and took one tick, or lasted ``until``."""
     page = Window(*window)
     ended = at + 1 if until is None else until
-    return Observation(Response(page, list(entries), count, page.stop < count, date, at, ended))
+    return Observation(Response(page, list(entries), count, page.stop < count, date, at, ended, took=took))
 
 
 def proof(order: Order, *observations: Observation, lateness: int = 0) -> Proof:
@@ -117,6 +118,29 @@ def test_a_floor_takes_no_date_of_a_response_that_was_under_way() -> None:
     slow = answer(2, (1, 9), times((1, 900)), 1, date=6, until=9)
     seen = answer(4, (1, 9), times((1, 900)), 1, date=7)
     assert Floors([first, slow, seen], 0).of(seen) == 5
+
+
+def test_a_floor_is_the_responses_own_date_less_the_time_that_its_request_took() -> None:
+    first = answer(0, (1, 9), times((1, 900)), 1, date=50, took=8)
+    assert Floors([first], 0).of(first) == 42
+    assert Floors([first], 2).of(first) == 40
+    for date, took in ((50, None), (None, 8)):
+        seen = answer(0, (1, 9), times((1, 900)), 1, date=date, took=took)
+        assert Floors([seen], 0).of(seen) is None
+    known = answer(0, (1, 9), times((1, 30)), 1, date=50, took=8)
+    assert Floors([known], 0).of(known) == 30
+    slow = answer(2, (1, 9), times((1, 900)), 1, date=60, took=30)
+    assert Floors([answer(0, (1, 9), times((1, 900)), 1, date=50), slow], 0).of(slow) == 50
+
+
+def test_a_window_that_was_on_its_way_for_long_proves_nothing_of_what_changed_meanwhile() -> None:
+    """Lead 9 jumped from 50 to 110 after the rows of the window were taken and before it was dated."""
+    date, gaps = {"date": 200}, {}
+    for took in (10, 150):
+        rest = answer(0, (1, 6), times((7, 900), (1, 100), (3, 30), (4, 20)), 5, until=2, took=took, **date)
+        close = answer(4, (1, 4), times((8, 930), (7, 900), (9, 110), (1, 100)), 5, took=1, **date)
+        gaps[took] = bool(proof(LAST_CHANGED, rest, close).gaps)
+    assert gaps == {10: False, 150: True}
 
 
 def test_a_window_proves_nothing_above_the_floor() -> None:
