@@ -135,7 +135,8 @@ class Closing:
         return self._ask([oldest], proof.flaw, proof)
 
     def _could_have_floor(self) -> bool:
-        """Whether a request was sent after an answer, without which no answer can tell a floor."""
+        """Whether a request was sent after an answer: where nobody has measured what requests took, no answer
+        tells a floor otherwise."""
         observations = self._record.observations
         return max(seen.started for seen in observations) > min(seen.ended for seen in observations)
 

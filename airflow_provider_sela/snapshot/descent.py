@@ -22,12 +22,14 @@ def _first_edge(cap: int) -> int:
     return cap - cap // _MOVED
 
 
-def next_to_first(cap: int) -> Window:
-    """The window behind the first page of a list whose newest end that is.
+def next_to_first(cap: int) -> Window | None:
+    """The window behind the first page of a list whose newest end that is; None where pages are so small that
+    it begins where the first page does.
 
     :param cap: greatest page size.
     """
-    return after(_first_edge(cap), cap, OVERLAP)
+    window = after(_first_edge(cap), cap, OVERLAP)
+    return window if window.offset else None
 
 
 class Descent:

@@ -12,7 +12,8 @@ Two bounds are known to hold, and the smaller is taken, so that either may be wr
   a write that shows up later carries no earlier time than that. It is the newest ``Date`` header among
   answers that were complete before this request was sent, or the response's own, less the time that the
   request took. As it is, its own will not do: it is written after the rows were taken, and a write may fall
-  between. Wrong if the clock that writes the header is ahead of the one that dates the leads.
+  between. Wrong if the clock that writes the header is ahead of the one that dates the leads, or if that
+  clock jumps, or the worker's stands still, while a request is out.
 """
 
 from __future__ import annotations

@@ -5,10 +5,11 @@ windows at once. Those are split into parts, which others read. A last process g
 ``Reading`` of its own, which goes on from there.
 
 **Why the proof holds.** Nothing but the order of ticks is read from them: a request was sent after another
-was answered, or nobody knows. Between processes only two things are known, and only these are recorded: all
+was answered, or nobody knows. Between processes only two things are known, and ticks say no more: all
 windows of parts were sent after the first process had its answers, and answered before the last process sent
 its first request. Among themselves they all overlap. A floor, a lead that testifies or an end of the list
-then counts for less than one clock would allow, never for more, and what is missing is read again.
+then counts for less than one clock would allow, never for more, and what is missing is read again. How long
+a request took is measured by the one process that sent it.
 """
 
 from __future__ import annotations

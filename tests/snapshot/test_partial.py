@@ -17,6 +17,7 @@ import pytest
 
 from airflow_provider_sela.snapshot import partial
 from airflow_provider_sela.snapshot.anchor import Anchor, anchor_of, named_orders
+from airflow_provider_sela.snapshot.descent import next_to_first
 from airflow_provider_sela.snapshot.doubts import CACHED
 from airflow_provider_sela.snapshot.partial import PartialReading
 from airflow_provider_sela.snapshot.reach import Reach, Scope
@@ -295,6 +296,12 @@ def test_a_second_window_that_is_not_needed_is_asked_for_by_nobody_who_has_no_ti
     reading = _dialogue(leads, Scope.CHANGED, _anchored("-modified_time", cap=50), _REACH)
     assert _SECOND not in reading._record.asked
     assert leads.requests == 5
+
+
+@pytest.mark.parametrize("cap", range(4, 130))
+def test_a_second_window_is_another_one_than_the_first_page(cap: int) -> None:
+    second = next_to_first(cap)
+    assert second is None or (second.page > 1 and second.offset < cap < second.stop)
 
 
 def test_a_sample_that_is_the_second_window_is_asked_for_once() -> None:
