@@ -92,12 +92,12 @@ class PartialReading:
         self._descent: Descent | None = None
         self._following: Callable[[], list[Window]]
         self._probe = Window(1, page_size)
-        self._queue = [self._probe, *(self._samples.foreseen(_SAMPLES, anchor, page_size) if anchor else ())]
+        self._queue = [self._probe]
+        self._spare: list[Window] = []
         self._second: Window | None = None
-        if anchor and anchor.cap and self._queue[1:] and self._descending:
-            self._second = next_to_first(min(anchor.cap, page_size))
-        self._spare = [self._second] if self._second and self._second not in self._queue else []
         self._out: set[Window] = set()
+        if anchor:
+            self._foresee(anchor, page_size)
 
     @property
     def over(self) -> bool:
@@ -141,6 +141,17 @@ class PartialReading:
             self._queue = self._after_probe()
         if not (self.over or self._out or self._queue):
             self._queue = self._following()
+
+    def _foresee(self, anchor: Anchor, page_size: int) -> None:
+        """Find what can be asked for along with the first page: samples, and the second window for who has
+        time."""
+        cap = min(anchor.cap or 0, page_size)
+        samples = self._samples.foreseen(_SAMPLES, anchor.known, cap)
+        self._queue += samples
+        if samples and self._descending:
+            self._second = next_to_first(cap)
+        if self._second and self._second not in samples:
+            self._spare = [self._second]
 
     def _take(self, response: Response) -> None:
         seen = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from airflow_provider_sela.snapshot.anchor import Anchor
 from airflow_provider_sela.snapshot.plan import reaching
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.windows import Observation, Window
@@ -29,14 +28,13 @@ class Samples:
         self._phase = moment // _SECOND % _PHASES / _PHASES
         self._foreseen: list[Window] = []
 
-    def foreseen(self, number: int, anchor: Anchor, page_size: int) -> list[Window]:
-        """Windows that can be asked for along with the first page, by what the last load has seen of the
-        list; none where it has left too little.
+    def foreseen(self, number: int, length: int, cap: int) -> list[Window]:
+        """Windows that can be asked for along with the first page; none where too little is known.
 
-        :param page_size: leads per request that are asked for.
+        :param length: of the list, as the last load has seen it.
+        :param cap: greatest page size, likewise.
         """
-        cap = min(anchor.cap or 0, page_size)
-        self._foreseen = self._next(number, anchor.known, cap) if 1 < cap < anchor.known else []
+        self._foreseen = self._next(number, length, cap) if 1 < cap < length else []
         return self._foreseen
 
     def more(self, number: int, record: Record) -> list[Window]:
