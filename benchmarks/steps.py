@@ -22,7 +22,7 @@ from airflow_provider_sela.snapshot.windows import Entries, Response, Window
 from airflow_provider_sela.storage.csv_lines import csv_line
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.testing import sample_leads
-from airflow_provider_sela.warehouse.digests import digester
+from airflow_provider_sela.warehouse.digests import lead_digester
 from airflow_provider_sela.warehouse.postgres import PostgresDialect
 
 _PAGE = 1000
@@ -43,7 +43,7 @@ def measure(leads: int = 20_000) -> dict[str, float]:
     sent = [lead.json for lead in raw]
     contents = [content for content in map(plain_content, sent) if content]
     hashes = list(map(content_hash, contents))
-    digest = digester(PostgresDialect())
+    digest = lead_digester(PostgresDialect())
 
     def spool() -> None:
         same = b"x" * 900

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from hashlib import blake2b
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -24,6 +24,27 @@ _encode = msgspec.json.Encoder().encode
 _JSON_PLACES = [place for place, field in enumerate((*LEAD_FIELDS, EXTRA)) if field.kind is Kind.JSON]
 
 
+def digester(salt: bytes = b"") -> Callable[[bytes], str]:
+    """Make what makes 32 hexadecimal digits that stand for bytes: the first half of a SHA-256.
+
+    Python on an OpenSSL in FIPS mode has that, and neither BLAKE2 nor MD5.
+
+    :param salt: stands before the bytes.
+    """
+    # To copy one takes a third less time than to make one.
+    begun = sha256(salt)
+
+    def make(data: bytes) -> str:
+        hashed = begun.copy()
+        hashed.update(data)
+        return hashed.hexdigest()[:32]
+
+    return make
+
+
+digest = digester()
+
+
 def content_of(values: Iterable[Any]) -> Content:
     """The content of a :class:`~airflow_provider_sela.api.leads.Row`, from all of its values."""
     every = [*values]
@@ -41,7 +62,7 @@ def content_hash(content: Content) -> str:
     A change cannot be told from ``modified_time``: the vendor's framework has writes that do not touch it.
     """
     # Line feeds tell where documents end: in JSON as it is stored there are none.
-    return blake2b(b"\n".join((content[0], *content[1])), digest_size=16).hexdigest()
+    return digest(b"\n".join((content[0], *content[1])))
 
 
 def reject_hash(raw: str) -> str:

@@ -8,13 +8,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from itertools import accumulate, compress, repeat
 from struct import Struct
 from typing import IO, Any, NamedTuple
 
 from airflow_provider_sela.api.columns import MISSING
-from airflow_provider_sela.api.content import reject_hash
+from airflow_provider_sela.api.content import digest, reject_hash
 from airflow_provider_sela.api.fields import FieldNames
 from airflow_provider_sela.api.leads import canonical_json
 from airflow_provider_sela.api.pages import read_json
@@ -81,7 +80,7 @@ class Spool:
         self.fields = FieldNames()
         self._nulled = Counter[str]()
         self._index: dict[int, bytes] = {}
-        self._rejected: set[bytes] = set()
+        self._rejected: set[str] = set()
         self._superseded = False
         self.told = False
         self._end, self._newest = 0, MISSING
@@ -180,9 +179,9 @@ class Spool:
     def reject(self, item: Any) -> None:
         """Take a result without a usable id, so that it is kept and counted."""
         data = canonical_json(item).encode()
-        digest = blake2b(data, digest_size=16).digest()
-        if digest not in self._rejected:
-            self._rejected.add(digest)
+        known = digest(data)
+        if known not in self._rejected:
+            self._rejected.add(known)
             with disk_errors():
                 self._rejects.write(data + b"\n")
 

@@ -68,7 +68,7 @@ class _Dice:
     """Draws from one hash as from a number in mixed radix: the same on every Python, and quick to seed."""
 
     def __init__(self, seed: int, lead_id: int) -> None:
-        self._left = int.from_bytes(hashlib.blake2b(f"{seed}:{lead_id}".encode()).digest())
+        self._left = int.from_bytes(hashlib.sha512(f"{seed}:{lead_id}".encode()).digest())
 
     def below(self, sides: int) -> int:
         self._left, drawn = divmod(self._left, sides)

@@ -14,7 +14,7 @@ from airflow_provider_sela.api.leads import Field, Kind, Row
 from airflow_provider_sela.storage.csv_lines import csv_cells, csv_line
 from airflow_provider_sela.storage.spool import Encoder, Tell
 from airflow_provider_sela.warehouse.catalogue import Column
-from airflow_provider_sela.warehouse.digests import digester, row_digest, telling_digest
+from airflow_provider_sela.warehouse.digests import lead_digester, row_digest, telling_digest
 from airflow_provider_sela.warehouse.identifiers import TableName
 from airflow_provider_sela.warehouse.tables import DELETED_AT, DIGEST, HASH, SHORT, VALID_TO, Layout, Mode
 
@@ -96,7 +96,7 @@ class Dialect:
     def encoder(self) -> Encoder:
         """Make what makes the lines that are staged in this database."""
 
-        read_digest = digester(self)
+        read_digest = lead_digester(self)
 
         def encode(lead: RawLead, tell: Tell) -> bytes:
             values, nulled, unknown = self.adapt(lead.row())
@@ -167,7 +167,7 @@ class CsvDialect(Dialect):
 
     def encoder(self) -> Encoder:
         """The same lines; those of usual leads take half the time."""
-        read_digest, encode_any = digester(self), super().encoder()
+        read_digest, encode_any = lead_digester(self), super().encoder()
 
         def encode(lead: RawLead, tell: Tell) -> bytes:
             content = lead.plain_content()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from hashlib import blake2b
 from itertools import islice
 from typing import NamedTuple
 
+from airflow_provider_sela.api.content import digest, digester
 from airflow_provider_sela.api.leads import LEAD_FIELDS
 
 # To be changed with every rule by which a row is made of a lead: digests of before then stand for nothing.
@@ -37,19 +37,14 @@ class Remarks(NamedTuple):
     unknown: set[str]
 
 
-def digester(dialect: object) -> Callable[[bytes], str]:
+def lead_digester(dialect: object) -> Callable[[bytes], str]:
     """Make what makes the digest of a lead.
 
     :param dialect: what adapts rows to its own limits.
     """
     # With another documented field, every row is another one.
-    # The hash begins with it, so that it costs nothing a lead.
-    rules = blake2b(f"{type(dialect).__name__} {LEAD_FIELDS}".encode(), digest_size=16).digest()
-
-    def digest(lead: bytes) -> str:
-        return RULES + blake2b(lead, digest_size=16, person=rules).hexdigest()
-
-    return digest
+    make = digester(digest(f"{type(dialect).__name__} {LEAD_FIELDS}".encode()).encode())
+    return lambda lead: RULES + make(lead)
 
 
 def row_digest(digest: str, content_hash: str) -> str:

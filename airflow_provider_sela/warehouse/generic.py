@@ -16,7 +16,7 @@ from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.catalogue import Column
 from airflow_provider_sela.warehouse.comparison import Comparison, Known, Unmade, aware, unmade
 from airflow_provider_sela.warehouse.deletes import refuse_many
-from airflow_provider_sela.warehouse.digests import RULES, digester
+from airflow_provider_sela.warehouse.digests import RULES, lead_digester
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.identifiers import TableName, beside
 from airflow_provider_sela.warehouse.rehearsal import prove_rollback
@@ -147,7 +147,7 @@ class GenericEngine(Engine):
         columns = self.columns(self.target) or ()
         if not load.whole or any(field.name not in columns for field in mode.layout.fields):
             return unmade((), (), str)
-        return unmade(self._known(mode, load, DIGEST), self._spool.leads(), digester(self.dialect))
+        return unmade(self._known(mode, load, DIGEST), self._spool.leads(), lead_digester(self.dialect))
 
     def __exit__(self, *exc_info: object) -> None:
         super().__exit__(*exc_info)

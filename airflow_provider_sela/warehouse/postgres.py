@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import blake2b
 from typing import Any, ClassVar
 
+from airflow_provider_sela.api.content import digest
 from airflow_provider_sela.api.leads import Field, Kind
 from airflow_provider_sela.exceptions import (
     SelaSetupError,
@@ -148,7 +148,7 @@ class PostgresEngine(FillingEngine):
             self.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_KEY])
             return
         self.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_LOCK_KEY])
-        name = blake2b("\0".join(self.target).encode(), digest_size=4).digest()
+        name = bytes.fromhex(digest("\0".join(self.target).encode())[:8])
         key = int.from_bytes(name, "big", signed=True)
         self.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK_KEY, key])
 

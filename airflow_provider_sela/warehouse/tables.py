@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_provider_sela.api.content import digest
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Field, Kind
 from airflow_provider_sela.metrics import LOAD_COUNTS, TOLERANCE_SECONDS, ReadStats
 
@@ -193,7 +193,7 @@ class TaskRun(NamedTuple):
     @property
     def load_id(self) -> str:
         """32 hexadecimal digits that stand for all of it."""
-        return blake2b("\0".join(map(str, self)).encode(), digest_size=16).hexdigest()
+        return digest("\0".join(map(str, self)).encode())
 
 
 #: What the table of loads says of a target that is meant for leads of more than one account.

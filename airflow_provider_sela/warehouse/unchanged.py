@@ -10,7 +10,14 @@ from typing import Any, NamedTuple
 
 from airflow_provider_sela.api.leads import Kind
 from airflow_provider_sela.storage.spool import Spool
-from airflow_provider_sela.warehouse.digests import HASH_LENGTH, LENGTH, RULES, Remarks, digester, remarks
+from airflow_provider_sela.warehouse.digests import (
+    HASH_LENGTH,
+    LENGTH,
+    RULES,
+    Remarks,
+    lead_digester,
+    remarks,
+)
 from airflow_provider_sela.warehouse.engine import Engine
 from airflow_provider_sela.warehouse.tables import (
     DELETED_AT,
@@ -61,7 +68,7 @@ class Unchanged:
         if not self.used:
             if not (self._load.whole and self._are_kept()):
                 return None
-            digest = digester(engine.dialect)
+            digest = lead_digester(engine.dialect)
             digests = map(digest, map(itemgetter(1), spool.leads()))
             self._tables.fill(zip(count(), spool.ids, digests, strict=False))
             self.used = True

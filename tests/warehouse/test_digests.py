@@ -13,7 +13,7 @@ from airflow_provider_sela.warehouse.digests import (
     HASH_LENGTH,
     LENGTH,
     RULES,
-    digester,
+    lead_digester,
     remarks,
     row_digest,
     telling_digest,
@@ -34,7 +34,9 @@ def test_digests_change_with_the_rules_by_which_rows_are_made() -> None:
 
 def test_databases_with_limits_of_their_own_share_no_digest() -> None:
     digests = {
-        digester(dialect)(lead) for dialect in (MySQLDialect(), PostgresDialect()) for lead in (b"", b"{}")
+        lead_digester(dialect)(lead)
+        for dialect in (MySQLDialect(), PostgresDialect())
+        for lead in (b"", b"{}")
     }
     assert len(digests) == 4
     assert {len(digest) for digest in digests} == {LENGTH}
