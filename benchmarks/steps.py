@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from airflow_provider_sela.api.content import content_hash
-from airflow_provider_sela.api.documented import plain_content
+from airflow_provider_sela.api.documented import documented_content
 from airflow_provider_sela.api.raw import RawLeads, raw_page
 from airflow_provider_sela.reading.replies import Reply
 from airflow_provider_sela.snapshot.reading import Reading
@@ -41,7 +41,7 @@ def measure(leads: int = 20_000) -> dict[str, float]:
     raw = [lead for reply in replies for lead in reply.leads]
     every = RawLeads.from_leads(raw)
     sent = [lead.json for lead in raw]
-    contents = [content for content in map(plain_content, sent) if content]
+    contents = [content for content in map(documented_content, sent) if content]
     hashes = list(map(content_hash, contents))
     digest = lead_digester(PostgresDialect())
 
@@ -56,7 +56,7 @@ def measure(leads: int = 20_000) -> dict[str, float]:
             raw_page, bodies, range(1, len(bodies) + 1)
         ),
         "content of the row: texts, times in UTC, metadata sorted, as JSON": lambda: _each(
-            plain_content, sent
+            documented_content, sent
         ),
         "hash of the content": lambda: _each(content_hash, contents),
         "digest of the lead": lambda: _each(digest, sent),

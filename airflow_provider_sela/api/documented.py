@@ -43,7 +43,8 @@ _encode, _encode_sorted = msgspec.json.Encoder().encode, SORTED.encode
 _NUL = re.compile(rb"\\u0000").search
 # As the API writes it, 2025-02-28T15:09:03.139554-08:00, in whole hours from UTC. Few hours are distinct, and
 # looking one up takes a third of the time of converting the moment.
-_USUAL_HOUR = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2})(Z|[+-][0-9]{2}:00)")
+_USUAL_HOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}")
+_USUAL_OFFSET = re.compile(r"Z|[+-][0-9]{2}:00")
 _usual_rests = re.compile(r"(?::[0-5][0-9]:[0-5][0-9]\.[0-9]{6})*").fullmatch
 _MOST_HOURS = 4096
 
@@ -51,12 +52,15 @@ _MOST_HOURS = 4096
 class _Hours(dict[str, str]):
     """Hours in UTC by the same hours elsewhere, as far as they were looked up.
 
+    :param offset: from UTC, as it is written.
     :raises LookupError: for other text.
     """
 
+    def __init__(self, offset: str) -> None:
+        self._offset = offset
+
     def __missing__(self, text: str) -> str:
-        usual = _USUAL_HOUR.fullmatch(text)
-        moment = usual and timestamp(f"{usual[1]}:00:00{usual[2]}")
+        moment = _USUAL_HOUR.fullmatch(text) and timestamp(f"{text}:00:00{self._offset}")
         if not moment:
             raise LookupError
         if len(self) >= _MOST_HOURS:
@@ -65,7 +69,17 @@ class _Hours(dict[str, str]):
         return hour
 
 
-_HOURS = _Hours()
+class _Elsewhere(dict[str, _Hours]):
+    """The same for each offset from UTC."""
+
+    def __missing__(self, offset: str) -> _Hours:
+        if not _USUAL_OFFSET.fullmatch(offset):
+            raise LookupError
+        self[offset] = hours = _Hours(offset)
+        return hours
+
+
+_HOURS = _Elsewhere()
 
 
 def documented_values(data: bytes) -> list[Any] | None:
@@ -79,9 +93,8 @@ def documented_values(data: bytes) -> list[Any] | None:
     return values
 
 
-def plain_content(data: bytes) -> Content | None:
-    """The content of the same row, for less than its values; None also where JSON has to escape something in
-    its texts."""
+def documented_content(data: bytes) -> Content | None:
+    """The content of the same row, for less than its values."""
     typed = _typed(data)
     if typed is None:
         return None
@@ -89,8 +102,7 @@ def plain_content(data: bytes) -> Content | None:
     documents = () if metadata is None else (metadata,)
     if documents:
         values[_METADATA] = DOCUMENT_VALUE
-    line = _encode(values)
-    return None if b"\\" in line else (line, documents)
+    return _encode(values), documents
 
 
 def _typed(data: bytes) -> tuple[list[Any], bytes | None] | None:
@@ -110,7 +122,7 @@ def _typed(data: bytes) -> tuple[list[Any], bytes | None] | None:
             text = values[place]
             if text is not None:
                 rest = text[13:26]
-                values[place] = _HOURS[text[:13] + text[26:]] + rest + "+00:00"
+                values[place] = f"{_HOURS[text[26:]][text[:13]]}{rest}+00:00"
                 rests += rest
         usual = _usual_rests(rests) is not None
     except LookupError:

@@ -15,14 +15,14 @@ import re
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from airflow_provider_sela.api.columns import Columns, time_column
-from airflow_provider_sela.api.content import Content
-from airflow_provider_sela.api.documented import OTHERWISE, Integer, documented_values, plain_content
+from airflow_provider_sela.api.content import Content, content_of
+from airflow_provider_sela.api.documented import OTHERWISE, Integer, documented_content, documented_values
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Lead, Row, lead_row, microseconds
 from airflow_provider_sela.api.pages import Page, decode_page, page_after, read_json
 from airflow_provider_sela.exceptions import SelaResponseError
@@ -30,6 +30,7 @@ from airflow_provider_sela.exceptions import SelaResponseError
 _COLUMNS = [field.name for field in (*LEAD_FIELDS, EXTRA)]
 # Faster than ``in``, for bytes that are mostly not there.
 _NUMBERED = re.compile(rb"\\u").search
+_OFFSET = re.compile("([+-])([01][0-9]|2[0-3]):([0-5][0-9])|Z")
 
 
 class _Envelope(msgspec.Struct):
@@ -50,7 +51,8 @@ class _KeysOfPage(msgspec.Struct):
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _KEYS = msgspec.json.Decoder(_KeysOfPage)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Naive, as is what it is subtracted from.
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
 # Moments that are none in UTC lie outside.
 _ORDINARY = range(*(microseconds(f"{year}-01-01T00:00:00Z") or 0 for year in (2, 9999)))
 
@@ -112,9 +114,14 @@ class RawLead(NamedTuple):
         row = lead_row(self.decode())
         return [*row.values.values()], row.nulled, row.unknown
 
-    def plain_content(self) -> Content | None:
-        """See :func:`~airflow_provider_sela.api.documented.plain_content`."""
-        return plain_content(self.json)
+    def documented_content(self) -> Content | None:
+        """See :func:`~airflow_provider_sela.api.documented.documented_content`."""
+        return documented_content(self.json)
+
+    def other_content(self) -> tuple[Content, tuple[str, ...], tuple[str, ...]]:
+        """The content of the row of any other lead, and what is told of it as in :meth:`row`."""
+        row = lead_row(self.decode())
+        return content_of(row.values.values()), row.nulled, row.unknown
 
 
 class RawLeads(Columns[RawLead]):
@@ -163,13 +170,37 @@ def _documented_page(body: bytes, page: int) -> Page[RawLead] | None:
     return Page(envelope.count, page_after(envelope.next, page), leads)
 
 
+class _Offsets(dict[str, int]):
+    """Microseconds by which a clock is ahead of UTC, by how that is written.
+
+    :raises LookupError: for other text.
+    """
+
+    def __missing__(self, text: str) -> int:
+        found = _OFFSET.fullmatch(text)
+        if not found:
+            raise LookupError
+        minutes = int(found[2]) * 60 + int(found[3]) if found[1] else 0
+        self[text] = offset = minutes * (-60_000_000 if found[1] == "-" else 60_000_000)
+        return offset
+
+
+_OFFSETS = _Offsets()
+
+
 def _times(values: list[Any]) -> array[int]:
-    """:func:`~airflow_provider_sela.api.leads.microseconds` of each; all at once where all are moments."""
+    """:func:`~airflow_provider_sela.api.leads.microseconds` of each; all at once where all are written as the
+    API does, with six decimals: to subtract moments that have an offset takes twice as long."""
+    moment, ahead = datetime.fromisoformat, _OFFSETS
     try:
-        since = [moment - _EPOCH for moment in map(datetime.fromisoformat, values)]
-    except (TypeError, ValueError):
+        since = [moment(text[:26]) - _EPOCH for text in values]
+        offsets = [ahead[text[26:]] for text in values]
+    except (TypeError, ValueError, LookupError):
         return time_column(map(microseconds, values))
-    times = [each.days * 86_400_000_000 + each.seconds * 1_000_000 + each.microseconds for each in since]
+    times = [
+        each.days * 86_400_000_000 + each.seconds * 1_000_000 + each.microseconds - offset
+        for each, offset in zip(since, offsets, strict=True)
+    ]
     if times and not (min(times) in _ORDINARY and max(times) in _ORDINARY):
         return time_column(map(microseconds, values))
     return array("q", times)

@@ -2,13 +2,13 @@
 
 JSON never holds that character as it is. So a JSON document needs no escape, and the other values of a row,
 which are an array of JSON already, need none but for texts that JSON itself has to escape: quotation marks,
-backslashes and control characters. A reader must be told of the quote, and that ``null`` without it is no
-value.
+backslashes and control characters. Only where a row holds such a text its line is put together value by
+value. A reader must be told of the quote, and that ``null`` without it is no value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -19,19 +19,29 @@ from airflow_provider_sela.api.content import DOCUMENT, Content
 QUOTE = b"\x01"
 
 
-def csv_line(content: Content, *added: str) -> bytes:
+def csv_line(content: Content, *added: str | None) -> bytes:
     """A row as a line without its line feed.
 
-    :param content: of the row, from :func:`~airflow_provider_sela.api.documented.plain_content`.
+    :param content: of the row.
     :param added: further texts, without U+0001.
     """
     line, documents = content
+    if b"\\" in line:
+        return csv_cells([*_values(content), *added])
     line = line[1:-1].replace(b'"', QUOTE)
     for document in documents:
         line = line.replace(DOCUMENT, b"\x01%b\x01" % document, 1)
     for text in added:
-        line += b",\x01%b\x01" % text.encode()
+        line += b",null" if text is None else b",\x01%b\x01" % text.encode()
     return line
+
+
+def _values(content: Content) -> Iterator[Any]:
+    line, documents = content
+    left = iter(documents)
+    # No other value is an object.
+    for value in msgspec.json.decode(line.replace(DOCUMENT, b"{}")):
+        yield next(left).decode() if value == {} else value
 
 
 def csv_cells(values: Iterable[Any]) -> bytes:

@@ -18,7 +18,7 @@ from airflow_provider_sela import __version__
 from airflow_provider_sela.api.leads import EXTRA, LEAD_FIELDS, Kind
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaSetupError
-from airflow_provider_sela.storage.csv_lines import QUOTE, csv_cells, csv_line
+from airflow_provider_sela.storage.csv_lines import QUOTE, csv_line
 from airflow_provider_sela.storage.paths import file_path
 from airflow_provider_sela.storage.publishing import Publication
 from airflow_provider_sela.storage.spool import Encoder, Spool, Tell, lead_line
@@ -164,12 +164,11 @@ def row_line(lead: RawLead, tell: Tell) -> bytes:
 
 def delimited_line(lead: RawLead, tell: Tell) -> bytes:
     """The same row for :func:`_table`, which reads it without a single object of Python's."""
-    content = lead.plain_content()
-    if content is not None:
-        return csv_line(content)
-    values, nulled, unknown = lead.row_values()
-    tell(nulled, unknown)
-    return csv_cells(values)
+    content = lead.documented_content()
+    if content is None:
+        content, nulled, unknown = lead.other_content()
+        tell(nulled, unknown)
+    return csv_line(content)
 
 
 def _fill_lines(lines: Iterator[bytes], sink: io.BufferedIOBase) -> None:

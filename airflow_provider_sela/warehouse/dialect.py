@@ -11,7 +11,7 @@ import msgspec
 
 from airflow_provider_sela.api.content import content_hash, content_of
 from airflow_provider_sela.api.leads import Field, Kind, Row
-from airflow_provider_sela.storage.csv_lines import csv_cells, csv_line
+from airflow_provider_sela.storage.csv_lines import csv_line
 from airflow_provider_sela.storage.spool import Encoder, Tell
 from airflow_provider_sela.warehouse.catalogue import Column
 from airflow_provider_sela.warehouse.digests import lead_digester, row_digest, telling_digest
@@ -160,20 +160,21 @@ class Dialect:
 
 
 class CsvDialect(Dialect):
-    """A database that reads CSV as :mod:`~airflow_provider_sela.storage.csv_lines` writes it."""
-
-    def spool_line(self, values: Mapping[str, Any]) -> bytes:
-        return csv_cells(values.values())
+    """A database that reads CSV as :mod:`~airflow_provider_sela.storage.csv_lines` writes it, and any row."""
 
     def encoder(self) -> Encoder:
-        """The same lines; those of usual leads take half the time."""
-        read_digest, encode_any = lead_digester(self), super().encoder()
+        """Make what makes lines of the content of rows, without their values."""
+        read_digest = lead_digester(self)
 
         def encode(lead: RawLead, tell: Tell) -> bytes:
-            content = lead.plain_content()
-            if content is None:
-                return encode_any(lead, tell)
+            content = lead.documented_content()
+            if content is not None:
+                hashed = content_hash(content)
+                return csv_line(content, hashed, row_digest(read_digest(lead.json), hashed))
+            content, nulled, unknown = lead.other_content()
+            tell(nulled, unknown)
             hashed = content_hash(content)
-            return csv_line(content, hashed, row_digest(read_digest(lead.json), hashed))
+            digest = telling_digest(row_digest(read_digest(lead.json), hashed), nulled, unknown)
+            return csv_line(content, hashed, digest)
 
         return encode

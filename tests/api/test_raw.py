@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_sela.api.leads import LEAD_FIELDS, lead_row, microseconds
@@ -17,6 +17,7 @@ from airflow_provider_sela.storage.spool import Spool, raw_line
 from airflow_provider_sela.testing import sample_leads
 from tests.support.documented import DOCUMENTED
 from tests.support.odd_json import identified, visible, wild
+from tests.support.odd_values import TIMES
 
 almost = st.builds(
     lambda name, value: {**DOCUMENTED, name: value},
@@ -47,6 +48,28 @@ def test_a_page_of_bytes_holds_what_a_page_of_leads_holds(layout: dict[str, Any]
         for lead in page.leads
     ]
     assert (raw.count, raw.next_page) == (page.count, page.next_page)
+
+
+@given(
+    st.lists(
+        st.sampled_from(TIMES)
+        | st.builds(
+            str.__add__,
+            st.sampled_from(
+                ["2025-02-28T15:09:03.139554", "2025-W09-5T15:09:03,139554", "2025-02-28T15:09:03Z"]
+            ),
+            st.from_regex(r"[+-][0-9]{2}:[0-9]{2}|Z{0,2}|[0-9]?[+-][0-9]{4}|[+-][0-9]{2}", fullmatch=True),
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+@example(["2025-02-28T15:09:03.139554+05:75"])
+@example(["2025-02-28T15:09:03+08:00Z"])
+@example(["2025-02-28T15:09:03.139554-23:59", "2025-02-28T15:09:03.139554Z"])
+def test_the_times_of_a_page_are_those_of_each_lead_alone(times: list[str]) -> None:
+    leads = [DOCUMENTED | {"id": number, "created_time": text} for number, text in enumerate(times)]
+    assert [lead.created for lead in raw_page(body_of(*leads), 1).leads] == list(map(microseconds, times))
 
 
 @given(st.lists(almost | identified | wild, max_size=4))

@@ -11,7 +11,9 @@ import pytest
 from airflow_provider_sela.api.leads import Lead
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaTargetError
+from airflow_provider_sela.storage.csv_lines import csv_cells
 from airflow_provider_sela.storage.spool import Spool, Tell
+from airflow_provider_sela.warehouse.dialect import CsvDialect
 from airflow_provider_sela.warehouse.landing import land
 from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import DIGEST, HASH, Load, TaskRun
@@ -65,8 +67,10 @@ def test_a_value_that_cannot_be_staged_is_not_quoted(
     engine = engine_for("warehouse", "leads")
 
     def broken(item: RawLead, tell: Tell) -> bytes:
-        values = {**item.row().values, field: PLANTED}
-        return engine.dialect.spool_line({**values, HASH: "0", DIGEST: None})
+        values = {**item.row().values, field: PLANTED, HASH: "0", DIGEST: None}
+        if isinstance(engine.dialect, CsvDialect):
+            return csv_cells(values.values())
+        return engine.dialect.spool_line(values)
 
     with Spool(broken) as spool:
         add(spool, cast(Lead, lead(1)))
