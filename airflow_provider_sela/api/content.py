@@ -24,12 +24,13 @@ _encode = msgspec.json.Encoder().encode
 _JSON_PLACES = [place for place, field in enumerate((*LEAD_FIELDS, EXTRA)) if field.kind is Kind.JSON]
 
 
-def digester(salt: bytes = b"") -> Callable[[bytes], str]:
+def digester(salt: bytes = b"", mark: str = "") -> Callable[[bytes], str]:
     """Make what makes 32 hexadecimal digits that stand for bytes: the first half of a SHA-256.
 
     Python on an OpenSSL in FIPS mode has that, and neither BLAKE2 nor MD5.
 
     :param salt: stands before the bytes.
+    :param mark: stands before the digits.
     """
     # To copy one takes a third less time than to make one.
     begun = sha256(salt)
@@ -37,7 +38,7 @@ def digester(salt: bytes = b"") -> Callable[[bytes], str]:
     def make(data: bytes) -> str:
         hashed = begun.copy()
         hashed.update(data)
-        return hashed.hexdigest()[:32]
+        return mark + hashed.hexdigest()[:32]
 
     return make
 

@@ -25,20 +25,19 @@ _TYPES: dict[Kind, Any] = {
     Kind.TEXT: str | None,
     Kind.TIMESTAMP: str | None,
     Kind.BOOLEAN: bool | None,
-    Kind.JSON: msgspec.Raw,
+    Kind.JSON: Any,
 }
-_NULL = msgspec.Raw(b"null")
 _TIMES = [place for place, (_, kind) in enumerate(LEAD_FIELDS) if kind is Kind.TIMESTAMP]
 _METADATA = [name for name, _ in LEAD_FIELDS].index("metadata")
 _decode = msgspec.json.Decoder(
     msgspec.defstruct(
         "Documented",
-        [(name, _TYPES[kind], _NULL if kind is Kind.JSON else None) for name, kind in LEAD_FIELDS],
+        [(name, _TYPES[kind], None) for name, kind in LEAD_FIELDS],
         forbid_unknown_fields=True,
         gc=False,
     )
 ).decode
-_decode_json, _astuple = msgspec.json.Decoder().decode, msgspec.structs.astuple
+_astuple = msgspec.structs.astuple
 _encode, _encode_sorted = msgspec.json.Encoder().encode, SORTED.encode
 _NUL = re.compile(rb"\\u0000").search
 # As the API writes it, 2025-02-28T15:09:03.139554-08:00, in whole hours from UTC. Few hours are distinct, and
@@ -113,7 +112,7 @@ def _typed(data: bytes) -> tuple[list[Any], bytes | None] | None:
     try:
         values = [*_astuple(_decode(data)), None]
         metadata, values[_METADATA] = values[_METADATA], None
-        document = None if metadata == _NULL else _encode_sorted(_decode_json(metadata))
+        document = None if metadata is None else _encode_sorted(metadata)
     except OTHERWISE:
         return None
     rests = ""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import accumulate, compress, repeat
 from struct import Struct
 from typing import IO, Any, NamedTuple
@@ -188,8 +189,9 @@ class Spool:
     def lines(self, wanted: Sequence[int] | None = None) -> Iterator[bytes]:
         """The line of each lead that is wanted (default: all), in the order of arrival."""
         if wanted is None:
-            return self._made(self.leads())
-        return self._made((key, self._read(self._place(key))) for key in compress(self._index, wanted))
+            return self._made(self._index, lines_in(self.path()))
+        keys = list(compress(self._index, wanted))
+        return self._made(keys, map(self._read, map(self._place, keys)))
 
     def leads(self) -> Iterator[tuple[int, bytes]]:
         """Ids and leads in the bytes that came, in the order of arrival."""
@@ -202,14 +204,15 @@ class Spool:
 
     def lines_by_id(self) -> Iterator[bytes]:
         """The same lines by ascending id: leads read again come in the same order."""
-        return self._made((key, self._read(self._place(key))) for key in sorted(self._index))
+        keys = sorted(self._index)
+        return self._made(keys, map(self._read, map(self._place, keys)))
 
     def make_all(self) -> None:
         """Make every line for what it tells, if nobody has."""
         if not self.told:
             deque(self.lines(), maxlen=0)
 
-    def _made(self, leads: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
+    def _made(self, keys: Collection[int], leads: Iterable[bytes]) -> Iterator[bytes]:
         counted = Counter[str]()
 
         def tell(nulled: Iterable[str], unknown: Iterable[str]) -> None:
@@ -217,8 +220,10 @@ class Spool:
                 counted.update(nulled)
             self.fields.add_unknown(unknown)
 
-        # By map, which takes less time for each lead than a loop.
-        raw = map(RawLead._make, ((key, None, None, data) for key, data in leads))
+        # By map, which takes less time for each lead than a loop, and without the class's own code.
+        new: Callable[[tuple[Any, ...]], RawLead] = partial(tuple.__new__, RawLead)
+        created, modified = (repeat(None, len(keys)) for _ in range(2))
+        raw = map(new, zip(keys, created, modified, leads, strict=True))
         yield from map(self._encoder, raw, repeat(tell))
         self._nulled, self.told = counted, True
 
