@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_sela.snapshot.doubts import MIXED
 from tests.snapshot.drifting import DriftingList, Habits
 from tests.snapshot.rows import SECOND
 from tests.support.databases import DuckDB
@@ -39,7 +40,7 @@ def api(
 
 def test_the_table_is_never_behind_what_its_loads_have_promised(api: DriftingApi, tmp_path: Path) -> None:
     leads, chance, database = api.drifting, random.Random(7), DuckDB(tmp_path)  # noqa: S311
-    scopes = Counter[str]()
+    scopes, doubts = Counter[str](), Counter[str]()
     # full_every goes by the machine's clock, and the list has one of its own, in the past.
     for number in range(50 * SWEEP):
         leads.habits = Habits(late=20 * SECOND, future=0.01)
@@ -52,7 +53,9 @@ def test_the_table_is_never_behind_what_its_loads_have_promised(api: DriftingApi
         changes = {lead: len(stamps) for lead, stamps in leads.changes.items()}
         result = load(f"run {number}", read="changed", full_every=None)
         scopes[result["scope"]] += 1
-        assert result["verdict"].startswith("PROVEN")
+        if not result["verdict"].startswith("PROVEN"):
+            # The times of two changes during a read may come in the wrong order, as in an old answer.
+            doubts[result["why_full"]] += 1
         rows = dict(database.rows("SELECT id, modified_time FROM leads"))
         for lead in leads.stable:
             if before[lead] >= leads.shown.get(lead, 0) - _LOOKBACK:
@@ -61,3 +64,5 @@ def test_the_table_is_never_behind_what_its_loads_have_promised(api: DriftingApi
                 known = (rows[lead].astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
                 assert known in (before[lead], *later), number
     assert scopes["changed"] > 20 * SWEEP
+    assert doubts.keys() <= {MIXED}
+    assert doubts.total() <= 2 * SWEEP
