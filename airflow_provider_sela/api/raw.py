@@ -114,12 +114,11 @@ class RawLead(NamedTuple):
         row = lead_row(self.decode())
         return [*row.values.values()], row.nulled, row.unknown
 
-    def documented_content(self) -> Content | None:
-        """See :func:`~airflow_provider_sela.api.documented.documented_content`."""
-        return documented_content(self.json)
-
-    def other_content(self) -> tuple[Content, tuple[str, ...], tuple[str, ...]]:
-        """The content of the row of any other lead, and what is told of it as in :meth:`row`."""
+    def row_content(self) -> tuple[Content, tuple[str, ...], tuple[str, ...]]:
+        """The content of the same row instead of its values, for less."""
+        content = documented_content(self.json)
+        if content is not None:
+            return content, (), ()
         row = lead_row(self.decode())
         return content_of(row.values.values()), row.nulled, row.unknown
 

@@ -164,10 +164,8 @@ def row_line(lead: RawLead, tell: Tell) -> bytes:
 
 def delimited_line(lead: RawLead, tell: Tell) -> bytes:
     """The same row for :func:`_table`, which reads it without a single object of Python's."""
-    content = lead.documented_content()
-    if content is None:
-        content, nulled, unknown = lead.other_content()
-        tell(nulled, unknown)
+    content, nulled, unknown = lead.row_content()
+    tell(nulled, unknown)
     return csv_line(content)
 
 

@@ -167,14 +167,12 @@ class CsvDialect(Dialect):
         read_digest = lead_digester(self)
 
         def encode(lead: RawLead, tell: Tell) -> bytes:
-            content = lead.documented_content()
-            if content is not None:
-                hashed = content_hash(content)
-                return csv_line(content, hashed, row_digest(read_digest(lead.json), hashed))
-            content, nulled, unknown = lead.other_content()
-            tell(nulled, unknown)
+            content, nulled, unknown = lead.row_content()
             hashed = content_hash(content)
-            digest = telling_digest(row_digest(read_digest(lead.json), hashed), nulled, unknown)
+            digest = row_digest(read_digest(lead.json), hashed)
+            if nulled or unknown:
+                tell(nulled, unknown)
+                return csv_line(content, hashed, telling_digest(digest, nulled, unknown))
             return csv_line(content, hashed, digest)
 
         return encode

@@ -10,6 +10,7 @@ from typing import Any, cast
 from hypothesis import example, given
 
 from airflow_provider_sela.api.content import content_of
+from airflow_provider_sela.api.documented import documented_content
 from airflow_provider_sela.api.leads import Lead, lead_row
 from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.storage.csv_lines import QUOTE, csv_cells, csv_line
@@ -37,15 +38,16 @@ def test_a_reader_finds_each_value_in_its_place(lead: dict[str, Any]) -> None:
 @example({"email": '"\x02', "metadata": {}, "score": "\x02"})
 def test_the_line_of_a_content_holds_the_same_values(lead: dict[str, Any]) -> None:
     whole = DOCUMENTED | lead
-    values = [*lead_row(whole).values.values()]
+    row = lead_row(whole)
+    values = [*row.values.values()]
     raw = RawLead.from_lead(cast(Lead, whole))
-    content = raw.documented_content()
-    for each in (content, raw.other_content()[0]):
-        if each is not None:
-            assert (each[0], [*each[1]]) == content_of(values)
-            assert csv_line(each, "hash", "digest") == csv_cells([*values, "hash", "digest"])
-            assert csv_line(each, "hash", None) == csv_cells([*values, "hash", None])
-    assert content is not None or lead.keys() - {"metadata"}
+    content, *told = raw.row_content()
+    assert told == [row.nulled, row.unknown]
+    for each in (content, content_of(values)):
+        assert (each[0], [*each[1]]) == content_of(values)
+        assert csv_line(each, "hash", "digest") == csv_cells([*values, "hash", "digest"])
+        assert csv_line(each, "hash", None) == csv_cells([*values, "hash", None])
+    assert documented_content(raw.json) is not None or lead.keys() - {"metadata"}
 
 
 def test_a_text_is_told_from_a_value_that_looks_like_it() -> None:
@@ -55,9 +57,7 @@ def test_a_text_is_told_from_a_value_that_looks_like_it() -> None:
 
 
 def test_a_document_needs_no_escape_and_a_text_that_json_escapes_does() -> None:
-    plain = RawLead.from_lead({"id": 1, "email": "a,b", "metadata": {"a": 'say "é"\n'}}).documented_content()
-    assert plain is not None
+    plain, *_ = RawLead.from_lead({"id": 1, "email": "a,b", "metadata": {"a": 'say "é"\n'}}).row_content()
     assert b'\x01{"a":"say \\"\xc3\xa9\\"\\n"}\x01' in csv_line(plain)
-    escaped = RawLead.from_lead({"id": 1, "email": 'a"\\\n\x01b'}).documented_content()
-    assert escaped is not None
+    escaped, *_ = RawLead.from_lead({"id": 1, "email": 'a"\\\n\x01b'}).row_content()
     assert b'\x01a"\\\n\x01\x01b\x01' in csv_line(escaped)
