@@ -64,8 +64,9 @@ class LocalAirflow:
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__DAGS_FOLDER": str(folder.dags),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            # SQLite turns a writer away while another writes, unless it may wait.
+            # SQLite turns a writer away while another writes, unless it may wait, and a worker waits less.
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._home}/airflow.db?timeout=60",
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             # Its client looks for settings in the reader's home, too.
             "AIRFLOW__OPENLINEAGE__DISABLED": "True",
             **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(conn) for name, conn in connections.items()},

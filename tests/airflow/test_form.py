@@ -109,8 +109,8 @@ def test_a_load_reads_with_the_saved_connection(airflow: Services, page: Page, a
     airflow.unpause(LOAD)
     until(lambda: airflow.get(f"dags/{LOAD}/dagRuns")["dag_runs"], 60)
     run = airflow.get(f"dags/{LOAD}/dagRuns")["dag_runs"][0]["dag_run_id"]
-    until(lambda: airflow.tasks(LOAD, run)["land_leads"]["state"] in ENDED, 90)
-    assert airflow.tasks(LOAD, run)["land_leads"]["state"] == "success"
+    until(lambda: airflow.tasks(LOAD, run)["land_leads"]["state"] in ENDED, 180)
+    assert airflow.tasks(LOAD, run)["land_leads"]["state"] == "success", airflow.logs()[-5000:]
     assert airflow.xcom(LOAD, run, "land_leads")["read"] == 250
     assert "50" in {request.query["page_size"] for request in api.requests[asked:]}
     assert TOKEN not in airflow.logs()
