@@ -41,7 +41,7 @@ def measure(leads: int = 20_000) -> dict[str, float]:
     raw = [lead for reply in replies for lead in reply.leads]
     every = RawLeads.from_leads(raw)
     sent = [lead.json for lead in raw]
-    contents = [content for content in map(documented_content, sent) if content]
+    contents = [found[0] for found in map(documented_content, sent) if found]
     hashes = list(map(content_hash, contents))
     digest = lead_digester(PostgresDialect())
 

@@ -1,8 +1,8 @@
 """The fast way from a lead's bytes to its row, for leads that are as documented.
 
-Almost every lead has the documented fields and no others, each of its documented type. msgspec reads those
-straight into typed values. Of whatever is different nothing is made here, and the way is
-:func:`~airflow_provider_sela.api.leads.lead_row`, which leads to the same rows.
+Almost every lead has the documented fields and no others, each of its documented type, or a text that is no
+time where one should be. msgspec reads those straight into typed values. Of whatever is different nothing is
+made here, and the way is :func:`~airflow_provider_sela.api.leads.lead_row`, which leads to the same rows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 
 from airflow_provider_sela.api.content import DOCUMENT_VALUE, Content
-from airflow_provider_sela.api.leads import LEAD_FIELDS, SORTED, Kind, timestamp
+from airflow_provider_sela.api.leads import INVALID, LEAD_FIELDS, SORTED, Kind, timestamp
 
 #: An integer that every database holds.
 Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -28,7 +28,8 @@ _TYPES: dict[Kind, Any] = {
     Kind.JSON: Any,
 }
 _TIMES = [place for place, (_, kind) in enumerate(LEAD_FIELDS) if kind is Kind.TIMESTAMP]
-_METADATA = [name for name, _ in LEAD_FIELDS].index("metadata")
+_NAMES = [name for name, _ in LEAD_FIELDS]
+_METADATA, _EXTRA = _NAMES.index("metadata"), len(_NAMES)
 _decode = msgspec.json.Decoder(
     msgspec.defstruct(
         "Documented",
@@ -81,38 +82,39 @@ class _Elsewhere(dict[str, _Hours]):
 _HOURS = _Elsewhere()
 
 
-def documented_values(data: bytes) -> list[Any] | None:
-    """The values of the row of such a lead; None for any other."""
+def documented_values(data: bytes) -> tuple[list[Any], tuple[str, ...]] | None:
+    """The values of the row of such a lead, and the names of malformed ones; None for any other."""
     typed = _typed(data)
     if typed is None:
         return None
-    values, metadata = typed
-    if metadata is not None:
-        values[_METADATA] = metadata.decode()
-    return values
+    values, documents, nulled = typed
+    left = iter(documents)
+    for place in (_METADATA, _EXTRA):
+        if values[place] is not None:
+            values[place] = next(left).decode()
+    return values, nulled
 
 
-def documented_content(data: bytes) -> Content | None:
+def documented_content(data: bytes) -> tuple[Content, tuple[str, ...]] | None:
     """The content of the same row, for less than its values."""
     typed = _typed(data)
     if typed is None:
         return None
-    values, metadata = typed
-    documents = () if metadata is None else (metadata,)
-    if documents:
-        values[_METADATA] = DOCUMENT_VALUE
-    return _encode(values), documents
+    values, documents, nulled = typed
+    return (_encode(values), documents), nulled
 
 
-def _typed(data: bytes) -> tuple[list[Any], bytes | None] | None:
-    """The values of the row but for ``metadata``, and that as sorted JSON."""
+def _typed(data: bytes) -> tuple[list[Any], list[bytes], tuple[str, ...]] | None:
+    """The values of the row but for its JSON documents, those, and the names of malformed values."""
     # The first look is short, and mostly the last.
     if b"\\" in data and _NUL(data):
         return None
+    documents = []
     try:
         values = [*_astuple(_decode(data)), None]
-        metadata, values[_METADATA] = values[_METADATA], None
-        document = None if metadata is None else _encode_sorted(metadata)
+        if values[_METADATA] is not None:
+            documents.append(_encode_sorted(values[_METADATA]))
+            values[_METADATA] = DOCUMENT_VALUE
     except OTHERWISE:
         return None
     rests = ""
@@ -126,14 +128,20 @@ def _typed(data: bytes) -> tuple[list[Any], bytes | None] | None:
         usual = _usual_rests(rests) is not None
     except LookupError:
         usual = False
-    return (values, document) if usual or _convert(values) else None
+    return (values, documents, ()) if usual else _with_unusual_times(data, values, documents)
 
 
-def _convert(values: list[Any]) -> bool:
-    """Put all times into UTC, whether they are already or not; False if one is malformed."""
+def _with_unusual_times(
+    data: bytes, values: list[Any], documents: list[bytes]
+) -> tuple[list[Any], list[bytes], tuple[str, ...]]:
+    """The same once each time is read alone: a malformed one is kept in ``extra``, as it came."""
+    came, invalid = _astuple(_decode(data)), dict[str, str]()
     for place in _TIMES:
-        if values[place] is not None:
-            values[place] = timestamp(values[place])
-            if values[place] is None:
-                return False
-    return True
+        text = came[place]
+        values[place] = None if text is None else timestamp(text)
+        if text is not None and values[place] is None:
+            invalid[_NAMES[place]] = text
+    if invalid:
+        documents.append(_encode_sorted({INVALID: invalid}))
+        values[_EXTRA] = DOCUMENT_VALUE
+    return values, documents, tuple(invalid)

@@ -73,6 +73,8 @@ LEAD_FIELDS = (
 )
 #: JSON column for undocumented fields and for the raw form of malformed values.
 EXTRA = Field("extra", Kind.JSON)
+#: Where in it the raw forms of malformed values are, by the names of their columns.
+INVALID = "_invalid"
 #: What the name of a field that the API does not document begins with, where a field is named.
 UNDOCUMENTED = f"{EXTRA.name}."
 _NAMES = frozenset(field.name for field in LEAD_FIELDS)
@@ -148,9 +150,9 @@ def lead_row(lead: Mapping[str, Any]) -> Row:
         extra = {name: value for name, value in lead.items() if name not in _NAMES}
     nulled, unknown = tuple(invalid), tuple(extra)
     if invalid:
-        if "_invalid" in extra:
-            invalid["_invalid"] = extra["_invalid"]
-        extra["_invalid"] = invalid
+        if INVALID in extra:
+            invalid[INVALID] = extra[INVALID]
+        extra[INVALID] = invalid
     values[EXTRA.name] = canonical_json(extra) if extra else None
     return Row(values, nulled, unknown)
 

@@ -108,17 +108,17 @@ class RawLead(NamedTuple):
 
     def row_values(self) -> tuple[list[Any], tuple[str, ...], tuple[str, ...]]:
         """The same without the names of the values, which take longer than the rest."""
-        values = documented_values(self.json)
-        if values is not None:
-            return values, (), ()
+        documented = documented_values(self.json)
+        if documented is not None:
+            return *documented, ()
         row = lead_row(self.decode())
         return [*row.values.values()], row.nulled, row.unknown
 
     def row_content(self) -> tuple[Content, tuple[str, ...], tuple[str, ...]]:
         """The content of the same row instead of its values, for less."""
-        content = documented_content(self.json)
-        if content is not None:
-            return content, (), ()
+        documented = documented_content(self.json)
+        if documented is not None:
+            return *documented, ()
         row = lead_row(self.decode())
         return content_of(row.values.values()), row.nulled, row.unknown
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_sela.api.leads import EXTRA, Field, Kind, Row, canonical_json
+from airflow_provider_sela.api.leads import EXTRA, INVALID, Field, Kind, Row, canonical_json
 from airflow_provider_sela.exceptions import (
     SelaSetupError,
     SelaTargetError,
@@ -90,8 +90,8 @@ class MySQLDialect(Dialect):
             return row
         kept = row.values[EXTRA.name]
         extra = json.loads(str(kept)) if kept and EXTRA.name not in deep else {}
-        invalid = extra.get("_invalid", {})
-        extra["_invalid"] = {**(invalid if isinstance(invalid, dict) else {"_invalid": invalid}), **deep}
+        invalid = extra.get(INVALID, {})
+        extra[INVALID] = {**(invalid if isinstance(invalid, dict) else {INVALID: invalid}), **deep}
         values = {**row.values, **dict.fromkeys(deep), EXTRA.name: canonical_json(extra)}
         return row._replace(values=values, nulled=(*row.nulled, *deep))
 
