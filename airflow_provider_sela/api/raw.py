@@ -63,7 +63,7 @@ class RawLead(NamedTuple):
     :param id: Sela's own key.
     :param created: its ``created_time``, microseconds since the epoch; None if missing or malformed.
     :param modified: its ``modified_time``, likewise.
-    :param json: the whole lead.
+    :param json: the whole lead, in one line.
     """
 
     id: int
@@ -126,7 +126,7 @@ class RawLead(NamedTuple):
 class RawLeads(Columns[RawLead]):
     """Leads of an answer, one after the other in their own bytes.
 
-    :param json: whole leads.
+    :param json: whole leads, each in one line.
     """
 
     def __init__(
@@ -157,6 +157,9 @@ def _documented_page(body: bytes, page: int) -> Page[RawLead] | None:
     try:
         envelope, keys = _ENVELOPE.decode(body), _KEYS.decode(body).results
         json = list(map(bytes, envelope.results))
+        if b"\n" in body:
+            # In JSON a line feed stands between tokens only.
+            json = [lead.replace(b"\n", b" ") for lead in json]
         for lead in json:
             # In what it passes over, msgspec checks everything but this.
             if not lead.isascii():

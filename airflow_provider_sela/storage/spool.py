@@ -49,8 +49,8 @@ def lead_line(lead: RawLead, tell: Tell | None = None) -> bytes:
 
 
 def raw_line(lead: RawLead, tell: Tell | None = None) -> bytes:
-    """The lead itself, in the bytes that the API sent if they are one line and hold what can be stored."""
-    return lead_line(lead) if lead.escapes or b"\n" in lead.json else lead.json
+    """The lead itself, in the bytes that the API sent if they hold what can be stored."""
+    return lead_line(lead) if lead.escapes else lead.json
 
 
 class Spool:
@@ -135,8 +135,7 @@ class Spool:
         self.told = False
         self._look(columns)
         ids: list[int] = columns.ids
-        # In JSON a line feed stands between tokens only.
-        lines = [line.replace(b"\n", b" ") if b"\n" in line else line for line in columns.json]
+        lines = columns.json
         times = [0 if time == MISSING else time for time in columns.modified]
         self._newest = max(self._newest, max(times, default=MISSING))
         twice = len(set(ids)) < len(ids)

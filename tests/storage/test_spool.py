@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_sela.api.raw import RawLead
+from airflow_provider_sela.api.raw import RawLead, raw_page
 from airflow_provider_sela.storage.spool import Spool, Tell
 from tests.support.spooling import T1, T2, T3, add, lead
 
@@ -112,8 +112,8 @@ def test_what_lines_tell_can_be_known_without_them() -> None:
 
 
 def test_leads_are_on_disk_in_the_bytes_that_came_one_a_line(spool: Spool) -> None:
-    sent = b'{"id":7,\n "email":"a\\u0000\\ud800\\n"}'
-    spool.add_all([RawLead(7, None, None, sent)])
+    sent = b'{"id":7,\n "email":"a\\u0000\\n"}'
+    spool.add_all(raw_page(b'{"count":1,"next":null,"results":[%b]}' % sent, 1).leads)
     with open(spool.path(), "rb") as sealed:  # noqa: PTH123 (a descriptor)
         assert sealed.read() == sent.replace(b"\n", b" ") + b"\n"
 
