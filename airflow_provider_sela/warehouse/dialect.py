@@ -37,6 +37,8 @@ class Dialect:
     short_text: ClassVar[str | None] = None
     placeholder: str = "?"
     quote_mark: ClassVar[str] = '"'
+    #: Two texts as one.
+    joined: ClassVar[str] = "{} || {}"
     #: What stands behind the columns in CREATE TABLE.
     table_options: ClassVar[str] = ""
     #: What makes CREATE TABLE and ADD COLUMN bear that another load was faster.

@@ -67,6 +67,8 @@ class MySQLDialect(Dialect):
     short_text = "VARCHAR(250)"
     placeholder = "%s"
     quote_mark = "`"
+    # Two bars are OR.
+    joined = "CONCAT({}, {})"
     # Text is compared exactly, as everywhere else. A server's default engine may know no transactions.
     # Older row formats have no room for as many texts and keys.
     table_options = " ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"

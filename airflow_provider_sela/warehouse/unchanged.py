@@ -72,9 +72,8 @@ class Unchanged:
             digests = map(digest, map(itemgetter(1), spool.leads()))
             self._tables.fill(zip(count(), spool.ids, digests, strict=False))
             self.used = True
-        place, digest_column = (engine.dialect.column(name) for name in ("place", DIGEST))
-        (join, scoped), (same, values) = self._joined(), self._same()
-        silent = f"{same} AND LENGTH(t.{digest_column}) = {LENGTH + HASH_LENGTH}"
+        place = engine.dialect.column("place")
+        (join, scoped), (same, silent, values) = self._joined(), self._same()
         found = engine.select(
             f"SELECT DISTINCT CASE WHEN {same} THEN -1 ELSE d.{place} END FROM {join}"
             f" WHERE CASE WHEN {silent} THEN 0 ELSE 1 END = 1",
@@ -95,7 +94,7 @@ class Unchanged:
         dialect = self._engine.dialect
         digest, silent = f"t.{dialect.column(DIGEST)}", LENGTH + HASH_LENGTH
         names = f"SUBSTR({digest}, {silent + 1})"
-        (join, scoped), (same, values) = self._joined(), self._same()
+        (join, scoped), (same, _, values) = self._joined(), self._same()
         told = self._engine.select(
             f"SELECT {names}, COUNT(DISTINCT d.{dialect.column('id')}) FROM {join}"
             f" WHERE LENGTH({digest}) > {silent} AND {same} AND {self._not_staged()} GROUP BY {names}",
@@ -107,7 +106,7 @@ class Unchanged:
         """How many leads of which no row was made are not unchanged any more."""
         if not self.used:
             return 0
-        (join, scoped), (same, values) = self._joined(), self._same()
+        (join, scoped), (same, _, values) = self._joined(), self._same()
         differs = f"CASE WHEN {same} THEN 0 ELSE 1 END = 1"
         sql = f"SELECT COUNT(*) FROM {join} WHERE {differs} AND {self._not_staged()}"
         rows: int = self._engine.fetch_one(sql, [*scoped, *values])[0]
@@ -149,23 +148,26 @@ class Unchanged:
         target = engine.dialect.table(engine.target)
         return f"{self._tables.digests} d LEFT JOIN {target} t ON t.{key} = d.{key} AND {scope}", values
 
-    def _same(self) -> tuple[str, list[Any]]:
-        """The condition that a row is as it was read."""
+    def _same(self) -> tuple[str, str, list[Any]]:
+        """The condition that a row is as it was read; the same of a row of which nothing is told; the values
+        of the parameters of either."""
         mode, dialect = self._mode, self._engine.dialect
-        digest, values = dialect.column(DIGEST), list[Any]()
-        same = [
-            f"SUBSTR(t.{digest}, 1, {LENGTH}) = d.{digest}",
-            f"SUBSTR(t.{digest}, {LENGTH + 1}, {HASH_LENGTH}) ="
-            f" SUBSTR(t.{dialect.column(HASH)}, 1, {HASH_LENGTH})",
-            f"t.{dialect.column(DELETED_AT)} IS NULL",
-        ]
+        theirs, ours = (f"{table}.{dialect.column(DIGEST)}" for table in "td")
+        content = f"SUBSTR(t.{dialect.column(HASH)}, 1, {HASH_LENGTH})"
+        silent = f"{theirs} = {dialect.joined.format(ours, content)}"
+        # To cut a text takes most databases longer than to compare two: the second half is for few rows.
+        same = (
+            f"({silent} OR SUBSTR({theirs}, 1, {LENGTH}) = {ours}"
+            f" AND SUBSTR({theirs}, {LENGTH + 1}, {HASH_LENGTH}) = {content})"
+        )
+        current, values = [f"t.{dialect.column(DELETED_AT)} IS NULL"], list[Any]()
         if mode is Mode.HISTORY:
-            same.append(f"t.{dialect.column(VALID_TO)} IS NULL")
+            current.append(f"t.{dialect.column(VALID_TO)} IS NULL")
         if not mode.removes:
             since = f"t.{dialect.column(mode.since)}"
-            same.append(f"({since} IS NULL OR {since} <= {dialect.parameter(Kind.TIMESTAMP)})")
+            current.append(f"({since} IS NULL OR {since} <= {dialect.parameter(Kind.TIMESTAMP)})")
             values = [dialect.timestamp(self._load.latest)]
-        return " AND ".join(same), values
+        return " AND ".join([same, *current]), " AND ".join([silent, *current]), values
 
     def _not_staged(self) -> str:
         key = self._engine.dialect.column("id")
