@@ -5,7 +5,7 @@ Usage: ``uv run --group servers --group benchmarks python -m benchmarks``.
 It compares with what one would use instead, each in an environment of its own (made by uv in
 ``build/benchmarks``), and with the limits. It prints each goal with what was measured, writes
 ``build/benchmarks/results.json``, and with ``--docs`` the tables and plots of ``docs/performance.md``. About
-eighteen minutes on two cores; ``--quick`` takes a few and says little about ratios.
+twenty-five minutes on two cores; ``--quick`` takes a few and says little about ratios.
 """
 
 from __future__ import annotations

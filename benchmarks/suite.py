@@ -32,7 +32,7 @@ class Scale:
     """
 
     leads: int = 100_000
-    rounds: int = 3
+    rounds: int = 5
     slow_rounds: int = 1
     growth: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
 
