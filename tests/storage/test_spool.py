@@ -112,10 +112,11 @@ def test_what_lines_tell_can_be_known_without_them() -> None:
 
 
 def test_leads_are_on_disk_in_the_bytes_that_came_one_a_line(spool: Spool) -> None:
-    sent = b'{"id":7,\n "email":"a\\u0000\\n"}'
+    sent, halved = b'{"id":7,\n "email":"a\\u0000\\n"}', b'{"id":8, "email":"a\\u0000\\ud800\\n"}'
     spool.add_all(raw_page(b'{"count":1,"next":null,"results":[%b]}' % sent, 1).leads)
+    spool.add_all([RawLead(8, None, None, halved)])
     with open(spool.path(), "rb") as sealed:  # noqa: PTH123 (a descriptor)
-        assert sealed.read() == sent.replace(b"\n", b" ") + b"\n"
+        assert sealed.read() == sent.replace(b"\n", b" ") + b"\n" + halved + b"\n"
 
 
 def test_a_page_may_show_a_lead_twice_and_one_that_is_known(spool: Spool) -> None:
