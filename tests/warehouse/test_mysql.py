@@ -87,3 +87,17 @@ def test_a_server_that_refuses_updates_without_a_key_takes_a_load(database: Data
         )
     finally:
         database.run("SET GLOBAL sql_safe_updates = 0")
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("collation", ["utf8mb4_general_ci", "utf8mb4_unicode_ci"])
+def test_what_has_not_changed_is_found_in_a_table_of_another_collation(
+    database: Database, collation: str
+) -> None:
+    load_leads([lead(1), lead(2, status="OPEN")])
+    database.run(f"ALTER TABLE leads CONVERT TO CHARACTER SET utf8mb4 COLLATE {collation}")
+    # To the column the two are one text.
+    result = load_leads([lead(1), lead(2, status="open")])
+    assert (result["changed"], result["unchanged"]) == (1, 1)
+    assert [row["status"] for row in database.table()][1] == "open"
