@@ -135,6 +135,7 @@ def _with_unusual_times(
     data: bytes, values: list[Any], documents: list[bytes]
 ) -> tuple[list[Any], list[bytes], tuple[str, ...]]:
     """The same once each time is read alone: a malformed one is kept in ``extra``, as it came."""
+    # Some of the values may be converted already.
     came, invalid = _astuple(_decode(data)), dict[str, str]()
     for place in _TIMES:
         text = came[place]

@@ -92,12 +92,12 @@ class Unchanged:
         if not self._tells:
             return remarks(())
         dialect = self._engine.dialect
-        digest, silent = f"t.{dialect.column(DIGEST)}", LENGTH + HASH_LENGTH
-        names = f"SUBSTR({digest}, {silent + 1})"
+        digest, plain = f"t.{dialect.column(DIGEST)}", LENGTH + HASH_LENGTH
+        names = f"SUBSTR({digest}, {plain + 1})"
         (join, scoped), (same, _, values) = self._joined(), self._same()
         told = self._engine.select(
             f"SELECT {names}, COUNT(DISTINCT d.{dialect.column('id')}) FROM {join}"
-            f" WHERE LENGTH({digest}) > {silent} AND {same} AND {self._not_staged()} GROUP BY {names}",
+            f" WHERE LENGTH({digest}) > {plain} AND {same} AND {self._not_staged()} GROUP BY {names}",
             [*scoped, *values],
         )
         return remarks(told)
