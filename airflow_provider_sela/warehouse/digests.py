@@ -66,8 +66,8 @@ def telling_digest(plain: str, nulled: Iterable[str], unknown: Iterable[str]) ->
 
 def digest_blocks(rows: Iterator[tuple[int, int, str]]) -> Iterator[bytes]:
     """Places, ids and digests as lines of CSV, many at a time, without the last line feed."""
-    while block := "\n".join(map("%d,%d,%s".__mod__, islice(rows, _BLOCK_ROWS))):
-        yield block.encode()
+    while block := [f"{place},{key},{digest}" for place, key, digest in islice(rows, _BLOCK_ROWS)]:
+        yield "\n".join(block).encode()
 
 
 def remarks(told: Iterable[tuple[str, int]]) -> Remarks:
