@@ -116,19 +116,20 @@ def _newest(order: Order, observations: Sequence[Observation]) -> int:
 def _low_id(observations: Sequence[Observation], since: int) -> int | None:
     """The highest id below those of all leads that may have been created since, less a margin."""
     lowest = min((lead for seen in observations for lead in _created_since(seen, since)), default=None)
-    settled = max((max(_below(seen.ids, lowest), default=MISSING) for seen in observations), default=MISSING)
+    settled = max((_highest_below(seen, lowest) for seen in observations), default=MISSING)
     return None if settled == MISSING else settled - _MARGIN_IDS
 
 
 def _created_since(seen: Observation, since: int) -> Iterable[int]:
     created = seen.column("created_time")
     # Most answers show nothing but leads of long ago, which the first look tells.
-    if max(created, default=MISSING) < since and MISSING not in created:
+    if seen.highest("created_time") < since and len(seen.keys("created_time")) == len(created):
         return ()
     return (lead for lead, time in zip(seen.ids, created, strict=True) if time == MISSING or time >= since)
 
 
-def _below(ids: Sequence[int], limit: int | None) -> Iterable[int]:
-    if limit is None or max(ids, default=MISSING) < limit:
-        return ids
-    return (lead for lead in ids if lead < limit)
+def _highest_below(seen: Observation, limit: int | None) -> int:
+    highest = seen.highest("id")
+    if limit is None or highest < limit:
+        return highest
+    return max((lead for lead in seen.ids if lead < limit), default=MISSING)

@@ -71,10 +71,10 @@ class Attempts:
         )
 
     def _best(self, order: Order) -> Proof | None:
+        refuted = self._refuted.get(order, -1)
+        left = [lateness for lateness in (self._lateness if order.mutable else (0,)) if lateness > refuted]
         unfinished = None
-        for lateness in self._lateness if order.mutable else (0,):
-            if lateness <= self._refuted.get(order, -1):
-                break
+        for lateness in left:
             proof = self._proof(order, lateness)
             if not proof.flaw:
                 if not self._lies(proof):
@@ -82,6 +82,9 @@ class Attempts:
                 # What contradicts it contradicts each that allows for less.
                 self._refuted[order] = lateness
                 break
+            if lateness == left[0] != left[-1] and (least := self._proof(order, left[-1])).flaw:
+                # Allowing for more lacks all that this one lacks.
+                return least
             unfinished = proof
         return unfinished
 

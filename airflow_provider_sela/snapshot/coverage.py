@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from airflow_provider_sela.snapshot.orders import Order, Position
 from airflow_provider_sela.snapshot.windows import Observation
@@ -22,8 +23,7 @@ BOTTOM: Position = (-inf,)
 TOP: Position = (inf,)
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """Positions strictly between ``low`` and ``high``, of which a response holds every lead.
 
     :param low: where it begins; ``BOTTOM`` for a window that began at rank 0.
@@ -69,8 +69,7 @@ def stretch(
     :param newest: whether it reaches to the newest end, if the response does. Leads that were added since are
         not among those it must hold, but the server counts them.
     """
-    indices = range(len(seen.ids))
-    low, high = order.span(seen)
+    least, greatest = low, high = order.span(seen)
     if not low:
         return None
     if order.unique:
@@ -85,10 +84,10 @@ def stretch(
         high = min(high, (below,))
     if low >= high:
         return None
-    first, last = indices[0], indices[-1]
-    while first < last and (order.position(seen, first) or low) < low:
+    first, last = 0, len(seen.ids) - 1
+    while low > least and first < last and (order.position(seen, first) or low) < low:
         first += 1
-    while first < last and (order.position(seen, last) or high) > high:
+    while high < greatest and first < last and (order.position(seen, last) or high) > high:
         last -= 1
     return Stretch(low, high, seen.window.offset + first, seen.window.offset + last, seen)
 

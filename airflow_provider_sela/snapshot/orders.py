@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import neg
 
 from airflow_provider_sela.api.columns import MISSING
 from airflow_provider_sela.snapshot.windows import Entry, Key, Observation, Response, Window
@@ -68,6 +69,10 @@ class Order:
         ranks: Sequence[int] = range(len(column))
         if len(seen.keys(self.key)) < len(column):
             ranks = [rank for rank in ranks if column[rank] != MISSING]
+        elif not self.ties:
+            # A read of many small windows asks this of each pair of neighbours.
+            sign = neg if self.descending else None
+            return ranks[bisect_right(column, low[0], key=sign) : bisect_left(column, high[0], key=sign)]
 
         def place(rank: int) -> Position:
             return self.position(seen, rank) or ()
@@ -77,6 +82,10 @@ class Order:
     def span(self, seen: Observation) -> tuple[Position, Position]:
         """The least and the greatest position in a response, which the order allows; both empty if it shows
         none."""
+        if not self.ties:
+            keys = seen.keys(self.key)
+            sign = -1 if self.descending else 1
+            return ((sign * keys[0],), (sign * keys[-1],)) if keys else ((), ())
         ranks = range(len(seen.ids))
         least = next((place for rank in ranks if (place := self.position(seen, rank))), ())
         return least, next((place for rank in reversed(ranks) if (place := self.position(seen, rank))), ())

@@ -168,6 +168,13 @@ class Observation:
             self._shapes[key] = Shape(rising, falling, len(set(keys)) == len(keys))
         return self._shapes[key]
 
+    def highest(self, key: Key) -> int:
+        """The greatest of them, ``MISSING`` where there is none."""
+        keys, shape = self.keys(key), self._shapes.get(key)
+        if shape and keys and (shape.rising or shape.falling):
+            return max(keys[0], keys[-1])
+        return max(keys, default=MISSING)
+
     @property
     def ids(self) -> array[int]:
         return self._columns["id"]

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_sela.snapshot.attempts import LATENESS
 from airflow_provider_sela.snapshot.contradictions import contradicted
 from airflow_provider_sela.snapshot.floors import Floors
 from airflow_provider_sela.snapshot.orders import Order
 from airflow_provider_sela.snapshot.proof import Proof, prove
+from airflow_provider_sela.snapshot.reading import Reading
 from airflow_provider_sela.snapshot.windows import Entry, Observation, Response, Window
+from tests.snapshot.drifting import DriftingList, Habits
 
 ID = Order("id", descending=False)
 NEWEST_ID = Order("id", descending=True)
@@ -269,3 +272,28 @@ def test_the_ranks_inside_a_stretch_are_those_of_the_leads_whose_place_is(
     places = [order.position(seen, rank) for rank in range(len(keys))]
     expected = [rank for rank, place in enumerate(places) if place and (low,) < place < (high,)]
     assert list(order.inside(seen, (low,), (high,))) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from([CHANGED, LAST_CHANGED]),
+    st.sampled_from((0.0, 0.3, 3.0, 12.0)),
+    st.integers(1, 40),
+    st.integers(0, 2**32),
+)
+def test_what_is_no_proof_for_the_least_lateness_is_none_for_more(
+    order: Order, writes: float, most: int, seed: int
+) -> None:
+    """Which is why the least is tried second."""
+    drifting = DriftingList(str(order), leads=900, cap=50, habits=Habits(writes=writes), seed=seed)
+    reading, seen = Reading(50), list[Observation]()
+    while reading.verdict is None and len(seen) < most:
+        for window in reading.wanted():
+            answered, tick = drifting.answer(window), 2 * len(seen)
+            response = Response(
+                window, answered.entries, answered.count, answered.has_next, answered.date, tick, tick + 1
+            )
+            reading.record(response)
+            seen.append(Observation(response))
+    least, *others = (bool(proof(order, *seen, lateness=late).flaw) for late in reversed(LATENESS))
+    assert all(others) or not least
