@@ -2,13 +2,12 @@
 
 Every step asks for the first thing that the proof lacks:
 
-* the newest end, if anything was read after it;
 * windows over the gaps, all at once;
+* both ends at once, if anything but the ends was read after the oldest. The proof needs no answer from there,
+  but leads that jump there, in a list that only looks sorted, are seen there;
+* the newest end, if anything but an end was read after it;
 * the end of the list, if it is not believed. Newest first, a response from the newest end must follow it: a
   pair of requests with no arrival in between, which is why nothing else is asked for at that time;
-* the other end, if anything but the ends was read after it. The proof needs no such read, but leads that
-  jump there, in a list that only looks sorted, are seen there. A proof that reaches less far than that needs
-  no answer from the newest end after it, so that both are asked for at once;
 * more lateness, if the proof allows for little (see ``attempts``).
 
 Changes lift leads over the floor while all this is going on. It converges because each response from the
@@ -61,7 +60,6 @@ class Closing:
         self.repaired = 0
         self._record = record
         self._limit = limit
-        self._whole = reach is None
         self._attempts = Attempts(record, lateness, reach)
         self._in_hand: Sequence[Proof] = ()
         self._more = _MORE
@@ -127,9 +125,9 @@ class Closing:
             return self._ask([oldest], proof.flaw, proof)
         if proof.covered or (proof.floor is None and self._could_have_floor()):
             return self._give_up(proof.flaw)
-        if not self._whole and not self._guards(proof.order, inf):
-            # A proof that needs no oldest end need not wait for it either.
-            return self._ask([oldest, newest], proof.flaw, proof)
+        if not self._guards(proof.order, inf):
+            # A proof needs no answer from the oldest end, so neither waits for the other.
+            return self._ask(list(dict.fromkeys([oldest, newest])), proof.flaw, proof)
         if not proof.last or proof.gaps or not proof.order.descending:
             return self._ask([newest], proof.flaw, proof)
         return self._ask([oldest], proof.flaw, proof)

@@ -15,7 +15,8 @@ It passes through these stages, forwards only:
 1. *probe*: the first page, which tells the server's cap and the direction of the list. A list of one page is
    read until one response is known to be whole: ``ATOMIC``. Where the count says that the list is very long,
    its end is looked for before anything is planned for it.
-2. *newest*: the newest end, if the list may be sorted by ``modified_time`` (see ``floors``).
+2. *newest*: the newest end, if the list may be sorted by ``modified_time`` and no answer from there tells a
+   floor (see ``floors``).
 3. *rest*: all others, in windows that overlap, all at once.
 4. *close*: see ``closing``: ``PROVEN``.
 5. *repeat*: where that fails, whole reads until one is clean: ``CONVERGED``, else ``UNVERIFIED``.
@@ -32,7 +33,7 @@ from airflow_provider_sela.snapshot.closing import UNSORTED, Closing
 from airflow_provider_sela.snapshot.floors import Floors
 from airflow_provider_sela.snapshot.passes import Passes
 from airflow_provider_sela.snapshot.plan import OVERLAP, cover, front, tail
-from airflow_provider_sela.snapshot.proof import condition
+from airflow_provider_sela.snapshot.proof import at_newest_end, condition
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.verdict import Strength, Verdict
 from airflow_provider_sela.snapshot.windows import Response, Window
@@ -175,7 +176,7 @@ class Reading:
             return [record.extent.seek(record.cap)]
         if record.doubt:
             return self._repeat(record.doubt, whole=0)
-        if self._moves():
+        if self._moves() and not self._newest_is_read():
             self._after = self._rest
             newest_first = record.evidence.descending()
             first, last = record.ends()
@@ -184,6 +185,15 @@ class Reading:
 
     def _moves(self) -> bool:
         return any(order.mutable for order in self._record.evidence.plain())
+
+    def _newest_is_read(self) -> bool:
+        """Whether an answer from the newest end tells a floor, as the first page or that which sought the end
+        may."""
+        seen_so_far = self._record.observations
+        floors = Floors(seen_so_far, 0)
+        telling = [seen for seen in seen_so_far if floors.of(seen) is not None]
+        moving = [order for order in self._record.evidence.plain() if order.mutable]
+        return all(any(at_newest_end(order, seen) for seen in telling) for order in moving)
 
     def _rest(self) -> list[Window]:
         record = self._record

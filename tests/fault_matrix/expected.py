@@ -48,9 +48,9 @@ REFUSED1 = "? 2     | ? 2     | ? 2     | ? 2     | ? 2     | ? 1     | ? 2     
 AWAY =     "? 0     | ? 0     | ? 0     | ? 0     | ? 0     | ? 0     | ? 0     | waits 0"
 BACK =     "all 3   | all 7   | all 3   | all 7   | all 7   | all 1   | all 2   | all 2"
 #: A page that is refused is read again once page 1 was seen; what is meant for every page is told by page 1.
-GONE1 =    "all 5   | all 8   | all 5   | all 8   | all 8   | ? 1     | ? 2     | all 4"
+GONE1 =    "all 5   | all 9   | all 5   | all 9   | all 9   | ? 1     | ? 2     | all 4"
 GONE =     "? 3     | ? 5     | ? 3     | ? 5     | ? 5     | ? 1     | ? 2     | waits 12"
-LIMITED1 = "all 5   | all 8   | all 5   | all 8   | all 8   | all 1   | all 3   | all 4"
+LIMITED1 = "all 5   | all 9   | all 5   | all 9   | all 9   | all 1   | all 3   | all 4"
 LIMITED = ("PageGone 4 | Incomplete 13 | PageGone 4 | Incomplete 13 | Incomplete 13 | all 1 | all 3"
            "| waits 18")
 

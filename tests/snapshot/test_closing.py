@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from airflow_provider_sela.snapshot.closing import Closing
@@ -42,6 +44,24 @@ def test_both_ends_are_read_after_all_else_and_no_url_is_asked_for_twice(order: 
     closing = answers[len(at_end) - at_end[::-1].index(False) :]
     assert {answer.window.page == 1 for answer in closing} == {True, False}
     assert len(set(windows)) == len(windows)
+
+
+@pytest.mark.parametrize("order", HONEST)
+@pytest.mark.parametrize(("leads", "cap"), [(900, 50), (9000, 16)])
+def test_a_quiet_list_is_waited_for_three_or_four_times(order: str, leads: int, cap: int) -> None:
+    """The first page, the end of a very long list, the newest end unless it is one of those, the rest, both
+    ends."""
+    drifting = DriftingList(order, leads=leads, cap=cap, habits=Habits(writes=0), seed=2)
+    reading, waits, tick = Reading(cap), 0, 0
+    while windows := reading.wanted():
+        waits, sent = waits + 1, tick
+        for window in windows:
+            tick += 1
+            reading.record(replace(_respond(drifting, window, sent), ended=tick, took=1))
+        tick += 1
+    assert str(reading.verdict) == f"PROVEN({order})"
+    descending, is_long = order.startswith("-"), leads / cap > 300
+    assert waits == (3 if descending and not is_long else 4)
 
 
 def test_leads_that_come_in_the_middle_are_counted_and_not_waited_for() -> None:
