@@ -1,4 +1,7 @@
-"""An empty target is filled itself: rows that are staged first are written twice."""
+"""Rows are made behind the load's lock: an empty target is filled itself, and any other is looked at once.
+
+Rows that are staged first are written twice, and what was found before the lock has to be found again.
+"""
 
 # ruff: noqa: S608 (names are checked, values are parameters)
 from __future__ import annotations
@@ -16,8 +19,8 @@ from airflow_provider_sela.warehouse.tables import Counts, Load, Mode
 class FillingEngine(StagedEngine):
     """A database whose bulk path leads into any table, and which takes DDL back.
 
-    Leads become rows behind the load's lock then, and what they tell is judged before the commit. A new
-    database gives :meth:`fill_target` and :meth:`takes_all`.
+    Where the target is empty, or holds digests, leads become rows behind the load's lock, and what they tell
+    is judged before the commit. A new database gives :meth:`fill_target` and :meth:`takes_all`.
     """
 
     _fills = False
@@ -34,12 +37,22 @@ class FillingEngine(StagedEngine):
         """Whether nothing stands between the bulk path and the target, which is there."""
 
     def stage(self, spool: Spool, mode: Mode, load: Load) -> None:
-        """Leave the leads where they are if the target is empty, or missing."""
+        """Leave the leads where they are if the target is empty or missing, or holds digests."""
         self._fills = load.whole and self._is_empty(mode, load, self.columns(self.target))
         if self._fills:
             self._spool = spool
         else:
-            super().stage(spool, mode, load)
+            self._stage(spool, mode, load)
+
+    def _stage(self, spool: Spool, mode: Mode, load: Load) -> None:
+        self.prepare(spool, mode, load)
+        if not self.unchanged.used:
+            self.fill_staging()
+
+    def look_again(self) -> None:
+        """Look for the first time."""
+        if self.unchanged.used:
+            self.fill_staging()
 
     def write(self, mode: Mode, load: Load, columns: Collection[str]) -> Counts:
         """Fill the target, or compare it with the staging table."""
@@ -47,7 +60,7 @@ class FillingEngine(StagedEngine):
             return super().write(mode, load, columns)
         if not self._is_empty(mode, load, columns):
             # Another load was faster, or the table is not the one that was to be made.
-            super().stage(self._spool, mode, load)
+            self._stage(self._spool, mode, load)
             return super().write(mode, load, columns)
         leads = len(self._spool)
         self.fill_target(self._spool.lines(), self.added(mode, load))

@@ -53,6 +53,8 @@ class StagedEngine(Engine):
     digests_key: ClassVar[bool] = False
     #: What stands behind the dialect's options of a table.
     staging_options: ClassVar[str] = ""
+    #: Which leads the target has already, once prepared.
+    unchanged: Unchanged
 
     @abstractmethod
     def fill(self, lines: Iterable[bytes]) -> None:
@@ -64,15 +66,29 @@ class StagedEngine(Engine):
 
     def stage(self, spool: Spool, mode: Mode, load: Load) -> None:
         """Create the staging table, and fill it with the leads that the target may lack."""
+        self.prepare(spool, mode, load)
+        self.fill_staging()
+
+    def prepare(self, spool: Spool, mode: Mode, load: Load) -> None:
+        """Create the staging table, and that of digests if there is something to compare them with."""
         self._create_temporary(self.staging, STAGING, primary_key=self.staging_key)
         tables = Tables(self.staging, self.digests, self._make_digests, self.scope(mode, load))
-        self._unchanged = Unchanged(self, mode, load, tables)
+        self.unchanged = Unchanged(self, mode, load, tables)
         self._spool = spool
-        self._stage()
+        self.unchanged.prepare(spool)
 
-    def _stage(self) -> None:
-        self.fill(self._spool.lines(self._unchanged.find(self._spool)))
-        self._spool.tell(*self._unchanged.remarks())
+    def fill_staging(self) -> None:
+        """Make rows of the leads that the target may lack."""
+        wanted, told = self.unchanged.find(self._spool)
+        self.fill(self._spool.lines(wanted))
+        self._spool.tell(*told)
+
+    def look_again(self) -> None:
+        """Look behind the lock whether the target is still what it was before it."""
+        if self.unchanged.overlooked():
+            # Another load, or somebody else, was faster.
+            self.execute(f"DELETE FROM {self.staging}")
+            self.fill_staging()
 
     def _make_digests(self, rows: Iterator[tuple[int, int, str]]) -> None:
         self._create_temporary(self.digests, DIGESTS, primary_key=self.digests_key)
@@ -91,12 +107,9 @@ class StagedEngine(Engine):
     def write(self, mode: Mode, load: Load, columns: Collection[str]) -> Counts:
         """Compare, then change, insert and delete what the comparison found, and compare again."""
         self._fields = staged_in(columns)
-        if self._unchanged.overlooked():
-            # Another load, or somebody else, was faster.
-            self.execute(f"DELETE FROM {self.staging}")
-            self._stage()
+        self.look_again()
         if load.whole and len(self._fields) == len(STAGED):
-            self._unchanged.remember()
+            self.unchanged.remember()
         found = self._compare(mode, load)
         if found.deleted and load.max_deletes is not None:
             refuse_many(found.deleted, self.count(mode, load), load.max_deletes)
@@ -108,7 +121,7 @@ class StagedEngine(Engine):
             where, values = self._gone(mode, load)
             self.execute(f"DELETE FROM {self.dialect.table(self.target)} WHERE {where}", values)
         if found.written:
-            lost = self._compare(mode, load).written + self._unchanged.overlooked()
+            lost = self._compare(mode, load).written + self.unchanged.overlooked()
             self.refuse_loss(lost, found.written)
         return found
 
@@ -158,7 +171,7 @@ class StagedEngine(Engine):
         dialect = self.dialect
         target, key = dialect.table(self.target), dialect.column("id")
         scope, values = self.scope(mode, load, target)
-        every = self.digests if self._unchanged.used else self.staging
+        every = self.digests if self.unchanged.used else self.staging
         read = f"SELECT 1 FROM {every} s WHERE s.{key} = {target}.{key}"
         return f"{scope} AND NOT EXISTS ({read})", values
 

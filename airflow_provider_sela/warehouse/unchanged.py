@@ -49,8 +49,8 @@ class Unchanged:
 
     In each statement ``t`` is the target and ``d`` the table of digests. A lead is unchanged if it has rows
     in scope, and each of them holds its digest, is not marked as deleted, and is not stamped later than now:
-    then no step of a load would touch one. All of it is looked up twice: before the load's lock, for which
-    leads no row is to be made, and behind it, whether that still holds.
+    then no step of a load would touch one. Who looks before the load's lock looks again behind it, whether
+    that still holds.
 
     :ivar used: whether there are digests to compare with.
     """
@@ -60,47 +60,47 @@ class Unchanged:
         self._mode = mode
         self._load = load
         self._tables = tables
-        self.used = self._tells = False
+        self.used = False
 
-    def find(self, spool: Spool) -> bytearray | None:
-        """Look which leads have to become rows: for each lead whether it has to; None for all."""
-        engine = self._engine
-        if not self.used:
-            if not (self._load.whole and self._are_kept()):
-                return None
-            digest = lead_digester(engine.dialect)
+    def prepare(self, spool: Spool) -> None:
+        """Make digests of all leads, if the target has some to compare them with."""
+        if self._load.whole and self._are_kept():
+            digest = lead_digester(self._engine.dialect)
             digests = map(digest, map(itemgetter(1), spool.leads()))
             self._tables.fill(zip(count(), spool.ids, digests, strict=False))
             self.used = True
-        place = engine.dialect.column("place")
+
+    def find(self, spool: Spool) -> tuple[bytearray | None, Remarks]:
+        """Look which leads have to become rows, and what is told of the others.
+
+        :return: for each lead whether it has to, None for all; the rest.
+        """
+        if not self.used:
+            return None, remarks(())
+        dialect = self._engine.dialect
+        place, digest = dialect.column("place"), dialect.column(DIGEST)
         (join, scoped), (same, silent, values) = self._joined(), self._same()
-        found = engine.select(
-            f"SELECT DISTINCT CASE WHEN {same} THEN -1 ELSE d.{place} END FROM {join}"
-            f" WHERE CASE WHEN {silent} THEN 0 ELSE 1 END = 1",
+        rows = (
+            f"SELECT d.{place} AS lead_place, CASE WHEN {same} THEN 1 ELSE 0 END AS is_same,"
+            f" SUBSTR(t.{digest}, {LENGTH + HASH_LENGTH + 1}) AS names"
+            f" FROM {join} WHERE CASE WHEN {silent} THEN 0 ELSE 1 END = 1"
+        )
+        leads = (
+            "SELECT CASE WHEN MIN(is_same) = 0 THEN lead_place ELSE -1 END AS wanted,"
+            " CASE WHEN MIN(is_same) = 0 THEN '' ELSE MAX(names) END AS told"
+            f" FROM ({rows}) r GROUP BY lead_place"
+        )
+        found = self._engine.select(
+            f"SELECT wanted, told, COUNT(*) FROM ({leads}) l GROUP BY wanted, told",
             [*values, *scoped, *values],
         )
-        wanted, self._tells = bytearray(len(spool)), False
-        for (number,) in found:
-            if number < 0:
-                self._tells = True
+        wanted, told = bytearray(len(spool)), []
+        for lead_place, names, number in found:
+            if lead_place < 0:
+                told.append((names, number))
             else:
-                wanted[number] = 1
-        return wanted
-
-    def remarks(self) -> Remarks:
-        """What is told of the unchanged leads, once rows were made of all others."""
-        if not self._tells:
-            return remarks(())
-        dialect = self._engine.dialect
-        digest, plain = f"t.{dialect.column(DIGEST)}", LENGTH + HASH_LENGTH
-        names = f"SUBSTR({digest}, {plain + 1})"
-        (join, scoped), (same, _, values) = self._joined(), self._same()
-        told = self._engine.select(
-            f"SELECT {names}, COUNT(DISTINCT d.{dialect.column('id')}) FROM {join}"
-            f" WHERE LENGTH({digest}) > {plain} AND {same} AND {self._not_staged()} GROUP BY {names}",
-            [*scoped, *values],
-        )
-        return remarks(told)
+                wanted[lead_place] = 1
+        return wanted, remarks(told)
 
     def overlooked(self) -> int:
         """How many leads of which no row was made are not unchanged any more."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ from airflow_provider_sela.privacy import Privacy
 from airflow_provider_sela.storage.spool import Encoder, Tell
 from airflow_provider_sela.warehouse.dialect import CsvDialect, Dialect
 from airflow_provider_sela.warehouse.tables import DIGEST, Mode
-from tests.support.databases import Database
+from tests.support.databases import Database, Postgres
 from tests.support.loads import SALT, expected, landed, lead, load_leads, moment
 from tests.support.odd_values import LEADS
 
@@ -197,37 +200,75 @@ def test_an_earlier_load_that_ends_later_changes_nothing(database: Database, mad
     assert [row["status"] for row in database.table()] == ["LATER", lead(2)["status"]]
 
 
-@pytest.mark.parametrize("mode", [Mode.MERGE, Mode.HISTORY, Mode.REPLACE])
-def test_what_happens_to_a_row_while_other_rows_are_made_is_seen(
-    database: Database, made: Made, mode: Mode
-) -> None:
+#: What a load reads, and another one after it.
+OLDER = [lead(number) for number in range(1, 6)]
+NEWER = [lead(3, status="NEWER"), lead(4), lead(6)]
+#: The mode of the other one.
+OTHERS = {Mode.MERGE: Mode.MERGE, Mode.HISTORY: Mode.HISTORY, Mode.REPLACE: Mode.MERGE}
+
+
+def interfere(database: Database) -> None:
+    """Do to rows what somebody else might do."""
+    database.run("DELETE FROM leads WHERE id = 1")
+    database.run("UPDATE leads SET _sela_hash = NULL WHERE id = 2")
+
+
+def check_what_is_left(database: Database, result: dict[str, Any], *, newer_wins: bool) -> None:
+    """Check what a load of the older leads leaves after that.
+
+    :param newer_wins: whether the newer ones were loaded besides, and are kept.
+    """
+    table = {row["id"]: row for row in database.table(order="id, _sela_synced_at")}
+    wanted = {item["id"]: item for item in [*OLDER, *(NEWER if newer_wins else ())]}
+    assert {key: landed(row) for key, row in table.items()} == {
+        key: expected(item) for key, item in wanted.items()
+    }
+    assert table[2]["_sela_hash"] is not None
+    assert result["new"] + result["changed"] + result["unchanged"] == 5
+
+
+@pytest.mark.parametrize("mode", list(OTHERS))
+def test_what_happens_to_a_row_while_other_rows_are_made_is_seen(database: Database, mode: Mode) -> None:
     if database.name in ("duckdb", "sqlite"):
         pytest.skip("nobody else writes to the file meanwhile")
     if database.name == "hsqldb":
         pytest.skip("the look at the table before has locked it")
-    leads = [lead(number) for number in range(1, 6)]
-    load_leads(leads, mode=mode, started=moment(1))
-    made.clear()
+    if database.name == "postgres":
+        pytest.skip("the table is looked at behind the lock, before the rows are made")
+    load_leads(OLDER, mode=mode, started=moment(1))
 
     def meanwhile() -> None:
-        database.run("DELETE FROM leads WHERE id = 1")
-        database.run("UPDATE leads SET _sela_hash = NULL WHERE id = 2")
-        newer = [lead(1), lead(2), lead(3, status="NEWER"), lead(4), lead(6)]
+        interfere(database)
         if database.queued:
-            load_leads(newer[2:], started=moment(3), mode=Mode.MERGE if mode is Mode.REPLACE else mode)
+            load_leads(NEWER, mode=OTHERS[mode], started=moment(3))
 
-    result = load_leads(leads, mode=mode, started=moment(2), judge=meanwhile)
-    table = {row["id"]: row for row in database.table(order="id, _sela_synced_at")}
-    held = {key: landed(row) for key, row in table.items()}
-    assert [held[key] for key in (1, 2, 4, 5)] == [expected(leads[key - 1]) for key in (1, 2, 4, 5)]
-    if database.queued and mode is not Mode.REPLACE:
-        assert held[3]["status"] == "NEWER"
-        assert set(held) == {1, 2, 3, 4, 5, 6}
-    else:
-        assert set(held) == {1, 2, 3, 4, 5}
-        assert held[3] == expected(leads[2])
-    assert table[2]["_sela_hash"] is not None
-    assert result["new"] + result["changed"] + result["unchanged"] == 5
+    result = load_leads(OLDER, mode=mode, started=moment(2), judge=meanwhile)
+    check_what_is_left(database, result, newer_wins=database.queued and mode is not Mode.REPLACE)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+@pytest.mark.parametrize("mode", list(OTHERS))
+def test_what_happens_to_a_row_while_a_load_waits_for_another_is_seen(database: Postgres, mode: Mode) -> None:
+    load_leads(OLDER, mode=mode, started=moment(1))
+    holds_the_lock, may_end = Event(), Event()
+
+    def hold() -> None:
+        holds_the_lock.set()
+        assert may_end.wait(30)
+
+    with ThreadPoolExecutor(2) as threads:
+        other = threads.submit(load_leads, NEWER, mode=OTHERS[mode], started=moment(3), judge=hold)
+        assert holds_the_lock.wait(30)
+        mine = threads.submit(load_leads, OLDER, mode=mode, started=moment(2))
+        deadline = time.monotonic() + 30
+        while not database.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            assert time.monotonic() < deadline
+        interfere(database)
+        may_end.set()
+        other.result(30)
+        result = mine.result(30)
+    check_what_is_left(database, result, newer_wins=mode is not Mode.REPLACE)
 
 
 def test_a_table_that_gets_no_column_works_without_digests(database: Database, made: Made) -> None:
