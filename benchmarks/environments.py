@@ -99,8 +99,15 @@ class Environments:
 @contextmanager
 def database() -> Iterator[dict[str, Any]]:
     """A PostgreSQL server of one's own; gives the keyword arguments of a psycopg connection."""
+    import psycopg
+
     with postgres() as port:
-        yield {"host": "127.0.0.1", "port": port, "user": "sela", "dbname": "postgres"}
+        target: dict[str, Any] = {"host": "127.0.0.1", "port": port, "user": "sela", "dbname": "postgres"}
+        with psycopg.connect(**target, autocommit=True) as connection:
+            # It wakes once a minute, and what it writes would count for the load that it meets.
+            connection.execute("ALTER SYSTEM SET autovacuum = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield target
 
 
 @contextmanager
