@@ -36,7 +36,7 @@ from airflow_provider_sela.snapshot.plan import OVERLAP, cover, front, tail
 from airflow_provider_sela.snapshot.proof import at_newest_end, condition
 from airflow_provider_sela.snapshot.record import Record
 from airflow_provider_sela.snapshot.verdict import Strength, Verdict
-from airflow_provider_sela.snapshot.windows import Response, Window
+from airflow_provider_sela.snapshot.windows import Observation, Response, Window
 
 _PROBES = 12
 """Requests for a list of one page that grows meanwhile."""
@@ -189,11 +189,15 @@ class Reading:
     def _newest_is_read(self) -> bool:
         """Whether an answer from the newest end tells a floor, as the first page or that which sought the end
         may."""
-        seen_so_far = self._record.observations
-        floors = Floors(seen_so_far, 0)
-        telling = [seen for seen in seen_so_far if floors.of(seen) is not None]
         moving = [order for order in self._record.evidence.plain() if order.mutable]
+        telling = self._telling()
         return all(any(at_newest_end(order, seen) for seen in telling) for order in moving)
+
+    def _telling(self) -> list[Observation]:
+        """Answers that tell a floor."""
+        observations = self._record.observations
+        floors = Floors(observations, 0)
+        return [seen for seen in observations if floors.of(seen) is not None]
 
     def _rest(self) -> list[Window]:
         record = self._record
@@ -202,10 +206,7 @@ class Reading:
             return self._repeat(UNSORTED, whole=0)
         if record.cap < 4:
             return self._repeat(f"pages of {record.cap} leads are too small to overlap", whole=0)
-        usable = record.observations
-        if self._moves():
-            floors = Floors(usable, 0)
-            usable = [seen for seen in usable if floors.of(seen) is not None]
+        usable = self._telling() if self._moves() else record.observations
         last = tail(record.length, record.cap)
         ends = [seen.window for seen in usable if seen.claims_end]
         begun = max((seen.rows for seen in usable if seen.window.page == 1), default=0)
