@@ -57,6 +57,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places[item.path])
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Say how a worker ended that did not end by itself: xdist says no more than that.
+
+    Drivers are native code, and a JVM that falls leaves a file beside the tests.
+    """
+    if not error:
+        return
+    worker = node.gateway._io.popen
+    ended = worker.wait(timeout=10)
+    print(f"\n{node.gateway.id}: exit status {ended}, a signal if below 0")
+    for report in Path.cwd().glob(f"hs_err_pid{worker.pid}.log"):
+        print("\n".join(report.read_text().splitlines()[:60]))
+
+
 @pytest.fixture(scope="session")
 def airflow_db() -> None:
     """A real Airflow metadata database for this test session."""

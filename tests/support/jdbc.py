@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 import signal
 from collections.abc import Sequence
@@ -34,6 +35,19 @@ def _keep_for_java(number: signal.Signals) -> None:
     pytest.MonkeyPatch().setattr(signal, "signal", taken_but_for)
 
 
+def _handler(number: signal.Signals) -> int:
+    """The address of what a signal runs: Python knows of handlers of its own only."""
+    action = (ctypes.c_void_p * 32)()
+    ctypes.CDLL(None).sigaction(number, None, action)
+    return action[0] or 0
+
+
+@cache
+def _handler_of_java() -> int:
+    """The same of SIGSEGV, of a JVM that has just come up."""
+    return _handler(signal.SIGSEGV)
+
+
 class Jdbc(Database):
     """A database of Java's, in the memory of a server of its own. Each process starts a JVM to reach it."""
 
@@ -61,6 +75,8 @@ class Jdbc(Database):
 
         connection = jaydebeapi.connect(self.driver, self.url, [self.user, ""], list(JARS))
         connection.jconn.setAutoCommit(False)
+        taken = _handler_of_java() != _handler(signal.SIGSEGV)
+        assert not taken, "a library took SIGSEGV, and the JVM will fall: import it in a process of its own"
         return connection
 
     def drop(self) -> None:

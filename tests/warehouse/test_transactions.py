@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_sela.exceptions import SelaError, SelaSetupError, SelaTargetError
+from airflow_provider_sela.exceptions import SelaSetupError, SelaTargetError
 from airflow_provider_sela.testing import SelaApi, sample_leads
 from airflow_provider_sela.warehouse.generic import GenericEngine
 from airflow_provider_sela.warehouse.landing import check
@@ -145,36 +148,52 @@ def test_a_rollback_that_takes_nothing_back_is_found_before_the_first_row(databa
     assert len(database.rows("SELECT * FROM _sela_loads")) == 1
 
 
+def clickhouse(folder: Path) -> Any:
+    """A hook that says nothing of having no transactions."""
+    import chdb.dbapi
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+    class SalesHook(DbApiHook):
+        conn_name_attr = "sales_conn_id"
+        # Whose types ClickHouse takes; those of the standard it refuses at once.
+        dialect_name = "mysql"
+
+        def get_conn(self) -> Any:
+            return chdb.dbapi.connect(str(folder / "chdb"))
+
+    return SalesHook(sales_conn_id="warehouse")
+
+
+def load_into_clickhouse(folder: Path) -> None:
+    load_leads(sample_leads(3), engine=GenericEngine(clickhouse(folder), "leads"))
+
+
+def check_clickhouse_that_stays_in_autocommit(folder: Path) -> None:
+    hook = clickhouse(folder)
+    type(hook).get_autocommit = lambda self, connection: True
+    with GenericEngine(hook, "leads") as engine:
+        check(engine, Mode.MERGE)
+
+
 @pytest.mark.server
-class TestClickHouse:
-    """A database without transactions, behind a hook that says nothing of it."""
-
-    @pytest.fixture
-    def hook(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-        servers.driver("chdb")
-        import chdb.dbapi
-        from airflow.providers.common.sql.hooks.sql import DbApiHook
-
-        class SalesHook(DbApiHook):
-            conn_name_attr = "sales_conn_id"
-            # Whose types ClickHouse takes; those of the standard it refuses at once.
-            dialect_name = "mysql"
-
-            def get_conn(self) -> Any:
-                return chdb.dbapi.connect(str(tmp_path / "chdb"))
-
-        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sales"}))
-        return SalesHook(sales_conn_id="warehouse")
-
-    def test_it_is_refused_before_the_first_row(self, hook: Any) -> None:
-        with pytest.raises(SelaError) as refused:
-            load_leads(sample_leads(3), engine=GenericEngine(hook, "leads"))
-        assert "keeps what is rolled back" in str(refused.value)
-
-    def test_a_hook_that_stays_in_autocommit_is_refused_before_the_first_request(self, hook: Any) -> None:
-        type(hook).get_autocommit = lambda self, connection: True
-        with (
-            pytest.raises(SelaSetupError, match="'warehouse' stays in autocommit"),
-            GenericEngine(hook, "leads") as engine,
-        ):
-            check(engine, Mode.MERGE)
+@pytest.mark.parametrize(
+    ("attempt", "refusal"),
+    [
+        pytest.param(load_into_clickhouse, "keeps what is rolled back", id="first row"),
+        pytest.param(
+            check_clickhouse_that_stays_in_autocommit, "'warehouse' stays in autocommit", id="first request"
+        ),
+    ],
+)
+def test_a_database_without_transactions_is_refused_before(
+    attempt: Callable[[Path], None], refusal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a process of its own: as it is imported, chdb takes the signals that a JVM lives by."""
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sales"}))
+    if not find_spec("chdb"):
+        servers.lacking("chdb is not installed: uv sync --group servers")
+    with (
+        ProcessPoolExecutor(1, get_context("spawn")) as process,
+        pytest.raises(SelaSetupError, match=refusal),
+    ):
+        process.submit(attempt, tmp_path).result()
