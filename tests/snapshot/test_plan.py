@@ -37,7 +37,9 @@ def test_a_step_down_overlaps_and_goes_far_in_either_direction(reached: int, cap
     if reached > cap >= 10:
         least = min(overlap, cap // 10)
         assert min(reached - down.offset, up.stop - reached) >= least
-        assert min(down.stop - reached, reached - up.offset) >= cap // 2 - overlap
+        # Small pages leave few offsets to choose from.
+        far = cap // 2 if cap >= 30 else cap // 6
+        assert min(down.stop - reached, reached - up.offset) >= far - overlap
 
 
 @given(start=st.integers(0, 3000), length=st.integers(1, 300), cap=st.integers(4, 300))
