@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import requests
 from requests.auth import AuthBase
@@ -48,6 +50,8 @@ class SelaSession(requests.Session):
     def __init__(self, settings: Settings, trust: Trust) -> None:
         super().__init__()
         self._settings = settings
+        self._parts: list[object] = []
+        self._prepared = requests.PreparedRequest()
         self.auth = TokenAuth(settings)
         # The environment is read by route() alone.
         self.trust_env = False
@@ -76,14 +80,21 @@ class SelaSession(requests.Session):
         return self.request("GET", url, **kwargs)
 
     def get_streamed(self, url: str, params: Mapping[str, str]) -> requests.Response:
-        """What :meth:`get` gives with ``stream=True``: where a request has no settings of its own, to merge
-        them with the session's takes a sixth of its time."""
-        request = requests.PreparedRequest()
-        request.prepare(
-            "GET", url, headers=self.headers, params=params, auth=self.auth, cookies=self.cookies,
-            hooks=self.hooks,
-        )  # fmt: skip
-        return self.send(request, stream=True, allow_redirects=False)
+        """What :meth:`get` gives with ``stream=True``, for half its time: requests that differ in their query
+        alone are copies of one.
+
+        :param params: at least one.
+        """
+        parts = [url, self.auth, *self.headers.items(), *self.hooks["response"]]
+        if parts != self._parts:
+            self._parts, self._prepared = parts, requests.PreparedRequest()
+            self._prepared.prepare("GET", url, headers=self.headers, auth=self.auth, hooks=self.hooks)
+        request = copy(self._prepared)
+        request.url = f"{self._prepared.url}?{urlencode(params)}"
+        if self.cookies:
+            request.headers = request.headers.copy()
+            request.prepare_cookies(self.cookies)
+        return self.send(request, stream=True, allow_redirects=False, proxies=self._proxies_for(url))
 
     def options(self, url: str | bytes, **kwargs: Any) -> requests.Response:
         return self.request("OPTIONS", url, **kwargs)
