@@ -95,7 +95,8 @@ class Attempts:
         """The proof without regard to ties, or with it if nothing but blocks of ties is left that no window
         can bridge."""
         record = self._record
-        floors = Floors(record.observations, lateness)
+        # Of an order that no change touches, nothing asks for them.
+        floors = Floors(record.observations if order.mutable else (), lateness)
         proofs = (
             prove(variant, record.observations, floors, record.shows_unknown, len(record.known), self._reach)
             for variant in record.evidence.variants(order)

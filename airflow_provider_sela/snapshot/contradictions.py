@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence, Set
 from itertools import accumulate
 from typing import NamedTuple
 
-from airflow_provider_sela.snapshot.coverage import Stretch
+from airflow_provider_sela.snapshot.coverage import TOP, Stretch
 from airflow_provider_sela.snapshot.orders import Order, Position
 from airflow_provider_sela.snapshot.proof import Proof
 from airflow_provider_sela.snapshot.windows import Observation
@@ -57,17 +57,33 @@ def _absent(proof: Proof, observations: Sequence[Observation]) -> Iterator[tuple
     ranges.sort(key=lambda each: each[0])
     lows = [low for low, _, _ in ranges]
     reach = list(accumulate((high for _, high, _ in ranges), max))
+    # Else some ranks show no lead, or one of which nobody knows where it belongs.
+    whole = all(seen.rows == len(seen.keys(proof.order.key)) for seen in observations)
     for stretch in proof.stretches:
-        shown = set(stretch.seen.ids)
+        shown: set[int] = set()
         last = bisect_left(lows, stretch.high)
         for index in range(bisect_right(reach, stretch.low), last):
             other = ranges[index][2]
-            if other is stretch.seen:
+            if other is stretch.seen or (whole and _agree(stretch, other)):
                 continue
+            shown = shown or set(stretch.seen.ids)
             ids = other.ids
             for rank in proof.order.inside(other, stretch.low, stretch.high):
                 if ids[rank] not in shown:
                     yield stretch, ids[rank]
+
+
+def _agree(stretch: Stretch, other: Observation) -> bool:
+    """Whether another response shows the same leads at all ranks that it shares with the stretch's own.
+
+    What it shows beyond them then lies beyond the stretch, so it has no lead inside that is lacking.
+    """
+    mine, theirs = stretch.seen.ids, other.ids
+    ahead = other.window.offset - stretch.seen.window.offset
+    begin, end = max(ahead, 0), min(len(mine), ahead + len(theirs))
+    if begin >= end or (stretch.high == TOP and ahead + len(theirs) > end):
+        return False
+    return mine[begin:end] == theirs[begin - ahead : end - ahead]
 
 
 def _lives(order: Order, observations: Sequence[Observation], leads: Set[int]) -> dict[int, _Life]:

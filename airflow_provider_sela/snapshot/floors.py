@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import accumulate
 
 from airflow_provider_sela.api.columns import MISSING
 from airflow_provider_sela.snapshot.windows import Observation
@@ -35,15 +36,11 @@ class Floors:
 
     def __init__(self, observations: Iterable[Observation], lateness: int) -> None:
         self.lateness = lateness
-        self._ended: list[int] = []
-        self._dates: list[int] = []
-        self._floors: list[int] = []
-        for seen in sorted(observations, key=lambda each: each.ended):
-            floor = self._own(seen)
-            date = MISSING if seen.date is None else seen.date - lateness
-            self._floors.append(max(floor, self._floors[-1]) if self._floors else floor)
-            self._dates.append(max(date, self._dates[-1]) if self._dates else date)
-            self._ended.append(seen.ended)
+        answered = sorted(observations, key=lambda each: each.ended)
+        self._ended = [seen.ended for seen in answered]
+        dates = (MISSING if seen.date is None else seen.date - lateness for seen in answered)
+        self._dates = list(accumulate(dates, max))
+        self._floors = list(accumulate(map(self._own, answered), max))
 
     def of(self, seen: Observation) -> int | None:
         """The highest floor known for a response: its own, or one of a response before it (every write after

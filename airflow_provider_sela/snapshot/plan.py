@@ -29,8 +29,14 @@ def front(cap: int, asked: Container[Window] = (), *, least: int = 0) -> Window:
 
 def reaching(offset: int, cap: int) -> Window:
     """The window that starts at ``offset`` or before it and stops as far behind it as it can."""
-    _, size = max((size - offset % size, size) for size in range(cap, cap // 2, -1))
-    return Window(offset // size + 1, size)
+    furthest = chosen = 0
+    for size in range(cap, cap // 2, -1):
+        if size <= furthest:
+            # None stops further behind the offset than by its size.
+            break
+        if (reach := size - offset % size) > furthest:
+            furthest, chosen = reach, size
+    return Window(offset // chosen + 1, chosen)
 
 
 def _stopping(stop: int, cap: int) -> Window:

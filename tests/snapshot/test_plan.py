@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_sela.snapshot.plan import after, around, before, cover, tail
+from airflow_provider_sela.snapshot.plan import after, around, before, cover, reaching, tail
 from airflow_provider_sela.snapshot.windows import Window
 
 
@@ -40,6 +40,13 @@ def test_a_step_down_overlaps_and_goes_far_in_either_direction(reached: int, cap
         # Small pages leave few offsets to choose from.
         far = cap // 2 if cap >= 30 else cap // 6
         assert min(down.stop - reached, reached - up.offset) >= far - overlap
+
+
+@given(offset=st.integers(0, 100_000), cap=st.integers(1, 300))
+def test_no_window_from_an_offset_or_before_it_reaches_further(offset: int, cap: int) -> None:
+    chosen = reaching(offset, cap)
+    every = [Window(offset // size + 1, size) for size in range(cap, cap // 2, -1)]
+    assert chosen == max(every, key=lambda window: (window.stop, window.page_size))
 
 
 @given(start=st.integers(0, 3000), length=st.integers(1, 300), cap=st.integers(4, 300))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_sela.snapshot.attempts import LATENESS
 from airflow_provider_sela.snapshot.contradictions import contradicted
+from airflow_provider_sela.snapshot.coverage import Stretch
 from airflow_provider_sela.snapshot.floors import Floors
 from airflow_provider_sela.snapshot.orders import Order
 from airflow_provider_sela.snapshot.proof import Proof, prove
@@ -228,6 +229,20 @@ def test_a_count_above_all_leads_seen_refuses_the_proof() -> None:
     assert "counts more leads than it shows" in proof(ID, start, end, last).flaw
 
 
+def refutes(found: Proof, stretch: Stretch, seen: list[Observation]) -> bool:
+    """Whether some lead that a stretch lacks contradicts it, looked for one by one."""
+    issued = max(lead for each in seen if each.ended <= stretch.seen.ended for lead in each.ids)
+    shown = {lead: [each for each in seen if lead in each.ids] for each in seen for lead in each.ids}
+    for lead, by in shown.items():
+        places = {found.order.position(each, list(each.ids).index(lead)) for each in by}
+        place = places.pop()
+        if not places and place and stretch.low < place < stretch.high and stretch.seen not in by:
+            existed = lead < issued or any(each.ended < stretch.seen.started for each in by)
+            if existed and any(each.started > stretch.seen.ended for each in by):
+                return True
+    return False
+
+
 def test_a_lead_seen_before_and_after_a_window_that_lacks_it_testifies_against_the_order() -> None:
     before = answer(0, (1, 4), times((7, 10), (5, 20), (3, 30)), 4)
     within = answer(2, (1, 4), times((7, 10), (3, 30), (9, 40)), 4)
@@ -255,6 +270,50 @@ def test_a_lead_with_an_id_given_out_before_a_window_that_lacks_it_testifies_too
     assert contradicted(proof(ID, window, late), [window, late])
     arrival = answer(2, (1, 4), ids(10, 30, 40, 50), 4)
     assert not contradicted(proof(ID, window, arrival), [window, arrival])
+
+
+@settings(max_examples=1000)
+@given(
+    st.sampled_from([ID, CREATED, CREATED_ID, CHANGED, LAST_CHANGED]),
+    st.lists(
+        st.tuples(st.integers(1, 2), st.integers(2, 4), st.sets(st.integers(0, 4), max_size=2)),
+        min_size=3,
+        max_size=4,
+    ),
+)
+def test_answers_contradict_each_other_if_some_lead_does_looked_for_one_by_one(
+    order: Order, asked: list[tuple[int, int, set[int]]]
+) -> None:
+    """Answers that agree at all common ranks are not looked at any closer."""
+    leads = [(lead, lead // 2 * 10) for lead in range(5)]
+    if order.descending:
+        leads.reverse()
+    seen = []
+    for place, (page, size, hidden) in enumerate(asked):
+        listed = [Entry(lead, time, time) for lead, time in leads if lead not in hidden]
+        window = Window(page, size)
+        seen.append(answer(2 * place, window, listed[window.offset : window.stop], len(listed)))
+    found = proof(order, *seen)
+    assert contradicted(found, seen) is any(refutes(found, each, seen) for each in found.stretches)
+
+
+@pytest.mark.parametrize(
+    ("window", "shown", "others", "theirs"),
+    [
+        pytest.param((1, 4), ids(1, 2, 3), (1, 4), ids(1, 2, 3, 4), id="beyond the end"),
+        pytest.param((2, 2), ids(3, 5), (1, 2), ids(3, 4), id="no common rank"),
+        pytest.param(
+            (1, 3), [*ids(1, 9), Entry(5, None, None)], (2, 2), [Entry(5, None, None), *ids(7)], id="no time"
+        ),
+    ],
+)
+def test_answers_contradict_each_other_even_if_they_agree_at_all_common_ranks(
+    window: tuple[int, int], shown: list[Entry], others: tuple[int, int], theirs: list[Entry]
+) -> None:
+    count = (window[0] - 1) * window[1] + len(shown)
+    before, after = answer(0, others, theirs, count + 1), answer(4, others, theirs, count + 1)
+    seen = [before, answer(2, window, shown, count), after]
+    assert contradicted(proof(CREATED, *seen), seen)
 
 
 @given(
