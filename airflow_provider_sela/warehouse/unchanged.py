@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import count
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from airflow_provider_sela.api.leads import Kind
+from airflow_provider_sela.storage.local_disk import lines_in
 from airflow_provider_sela.storage.spool import Spool
 from airflow_provider_sela.warehouse.digests import (
     HASH_LENGTH,
@@ -65,9 +64,8 @@ class Unchanged:
     def prepare(self, spool: Spool) -> None:
         """Make digests of all leads, if the target has some to compare them with."""
         if self._load.whole and self._are_kept():
-            digest = lead_digester(self._engine.dialect)
-            digests = map(digest, map(itemgetter(1), spool.leads()))
-            self._tables.fill(zip(count(), spool.ids, digests, strict=False))
+            digests = map(lead_digester(self._engine.dialect), lines_in(spool.path()))
+            self._tables.fill(zip(range(len(spool)), spool.ids, digests, strict=True))
             self.used = True
 
     def find(self, spool: Spool) -> tuple[bytearray | None, Remarks]:
