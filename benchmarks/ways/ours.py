@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -151,12 +152,14 @@ def _limit_duckdb(order: Order) -> None:
 
 
 def come_up(conn_id: str | None) -> None:
-    """Let Airflow load what it loads once in a process, its plugins and providers among it."""
+    """Load what a process loads once, in Airflow its plugins and providers among it."""
     from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
     from airflow.providers.common.compat.sdk import BaseHook
 
-    for module in ("hooks.sela", "reading.lead_snapshot", "operators.leads", "transfers.leads_to_sql"):
-        import_module(f"airflow_provider_sela.{module}")
+    for package in ("hooks", "operators", "reading", "storage", "transfers", "warehouse"):
+        path = import_module(f"airflow_provider_sela.{package}").__path__
+        for module in iter_modules(path, f"airflow_provider_sela.{package}."):
+            import_module(module.name)
     get_hook_lineage_collector()
     BaseHook.get_connection("sela_default")
     if conn_id:

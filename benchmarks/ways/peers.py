@@ -222,8 +222,12 @@ IMPORTS = {
     "requests": ("requests",),
     "pandas": ("requests", "pandas", "sqlalchemy", "duckdb"),
     "http": ("airflow.providers.http.operators.http", "airflow.providers.postgres.hooks.postgres"),
-    "dlt": ("dlt", "dlt.sources.rest_api", "dlt.destinations", "duckdb", "pyarrow"),
-}
+    "dlt": (
+        "dlt", "dlt.sources.rest_api", "dlt.sources.helpers.requests", "dlt.destinations",
+        "dlt.destinations.impl.duckdb.duck", "dlt.destinations.impl.postgres.postgres",
+        "dlt.common.libs.pyarrow", "duckdb", "pyarrow.parquet",
+    ),
+}  # fmt: skip
 
 
 def main(name: str, order: Order) -> None:
