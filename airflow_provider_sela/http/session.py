@@ -80,8 +80,7 @@ class SelaSession(requests.Session):
         return self.request("GET", url, **kwargs)
 
     def get_streamed(self, url: str, params: Mapping[str, str]) -> requests.Response:
-        """What :meth:`get` gives with ``stream=True``, for half its time: requests that differ in their query
-        alone are copies of one.
+        """What :meth:`get` gives with ``stream=True``, for less: requests of one URL are copies of the first.
 
         :param params: at least one.
         """
