@@ -101,7 +101,7 @@ def test_second_loads_follow_the_first_into_its_table_and_those_of_peers_are_run
         return {"leads": 10, "seconds": 1.0, "cpu": 1.0, "peak": 1.0}
 
     monkeypatch.setattr(Environments, "run", run)
-    found = Suite(Scale(leads=10, rounds=2), Environments(tmp_path, own=True)).loading_duckdb()["ways"]
+    found = Suite(Scale(leads=10, many_rounds=2), Environments(tmp_path, own=True)).loading_duckdb()["ways"]
     for number in (0, 1):
         table = f"load_sela{number}"
         assert [token for _, place, token in runs if place == table] == [TOKEN, TOKEN, LATER]
