@@ -76,7 +76,7 @@ class Jdbc(Database):
         connection = jaydebeapi.connect(self.driver, self.url, [self.user, ""], list(JARS))
         connection.jconn.setAutoCommit(False)
         taken = _handler_of_java() != _handler(signal.SIGSEGV)
-        assert not taken, "a library took SIGSEGV, and the JVM will fall: import it in a process of its own"
+        assert not taken, "a library took SIGSEGV, and the JVM will fall: work with it apart, see apart.py"
         return connection
 
     def drop(self) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import Any, NamedTuple
+
+from tests.support.apart import apart
 
 
 class Traced(NamedTuple):
@@ -24,8 +24,8 @@ def traced(work: Callable[..., object], *arguments: Any) -> Traced:
 
     :param work: a function of a module; what it returns counts as held.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_traced, work, arguments).result()
+    found: Traced = apart(_traced, work, arguments)
+    return found
 
 
 def _traced(work: Callable[..., object], arguments: tuple[Any, ...]) -> Traced:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from airflow_provider_sela.warehouse.landing import check
 from airflow_provider_sela.warehouse.registry import engine_for
 from airflow_provider_sela.warehouse.tables import Mode
 from tests.support import servers
+from tests.support.apart import apart
 from tests.support.databases import Database, MariaDB, Postgres
 from tests.support.loads import lead, load, load_leads
 
@@ -192,8 +191,5 @@ def test_a_database_without_transactions_is_refused_before(
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sales"}))
     if not find_spec("chdb"):
         servers.lacking("chdb is not installed: uv sync --group servers")
-    with (
-        ProcessPoolExecutor(1, get_context("spawn")) as process,
-        pytest.raises(SelaSetupError, match=refusal),
-    ):
-        process.submit(attempt, tmp_path).result()
+    with pytest.raises(SelaSetupError, match=refusal):
+        apart(attempt, tmp_path)
