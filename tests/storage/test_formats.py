@@ -133,6 +133,17 @@ def test_parquet_of_many_row_groups_loses_no_lead(tmp_path: Path) -> None:
     assert file.read(columns=["id"]).column("id").to_pylist() == [lead["id"] for lead in sample_leads(700)]
 
 
+def test_parquet_looks_for_repetitions_where_values_repeat(tmp_path: Path) -> None:
+    path = tmp_path / "leads.parquet"
+    land(path, sample_leads(300))
+    group = pyarrow.parquet.ParquetFile(path).metadata.row_group(0)
+    columns = [group.column(place) for place in range(group.num_columns)]
+    assert {column.path_in_schema for column in columns if column.has_dictionary_page} == {
+        "status", "status_reason", "lead_source", "lead_type", "next_call_time_reason", "us_state",
+        "reengagements_count",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("path", ["", "leads", "leads.json", "leads.parquet.gz", "s3://bucket/", "file:///"])
 def test_an_unknown_suffix_is_refused_with_the_allowed_ones_named(path: str) -> None:
     with pytest.raises(SelaRequestError, match="allowed are " + ", ".join(SUFFIXES)):
