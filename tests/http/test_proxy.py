@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from airflow_provider_sela.exceptions import SelaSetupError, SelaUnavailableError
 from tests.support.connections import Connect
@@ -26,6 +27,14 @@ def test_requests_go_through_the_proxy_of_the_connection(connect: Connect) -> No
         assert connect(server, proxy=proxy.url).read({}, 1, 100).count == 1
     assert proxy.requests[0].target.startswith(f"{server.url}/api/leads/")
     assert server.requests[0].headers["authorization"] == "Token fault-token"
+
+
+def test_a_request_that_a_caller_prepared_goes_through_it_too(connect: Connect) -> None:
+    with Proxy() as proxy, FaultServer(GOOD) as server:
+        session = connect(server, proxy=proxy.url).session
+        request = session.prepare_request(requests.Request("GET", f"{server.url}/api/leads/"))
+        assert session.send(request).json()["count"] == 1
+    assert len(proxy.requests) == 1
 
 
 def test_https_is_tunnelled_so_that_the_proxy_never_sees_the_token(connect: Connect, tmp_path: Path) -> None:

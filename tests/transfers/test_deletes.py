@@ -206,6 +206,15 @@ def test_a_lead_that_was_not_shown_and_answers_lands_where_a_warning_is_enough(
     assert "is refuted: leads 28010 were not shown" in caplog.text + "".join(capfd.readouterr())
 
 
+def test_a_lead_that_was_not_shown_is_found_behind_another_of_the_same_external_id(
+    forgetful: Forgetful, warehouse: DuckDB
+) -> None:
+    leads = forgetful.leads
+    leads[28_001]["external_id"] = leads[28_010]["external_id"]
+    with pytest.raises(SelaIncompleteError, match="leads 28010 were not shown"):
+        load(confirm_missing=True)
+
+
 def test_a_lead_that_was_written_since_refutes_nothing(forgetful: Forgetful, warehouse: DuckDB) -> None:
     """It may have been deleted and have come back."""
     forgetful.update(28_010, status="LOST")
