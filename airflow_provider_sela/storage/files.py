@@ -34,7 +34,7 @@ REJECTS = ".rejects.jsonl"
 # about 6,000 leads.
 _CHUNK_BYTES = 1 << 20
 _GROUP_BYTES = 4 << 20
-# Of one column in a row group: each column that is written has a page in memory.
+# Each column of a row group is written in pages, of which it has one in memory.
 _PAGE_BYTES = 1 << 18
 # Parquet writes a value that comes again as a number. To look for such values takes memory, and in the other
 # columns it finds so few that the file is larger for it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import json
 import logging
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException
 
+from airflow_provider_sela.api.raw import RawLead
 from airflow_provider_sela.exceptions import SelaRequestError
+from airflow_provider_sela.operators.leads import SelaLeadsOperator
 from airflow_provider_sela.testing import SelaApi, sample_lead
 from airflow_provider_sela.transfers.leads_to_sql import SelaLeadsToSqlOperator
 from tests.snapshot.drifting import DriftingList
@@ -72,6 +75,23 @@ def test_the_second_run_finds_nothing_new(warehouse: DuckDB) -> None:
     second = load(run_id="second")
     assert (second["new"], second["changed"], second["unchanged"]) == (0, 0, 250)
     assert warehouse.table() == before
+
+
+def test_the_garbage_collector_is_spared_what_airflow_has_imported_while_rows_are_made(
+    api: SelaApi, warehouse: DuckDB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, frozen = RawLead.row_content, list[int]()
+
+    def noted(lead: RawLead) -> Any:
+        frozen.append(gc.get_freeze_count())
+        return made(lead)
+
+    monkeypatch.setattr(RawLead, "row_content", noted)
+    load()
+    SelaLeadsOperator(task_id="file", path=str(tmp_path / "leads.parquet")).execute({})
+    assert len(frozen) == 2 * len(api.leads)
+    assert all(frozen)
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_change_at_sela_arrives(api: SelaApi, warehouse: DuckDB) -> None:
