@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -159,7 +159,9 @@ def come_up(conn_id: str | None) -> None:
     for package in ("hooks", "operators", "reading", "storage", "transfers", "warehouse"):
         path = import_module(f"airflow_provider_sela.{package}").__path__
         for module in iter_modules(path, f"airflow_provider_sela.{package}."):
-            import_module(module.name)
+            # Some are for databases whose drivers are not here.
+            with suppress(ModuleNotFoundError):
+                import_module(module.name)
     get_hook_lineage_collector()
     BaseHook.get_connection("sela_default")
     if conn_id:

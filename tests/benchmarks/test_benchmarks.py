@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +83,25 @@ def test_ways_of_our_own_read_and_load_all_leads_and_a_second_load_changes_nothi
     assert first["verdict"] == "PROVEN(id)"
     assert limit["leads"] == 300
     assert all(each["seconds"] > 0 and each["peak"] > 0 for each in (first, second, limit))
+
+
+def test_a_way_asks_for_no_driver_of_a_database_that_it_does_not_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW_CONN_SELA_DEFAULT", json.dumps({"conn_type": "sela"}))
+    code = """
+import sys
+drivers = ["jaydebeapi", "jpype", "MySQLdb", "psycopg", "pyodbc", "snowflake.connector"]
+sys.modules.update(dict.fromkeys(drivers))
+from benchmarks.ways.ours import come_up
+come_up(None)
+print("airflow_provider_sela.warehouse.landing" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-1:] == ["True"], done.stderr
 
 
 def test_a_peer_that_reads_too_few_leads_is_no_result(
